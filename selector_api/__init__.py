@@ -1,0 +1,4 @@
+"""The BOTS selector service: which tasks should a trainer roll out next?
+
+Rooms: `core` (the mathematics, pure), `store` (Redis), `web` (HTTP), `settings`, `cli` (the `bots` command).
+"""

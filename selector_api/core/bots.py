@@ -1,0 +1,252 @@
+"""The BOTS posterior: a discounted Beta for every task, kept sparsely.
+
+The update (arXiv 2510.26374, section 4), for every task k at a commit:
+
+    α_k ← (1−λ) α_k + λ α0 + E_k        β_k ← (1−λ) β_k + λ β0 + F_k
+
+with explicit evidence E = s, F = n − s for the batch and implicit evidence E = ρ m p̃, F = ρ m (1 − p̃) for the
+rest. Tasks of a class that were never reported share one background; any other task is background plus a
+residual that only decays, so a commit costs O(batch + classes), whatever the pool's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.classes import Classes
+from selector_api.core.config import BotsPosterior
+from selector_api.core.doubledouble import DoubleDouble
+
+_NEGLIGIBLE = 1e-12
+"""A residual below this share of its background has no effect that one could see."""
+_COMPACT_EVERY = 64
+"""Commits between two removals of negligible residuals. By the step's number, so that every replay agrees."""
+
+
+@dataclass(frozen=True)
+class BetaMarginals:
+    """Beta distributions, one a row."""
+
+    alpha: FloatArray
+    beta: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.alpha)
+
+    def mean(self) -> FloatArray:
+        """α / (α + β)."""
+        return self.alpha / (self.alpha + self.beta)
+
+    def sd(self) -> FloatArray:
+        """Square root of αβ / ((α+β)² (α+β+1))."""
+        total = self.alpha + self.beta
+        return np.sqrt(self.alpha * self.beta / (total + 1.0)) / total
+
+    def draw(self, rng: np.random.Generator) -> FloatArray:
+        """One draw from every row."""
+        return rng.beta(self.alpha, self.beta)
+
+    def cdf(self, x: FloatArray | float) -> FloatArray:
+        """Regularised incomplete beta function at x."""
+        return special.betainc(self.alpha, self.beta, x)
+
+    def ppf(self, q: FloatArray) -> FloatArray:
+        """Inverse of the regularised incomplete beta function."""
+        return special.betaincinv(self.alpha, self.beta, q)
+
+    def pdf(self, x: FloatArray | float) -> FloatArray:
+        """Density at x: infinite at 0 where α < 1, at 1 where β < 1."""
+        log_density = (
+            special.xlogy(self.alpha - 1.0, x)
+            + special.xlog1py(self.beta - 1.0, -np.asarray(x))
+            - special.betaln(self.alpha, self.beta)
+        )
+        return np.exp(log_density)
+
+    def take(self, rows: IntArray) -> BetaMarginals:
+        """The distributions of these rows."""
+        return BetaMarginals(self.alpha[rows], self.beta[rows])
+
+    def parameters(self) -> dict[str, FloatArray]:
+        """α and β."""
+        return {"alpha": self.alpha, "beta": self.beta}
+
+
+class BetaPosterior:
+    """The Beta posteriors of all tasks of a run (see the module's docstring)."""
+
+    def __init__(self, config: BotsPosterior) -> None:
+        self._config = config
+        self._step = 0
+        self._classes = Classes.of(None)
+        self._alpha = _numbers(0)
+        self._beta = _numbers(0)
+        # Residuals: row r belongs to task _task[r], was written at step _written[r] and has decayed since.
+        self._row_of_task = np.empty(0, np.int32)
+        self._rows = 0
+        self._task = np.empty(0, np.int64)
+        self._written = np.empty(0, np.int64)
+        self._alpha_residual = _numbers(0)
+        self._beta_residual = _numbers(0)
+        self._kept = DoubleDouble.of(1.0 - config.forgetting)
+        self._decay = DoubleDouble.of(np.ones(1))  # (1−λ)^0, (1−λ)^1, … as far as needed
+
+    @classmethod
+    def restored(
+        cls, config: BotsPosterior, classes: Classes, arrays: Mapping[str, np.ndarray]
+    ) -> BetaPosterior:
+        """The posterior that `to_arrays` was called on, bit for bit."""
+        posterior = cls(config)
+        posterior.grow(classes)
+        arrays = {name: np.array(array) for name, array in arrays.items()}
+        posterior._step = int(arrays["step"])
+        posterior._alpha = DoubleDouble(arrays["alpha_hi"], arrays["alpha_lo"])
+        posterior._beta = DoubleDouble(arrays["beta_hi"], arrays["beta_lo"])
+        posterior._task = arrays["task"]
+        posterior._written = arrays["written"]
+        posterior._alpha_residual = DoubleDouble(arrays["alpha_residual_hi"], arrays["alpha_residual_lo"])
+        posterior._beta_residual = DoubleDouble(arrays["beta_residual_hi"], arrays["beta_residual_lo"])
+        posterior._rows = len(posterior._task)
+        posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
+        return posterior
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything that `restored` needs beside configuration and classes."""
+        rows = slice(self._rows)
+        return {
+            "step": np.array(self._step),
+            "alpha_hi": self._alpha.hi,
+            "alpha_lo": self._alpha.lo,
+            "beta_hi": self._beta.hi,
+            "beta_lo": self._beta.lo,
+            "task": self._task[rows],
+            "written": self._written[rows],
+            "alpha_residual_hi": self._alpha_residual.hi[rows],
+            "alpha_residual_lo": self._alpha_residual.lo[rows],
+            "beta_residual_hi": self._beta_residual.hi[rows],
+            "beta_residual_lo": self._beta_residual.lo[rows],
+        }
+
+    def individuals(self) -> IntArray:
+        """The tasks with a residual that is not negligible, ascending."""
+        rows = slice(self._rows)
+        return np.sort(self._task[rows][self._noticeable(rows)])
+
+    def of_classes(self) -> BetaMarginals:
+        """The background of each class."""
+        return BetaMarginals(self._alpha.hi, self._beta.hi)
+
+    def of_tasks(self, tasks: IntArray) -> BetaMarginals:
+        """Background plus decayed residual of each of these tasks."""
+        of_class = self._classes.of_task[tasks]
+        marginals = BetaMarginals(self._alpha.hi[of_class], self._beta.hi[of_class])
+        rows = self._row_of_task[tasks]
+        (places,) = np.nonzero(rows >= 0)
+        if len(places):
+            rows, of_class = rows[places], of_class[places]
+            decay = self._decay_since(self._written[rows])
+            for target, background, residual in (
+                (marginals.alpha, self._alpha, self._alpha_residual),
+                (marginals.beta, self._beta, self._beta_residual),
+            ):
+                target[places] = background.take(of_class).plus(residual.take(rows).times(decay)).hi
+        return marginals
+
+    def grow(self, classes: Classes) -> None:
+        """Take in tasks that joined: at their class's background, and a new class at the prior."""
+        alpha, beta = self._config.prior
+        new_classes = len(classes) - len(self._classes)
+        new_tasks = len(classes.of_task) - len(self._classes.of_task)
+        self._alpha = self._alpha.joined(DoubleDouble.of(np.full(new_classes, alpha)))
+        self._beta = self._beta.joined(DoubleDouble.of(np.full(new_classes, beta)))
+        self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
+        self._classes = classes
+
+    def commit(
+        self, tasks: IntArray, successes: FloatArray, trials: FloatArray, predicted: FloatArray
+    ) -> None:
+        """One update of all tasks; see `Posterior.commit`."""
+        config = self._config
+        weight = config.implicit_weight * config.rollouts
+        known = ~np.isnan(predicted)
+        alpha_implicit = np.where(known, weight * predicted, 0.0)
+        beta_implicit = np.where(known, weight * (1.0 - predicted), 0.0)
+
+        self._step += 1
+        rows = self._rows_for(tasks)
+        decay = self._decay_since(self._written[rows])
+        self._written[rows] = self._step
+        of_class = self._classes.of_task[tasks]
+        for residual, explicit, implicit in (
+            (self._alpha_residual, successes, alpha_implicit),
+            (self._beta_residual, trials - successes, beta_implicit),
+        ):
+            surprise = DoubleDouble.of(explicit).plus(DoubleDouble.of(-implicit[of_class]))
+            residual.put(rows, residual.take(rows).times(decay).plus(surprise))
+
+        prior_alpha, prior_beta = config.prior
+        self._alpha = self._moved(self._alpha, prior_alpha, alpha_implicit)
+        self._beta = self._moved(self._beta, prior_beta, beta_implicit)
+        if self._step % _COMPACT_EVERY == 0:
+            self._compact()
+
+    def _moved(self, background: DoubleDouble, prior: float, implicit: FloatArray) -> DoubleDouble:
+        gained = DoubleDouble.of(np.asarray(self._config.forgetting * prior)).plus(DoubleDouble.of(implicit))
+        return background.times(self._kept).plus(gained)
+
+    def _rows_for(self, tasks: IntArray) -> IntArray:
+        """The residual row of each task; tasks without one get an empty one."""
+        fresh = tasks[self._row_of_task[tasks] < 0]
+        needed = self._rows + len(fresh)
+        if needed > len(self._task):
+            spare = max(needed, 2 * len(self._task)) - len(self._task)
+            self._task = np.concatenate([self._task, np.zeros(spare, np.int64)])
+            self._written = np.concatenate([self._written, np.zeros(spare, np.int64)])
+            self._alpha_residual = self._alpha_residual.joined(_numbers(spare))
+            self._beta_residual = self._beta_residual.joined(_numbers(spare))
+        rows = np.arange(self._rows, needed)
+        self._row_of_task[fresh] = rows
+        self._task[rows] = fresh
+        self._written[rows] = self._step
+        self._alpha_residual.put(rows, _numbers(len(fresh)))
+        self._beta_residual.put(rows, _numbers(len(fresh)))
+        self._rows = needed
+        return self._row_of_task[tasks].astype(np.int64)
+
+    def _decay_since(self, written: IntArray) -> DoubleDouble:
+        """(1−λ)^(step − written)."""
+        while len(self._decay.hi) <= self._step:
+            # Doubling: the second half of the table is its first half times one power.
+            known = len(self._decay.hi)
+            last = self._decay.take(slice(known - 1, known)).times(self._kept)
+            self._decay = self._decay.joined(self._decay.times(last))
+        return self._decay.take(self._step - written)
+
+    def _noticeable(self, rows: slice) -> BoolArray:
+        decay = self._decay_since(self._written[rows]).hi
+        of_class = self._classes.of_task[self._task[rows]]
+        alpha = np.abs(self._alpha_residual.hi[rows]) * decay > _NEGLIGIBLE * self._alpha.hi[of_class]
+        beta = np.abs(self._beta_residual.hi[rows]) * decay > _NEGLIGIBLE * self._beta.hi[of_class]
+        return alpha | beta
+
+    def _compact(self) -> None:
+        """Forget negligible residuals."""
+        (keep,) = np.nonzero(self._noticeable(slice(self._rows)))
+        if len(keep) == self._rows:
+            return
+        self._row_of_task[self._task[: self._rows]] = -1
+        self._task = self._task[keep]
+        self._written = self._written[keep]
+        self._alpha_residual = self._alpha_residual.take(keep)
+        self._beta_residual = self._beta_residual.take(keep)
+        self._rows = len(keep)
+        self._row_of_task[self._task] = np.arange(self._rows)
+
+
+def _numbers(count: int) -> DoubleDouble:
+    return DoubleDouble.of(np.zeros(count))

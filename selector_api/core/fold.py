@@ -1,0 +1,117 @@
+"""The one transition: a run's state is the fold of its log.
+
+    state' = fold(state, event, table)
+
+Deterministic: no clock, no IO, no global random numbers. Events (`type`):
+
+    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with)
+    grown      the pool's tasks up to `tasks` join
+    selected   `tasks` are leased to a caller as `selection`
+    committed  `outcomes` enter the posteriors; they close `selection` unless the `reason` is "late" (it was
+               closed before) or "unsolicited" (there was none)
+    released   `selection` is closed without evidence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.config import RunConfig
+from selector_api.core.state import RunState
+from selector_api.core.table import TaskTable
+
+LOG_VERSION = 1
+"""Version of the events that this code writes and reads; it stands in each log's `created` event."""
+
+
+class UnreadableLog(ValueError):
+    """The log holds something that this version does not know."""
+
+
+def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> RunState:
+    """The state after `event`.
+
+    Args:
+        state: the state before it, None before the first event. It is used up: changed and returned.
+        event: an event of the log, as above.
+        table: the pool's tasks, at least as many as the event speaks of.
+
+    Raises:
+        UnreadableLog: an unknown event or version, or a log that does not begin with `created`.
+        ValueError: the table lacks tasks of the event.
+    """
+    kind = event["type"]
+    if kind == "created":
+        if event["version"] != LOG_VERSION:
+            raise UnreadableLog(
+                f"log version {event['version']} is not known here (this is version {LOG_VERSION}): "
+                "use the release that wrote it, or a later one"
+            )
+        state = RunState.initial(RunConfig.from_dict(event["config"]))
+        state.grow(table, event["tasks"])
+        return state
+    if state is None:
+        raise UnreadableLog(f"the log begins with {kind!r}, not with 'created'")
+    if kind == "grown":
+        state.grow(table, event["tasks"])
+    elif kind == "selected":
+        _select(state, event)
+    elif kind == "committed":
+        _commit(state, event)
+    elif kind == "released":
+        del state.leased[event["selection"]]
+        state.expired += 1
+    else:
+        raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
+    return state
+
+
+def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
+    """The state after a whole log.
+
+    Raises:
+        UnreadableLog: see `fold`; also an empty log.
+    """
+    state = None
+    for event in events:
+        state = fold(state, event, table)
+    if state is None:
+        raise UnreadableLog("the log is empty")
+    return state
+
+
+def _select(state: RunState, event: Mapping[str, Any]) -> None:
+    tasks = state.table.find(event["tasks"])
+    state.leased[event["selection"]] = tasks
+    state.selections += 1
+    by_domain = state.config.policy.domains is not None
+    state.history.record_selection(tasks, state.table.domain_codes[tasks].astype(np.int64), by_domain)
+
+
+def _commit(state: RunState, event: Mapping[str, Any]) -> None:
+    if event["reason"] not in ("late", "unsolicited"):
+        del state.leased[event["selection"]]
+        state.committed += 1
+    outcomes = event["outcomes"]
+    tasks = state.table.find([outcome["task"] for outcome in outcomes])
+    successes = np.array([outcome["successes"] for outcome in outcomes], np.float64)
+    trials = np.array([outcome["trials"] for outcome in outcomes], np.float64)
+
+    state.predictor.observe(state.classes, tasks, successes / trials)
+    state.posterior.commit(tasks, successes, trials, state.predictor.predict(state.classes))
+    state.step += 1
+    state.history.record_commit(tasks, state.step)
+    state.recent.append(_effective(state, tasks, successes, trials))
+
+
+def _effective(
+    state: RunState, tasks: IntArray, successes: FloatArray, trials: FloatArray
+) -> dict[int, tuple[int, int]]:
+    domains = state.table.domain_codes[tasks]
+    effective = (successes > 0) & (successes < trials)
+    reported = {domain: domains == domain for domain in np.unique(domains).tolist()}
+    return {domain: (int(effective[here].sum()), int(here.sum())) for domain, here in reported.items()}

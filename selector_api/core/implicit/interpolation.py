@@ -1,0 +1,48 @@
+"""Implicit evidence between two reference models (arXiv 2510.26374, section 4.3).
+
+Where the model stands between the weak (0) and the strong (1) reference is its capability μ, one a domain. A
+task's success probability is predicted at the same place between its own two reference rates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.classes import Classes
+from selector_api.core.config import Interpolation
+
+_UNINFORMATIVE_BELOW = 0.02
+"""A batch whose mean reference rates are nearer than this says nothing of μ: the quotient explodes there."""
+_EPSILON = 1e-6
+
+
+class CapabilityInterpolation:
+    """One smoothed capability a domain."""
+
+    def __init__(self, config: Interpolation) -> None:
+        self._smoothing = config.smoothing
+        self.capability: dict[int, float] = {}
+
+    def observe(self, classes: Classes, tasks: IntArray, rates: FloatArray) -> None:
+        """Move the capability of every domain for which this batch is informative."""
+        of_class = classes.of_task[tasks]
+        measured = ~np.isnan(classes.weak[of_class])
+        of_class, rates = of_class[measured], rates[measured]
+        domains = classes.domain[of_class]
+        for domain in np.unique(domains).tolist():
+            here = domains == domain
+            weak = float(np.mean(classes.weak[of_class[here]]))
+            strong = float(np.mean(classes.strong[of_class[here]]))
+            if abs(strong - weak) < _UNINFORMATIVE_BELOW:
+                continue
+            now = (float(np.mean(rates[here])) - weak) / (strong - weak + _EPSILON)
+            before = self.capability.get(domain)
+            self.capability[domain] = (
+                now if before is None else self._smoothing * before + (1.0 - self._smoothing) * now
+            )
+
+    def predict(self, classes: Classes) -> FloatArray:
+        """clip(w + μ (v − w), 0, 1) of each class; NaN without references or before μ is set."""
+        capability = np.array([self.capability.get(domain, np.nan) for domain in classes.domain.tolist()])
+        return np.clip(classes.weak + capability * (classes.strong - classes.weak), 0.0, 1.0)

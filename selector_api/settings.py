@@ -1,0 +1,73 @@
+"""Settings of the service: one class, read from the environment with the prefix SELECTOR_."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1 << 20
+
+
+class Settings(BaseSettings):
+    """How one process of the service runs. `SELECTOR_PORT=9000` sets `port`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="SELECTOR_", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but loopback needs at least one token."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen on; 0 takes a free one."""
+    data_dir: Path = Path("bots-data")
+    """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
+    redis_url: SecretStr | None = None
+    """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
+    redis_connections: Annotated[int, Field(ge=2, le=10_000)] = 64
+    """Most connections to Redis at a time."""
+    redis_timeout: Annotated[float, Field(gt=0, le=300)] = 5.0
+    """Seconds that one command, or the wait for a free connection, may take."""
+    appendfsync: Literal["everysec", "always"] = "everysec"
+    """How often the embedded Valkey flushes to disk: what a power loss can lose."""
+    snapshot_every: Annotated[int, Field(ge=1)] = 512
+    """Events between two snapshots of a run."""
+    cached_runs: Annotated[int, Field(ge=1)] = 64
+    """Runs whose state this process holds in memory; the least recently used goes first."""
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 8 * MEBIBYTE
+    """Largest request body."""
+    max_tasks_body_bytes: Annotated[int, Field(ge=1024)] = 32 * MEBIBYTE
+    """Largest body of POST /pools/{pool}/tasks."""
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
+    """Requests at work at a time; more are told to come back (503). Probes are not counted."""
+    log_format: Literal["json", "console"] = "console"
+    """How log lines are written."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level that is logged."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        url = value.get_secret_value()
+        if url.startswith("unix://"):
+            if not url.startswith("unix:///"):
+                raise ValueError("give a unix socket as unix:///absolute/path")
+        else:
+            try:
+                TypeAdapter(RedisDsn).validate_python(url)
+            except ValueError:
+                raise ValueError("give redis://host:port/0, rediss://… or unix:///absolute/path") from None
+        return value
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

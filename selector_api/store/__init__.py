@@ -1,0 +1,1 @@
+"""Everything that touches Redis: key names, atomic transitions, replicas of runs, the embedded server."""

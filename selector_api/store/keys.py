@@ -1,0 +1,78 @@
+"""The names of all keys in Redis, and nothing else knows them.
+
+The keys of one run share a hash tag, and so do those of one pool: each set lives on one node of a cluster, where
+a script can change it atomically.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class RunKeys(NamedTuple):
+    """The keys of a run, in the order in which every script of a run takes them."""
+
+    meta: str
+    """Hash: incarnation, pool, pool_incarnation, config (JSON), tasks, step."""
+    log: str
+    """List of events (JSON); an event's seq is its position, from 1."""
+    leases: str
+    """Sorted set: open selection -> unix ms at which its lease ends."""
+    selections: str
+    """Hash: selection -> "<seq of its event>:<status>:<outcomes known>"."""
+    outcomes: str
+    """Hash: "<selection>:<task>" -> the outcome (JSON) while it waits for the commit, then ""."""
+    idempotency: str
+    """Hash: idempotency field (see below) -> selection, or "" for a report."""
+    snapshot: str
+    """Hash: incarnation, seq, data of the newest snapshot."""
+
+
+class PoolKeys(NamedTuple):
+    """The keys of a pool, in the order in which every script of a pool takes them."""
+
+    meta: str
+    """Hash: incarnation, tasks."""
+    tasks: str
+    """List of chunks of tasks."""
+    runs: str
+    """Hash: run that draws from the pool -> token of its registration."""
+
+
+def run_keys(run: str) -> RunKeys:
+    """The keys of this run."""
+    tagged = f"bots:{{run:{run}}}"
+    return RunKeys(
+        meta=tagged,
+        log=f"{tagged}:log",
+        leases=f"{tagged}:leases",
+        selections=f"{tagged}:selections",
+        outcomes=f"{tagged}:outcomes",
+        idempotency=f"{tagged}:keys",
+        snapshot=f"{tagged}:snapshot",
+    )
+
+
+def pool_keys(pool: str) -> PoolKeys:
+    """The keys of this pool."""
+    tagged = f"bots:{{pool:{pool}}}"
+    return PoolKeys(meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs")
+
+
+TOKENS = "bots:tokens"
+"""Hash: SHA-256 of a bearer token (hex) -> what it is (JSON)."""
+
+
+def select_field(key: str) -> str:
+    """The idempotency field of a caller's key for a selection."""
+    return f"select:{key}"
+
+
+def anonymous_field(nonce: str) -> str:
+    """The idempotency field of a selection whose caller gave no key."""
+    return f"anonymous:{nonce}"
+
+
+def report_field(key: str) -> str:
+    """The idempotency field of a key for a report without a selection."""
+    return f"report:{key}"

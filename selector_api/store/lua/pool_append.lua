@@ -1,0 +1,8 @@
+-- Append tasks, if the pool is as the caller validated them against.
+-- ARGV: incarnation, number of chunks known, number of tasks to add, then the chunks
+-- Returns {unknown-pool}, {moved}, or {ok, number of tasks}.
+local incarnation = redis.call('HGET', META, 'incarnation')
+if not incarnation then return {'unknown-pool'} end
+if incarnation ~= ARGV[1] or redis.call('LLEN', TASKS) ~= tonumber(ARGV[2]) then return {'moved'} end
+for i = 4, #ARGV do redis.call('RPUSH', TASKS, ARGV[i]) end
+return {'ok', redis.call('HINCRBY', META, 'tasks', ARGV[3])}

@@ -1,0 +1,2 @@
+-- Put before every script of a pool. KEYS as in keys.py, PoolKeys.
+local META, TASKS, RUNS = unpack(KEYS)

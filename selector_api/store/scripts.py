@@ -1,0 +1,48 @@
+"""The Lua scripts: one atomic transition a file.
+
+Every script is idempotent, so that a call whose reply was lost may be sent again. A script validates first and
+writes afterwards. Floats and JSON pass through as text, because Lua's numbers and cjson do not keep them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from selector_api.store.keys import PoolKeys, RunKeys
+
+RunScript: TypeAlias = Literal[
+    "create", "delete", "grow", "report", "report_unsolicited", "save_snapshot", "select", "sync"
+]
+PoolScript: TypeAlias = Literal["pool_append", "pool_delete", "pool_forget", "pool_read", "pool_register"]
+
+_FOLDER = Path(__file__).parent / "lua"
+
+
+class Scripts:
+    """The scripts of one Redis client."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._registered: dict[str, AsyncScript] = {}
+
+    async def run(self, script: RunScript, keys: RunKeys, *args: str | bytes | int) -> Any:
+        """Call a script of a run."""
+        return await self._call(script, keys, args, prelude="common")
+
+    async def pool(self, script: PoolScript, keys: PoolKeys, *args: str | bytes | int) -> Any:
+        """Call a script of a pool."""
+        return await self._call(script, keys, args, prelude="pool_common")
+
+    async def _call(
+        self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int], prelude: str
+    ) -> Any:
+        script = self._registered.get(name)
+        if script is None:
+            text = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
+            script = self._registered[name] = self._redis.register_script(text)
+        return await script(keys=list(keys), args=list(args))

@@ -1,0 +1,106 @@
+"""The application: routes, errors and what surrounds them, around a store that lives as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+
+from selector_api.settings import Settings
+from selector_api.store.opened import open_store
+from selector_api.web import errors, problems
+from selector_api.web.auth import Authorizer
+from selector_api.web.metrics import Metrics
+from selector_api.web.middleware import Authenticate, LimitBody, LimitConcurrency, Observe
+from selector_api.web.problems import ProblemDocument, documented
+from selector_api.web.routes import pools, runs, selections, service
+from selector_api.web.schemas.pools import TaskItem
+from selector_api.web.services import Services
+
+_DESCRIPTION = """Chooses the tasks of reinforcement finetuning by Bayesian online task selection.
+
+Each training step: `POST /select` hands out a batch of tasks near the target difficulty, `POST /report` takes
+their outcomes. Errors are `application/problem+json` (RFC 9457) with a stable `code`.
+"""
+
+# Any call can meet these.
+_EVERYWHERE = documented(
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.PAYLOAD_TOO_LARGE,
+    problems.INVALID_REQUEST,
+    problems.INTERNAL_ERROR,
+    problems.STORE_UNAVAILABLE,
+    problems.OVERLOADED,
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application. Its lifespan opens and closes the store.
+
+    Raises (when the lifespan begins):
+        StoreError: Redis cannot be used.
+        UnsafeBinding: it would listen beyond this machine without a token.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_store(settings) as store:
+            authorizer = Authorizer(store.tokens, settings.is_loopback)
+            await authorizer.refuse_unsafe(settings.host)
+            app.state.authorizer = authorizer
+            app.state.services = Services(settings, store.pools, store.runs, store.replicas, metrics)
+            yield
+
+    app = FastAPI(
+        title="BOTS Selector",
+        version=version("bots-selector"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        responses=_EVERYWHERE,
+        # For the document only: `Authenticate` checks tokens, before a body is read.
+        dependencies=[Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))],
+        redoc_url=None,
+    )
+    for module in (selections, runs, pools, service):
+        app.include_router(module.router)
+    errors.install(app)
+    _document(app)
+
+    async def check(method: str, path: str, authorization: str | None) -> None:
+        await app.state.authorizer.check(method, path, authorization)
+
+    def limit_of(path: str) -> int:
+        fills_pool = path.startswith("/pools/") and path.endswith("/tasks")
+        return settings.max_tasks_body_bytes if fills_pool else settings.max_body_bytes
+
+    # The last one added is the outermost.
+    app.add_middleware(LimitBody, limit_of=limit_of)
+    app.add_middleware(Authenticate, check=check)
+    app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
+    app.add_middleware(Observe, metrics=metrics)
+    return app
+
+
+def _document(app: FastAPI) -> None:
+    """Put the schemas that no route names by itself into the OpenAPI document."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schemas = generate()["components"]["schemas"]
+            for model in (ProblemDocument, TaskItem):
+                schemas.setdefault(
+                    model.__name__, model.model_json_schema(ref_template="#/components/schemas/{model}")
+                )
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi
+
+

@@ -1,0 +1,163 @@
+"""What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
+
+From the outside in: `Observe` (request id, log line, metrics), `LimitConcurrency`, `Authenticate`, `LimitBody`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from selector_api.settings import MEBIBYTE
+from selector_api.web.metrics import Metrics
+from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
+
+PROBES = frozenset({"/healthz", "/readyz"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger("selector_api.access")
+
+
+class Observe:
+    """Gives every request an id (the caller's `X-Request-ID`, if it is a sane one), counts it, logs it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        status = 500
+        started = time.perf_counter()
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, observed)
+            finally:
+                seconds = time.perf_counter() - started
+                # The route's pattern, not the path: names of runs and pools must not become label values.
+                route = getattr(scope.get("route"), "path", "none")
+                method = scope["method"] if route != "none" else "any"
+                self._metrics.requests.labels(route, method, str(status)).inc()
+                self._metrics.seconds.labels(route, method).observe(seconds)
+                if scope["path"] not in PROBES:
+                    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+
+
+class LimitConcurrency:
+    """Turns requests away with 503 while `limit` are at work. Probes always pass."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self._at_work = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or turn it away."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        if self._at_work >= self._limit:
+            problem = Problem(OVERLOADED, f"{self._limit} requests are at work: try again shortly")
+            await problem.response()(scope, receive, send)
+            return
+        self._at_work += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._at_work -= 1
+
+
+class Authenticate:
+    """Lets a request through if `check(method, path, authorization)` raises no `Problem`.
+
+    Before the body is read, so that nobody without a token can make the service parse anything.
+    """
+
+    def __init__(self, app: ASGIApp, check: Callable[[str, str, str | None], Awaitable[None]]) -> None:
+        self._app = app
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] == "http":
+            try:
+                authorization = Headers(scope=scope).get("authorization")
+                await self._check(scope["method"], scope["path"], authorization)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class LimitBody:
+    """Refuses bodies over a limit, by their declared length or while they arrive.
+
+    Args:
+        app: what is guarded.
+        limit_of: the limit in bytes for a path.
+    """
+
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        problem = Problem(
+            PAYLOAD_TOO_LARGE, f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests"
+        )
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            await problem.response({"Connection": "close"})(scope, receive, send)
+            return
+        received = 0
+        answered = False
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > limit:
+                    # Whoever reads gives up here; what it makes of it is not sent, see below.
+                    raise ClientDisconnect
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            if received <= limit:
+                await send(message)
+            elif not answered:
+                answered = True
+                await problem.response({"Connection": "close"})(scope, receive, send)
+
+        try:
+            await self._app(scope, counted, watched)
+        except ClientDisconnect:
+            if received <= limit:
+                raise
+            await watched({"type": "http.response.start"})

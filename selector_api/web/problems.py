@@ -1,0 +1,126 @@
+"""Errors on the wire: RFC 9457 `application/problem+json`, each with a stable code.
+
+A problem names the field that is wrong and what to do; it never repeats the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem: its stable code, HTTP status and title."""
+
+    code: str
+    status: int
+    title: str
+
+
+INVALID_JSON = Kind("invalid-json", 400, "The body is not valid JSON")
+UNAUTHORIZED = Kind("unauthorized", 401, "A valid token is needed")
+FORBIDDEN = Kind("forbidden", 403, "The token's scope does not allow this")
+NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
+UNKNOWN_POOL = Kind("unknown-pool", 404, "There is no such pool")
+UNKNOWN_RUN = Kind("unknown-run", 404, "There is no such run")
+UNKNOWN_SELECTION = Kind("unknown-selection", 404, "The run has no such selection")
+UNKNOWN_TASK = Kind("unknown-task", 404, "The run has no such task")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The address does not take this method")
+NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be given")
+KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
+NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
+RUN_CONFLICT = Kind("run-conflict", 409, "The run exists with another configuration")
+POOL_IN_USE = Kind("pool-in-use", 409, "Runs draw from the pool")
+TASK_CONFLICT = Kind("task-conflict", 409, "A task exists with other values")
+BATCH_TOO_LARGE = Kind("batch-too-large", 409, "Fewer tasks can be drawn now")
+PAYLOAD_TOO_LARGE = Kind("payload-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body's type is not understood")
+INVALID_REQUEST = Kind("invalid-request", 422, "A field is missing or wrong")
+INVALID_PARQUET = Kind("invalid-parquet", 422, "The body is not a Parquet file of tasks")
+TASK_NOT_IN_SELECTION = Kind("task-not-in-selection", 422, "A task is not of this selection")
+UNKNOWN_DOMAIN = Kind("unknown-domain", 422, "The pool has no such domain")
+UNKNOWN_REFERENCE = Kind("unknown-reference", 422, "The pool has no such reference")
+INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
+STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be reached")
+OVERLOADED = Kind("overloaded", 503, "The service is busy")
+
+
+class Problem(Exception):
+    """An error that is answered as it stands.
+
+    Args:
+        kind: which problem.
+        detail: the field that is wrong and what to do, without the input's values.
+        members: extension members of the answer (RFC 9457, section 3.2).
+    """
+
+    def __init__(self, kind: Kind, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.members = members
+
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """The answer, with the headers that its status asks for."""
+        extra = dict(headers or {})
+        if self.kind.status == 401:
+            extra["WWW-Authenticate"] = "Bearer"
+        if self.kind.status == 503:
+            extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        body = {
+            "type": f"urn:bots:problem:{self.kind.code}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "code": self.kind.code,
+            **self.members,
+        }
+        return JSONResponse(body, self.kind.status, extra, MEDIA_TYPE)
+
+
+class ProblemDocument(BaseModel):
+    """What every error answer holds (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:bots:problem:unknown-run",
+                    "title": "There is no such run",
+                    "status": 404,
+                    "detail": "run: create it with PUT /runs/{run}",
+                    "code": "unknown-run",
+                }
+            ]
+        },
+    )
+
+    type: str = Field(description="urn:bots:problem: and the code")
+    title: str = Field(description="What kind of problem this is")
+    status: int = Field(description="The HTTP status")
+    detail: str = Field(description="The field that is wrong, and what to do")
+    code: str = Field(description="A stable word for programs")
+
+
+def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries of the problems that a route can answer, for FastAPI's `responses`."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(kind)
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {
+        status: {
+            "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in group),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status, group in by_status.items()
+    }

@@ -1,0 +1,102 @@
+"""Pools: create, fill, look at, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request, Response
+
+from selector_api.store.errors import TaskConflict
+from selector_api.web import problems
+from selector_api.web.problems import Problem, documented
+from selector_api.web.schemas.pools import PoolRequest, PoolView, TaskItem, TasksReceipt
+from selector_api.web.services import PoolName, Services, Use
+from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
+
+router = APIRouter(tags=["pools"])
+
+_TASK_SCHEMA = {"$ref": "#/components/schemas/TaskItem"}
+_TASKS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {"schema": {"type": "array", "items": _TASK_SCHEMA, "minItems": 1}},
+            NDJSON: {"schema": {"type": "string", "description": "One task a line"}},
+            PARQUET: {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "Columns id, domain, references (struct or map)",
+                }
+            },
+        },
+    }
+}
+
+
+async def _view(services: Services, pool: str) -> PoolView:
+    table = await services.pools.table(pool)
+    return PoolView(
+        pool=pool, tasks=len(table), domains=table.domain_counts(), references=list(table.reference_names)
+    )
+
+
+@router.put(
+    "/pools/{pool}",
+    responses={201: {"model": PoolView, "description": "The pool is new"}},
+)
+async def create_pool(
+    pool: PoolName, services: Use, response: Response, body: PoolRequest | None = None
+) -> PoolView:
+    """Create a pool, or find that it is there."""
+    if await services.pools.create(pool):
+        response.status_code = 201
+    return await _view(services, pool)
+
+
+@router.get("/pools/{pool}", responses=documented(problems.UNKNOWN_POOL))
+async def get_pool(pool: PoolName, services: Use) -> PoolView:
+    """How many tasks a pool has, of which domains, measured with which references."""
+    return await _view(services, pool)
+
+
+@router.post(
+    "/pools/{pool}/tasks",
+    openapi_extra=_TASKS_BODY,
+    responses=documented(
+        problems.INVALID_JSON,
+        problems.UNKNOWN_POOL,
+        problems.TASK_CONFLICT,
+        problems.UNSUPPORTED_MEDIA_TYPE,
+        problems.INVALID_REQUEST,
+        problems.INVALID_PARQUET,
+    ),
+)
+async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksReceipt:
+    """Add tasks: all of the body or, if any is wrong, none. Sending them again changes nothing."""
+    content_type = request.headers.get("content-type", "")
+    body = await request.body()
+    tasks = await anyio.to_thread.run_sync(read_tasks, content_type, body)
+    try:
+        inserted, unchanged, total = await services.pools.add_tasks(pool, _rows(tasks))
+    except TaskConflict as error:
+        position = next(number for number, task in enumerate(tasks) if task.id == error.task)
+        raise Problem(
+            problems.TASK_CONFLICT,
+            f"task {position} of the body: its id exists with another domain or other references; "
+            "nothing was inserted",
+        ) from error
+    return TasksReceipt(inserted=inserted, unchanged=unchanged, tasks=total)
+
+
+def _rows(tasks: list[TaskItem]) -> list[tuple[str, str, dict[str, float]]]:
+    return [(task.id, task.domain, task.references) for task in tasks]
+
+
+@router.delete(
+    "/pools/{pool}", status_code=204, responses=documented(problems.UNKNOWN_POOL, problems.POOL_IN_USE)
+)
+async def delete_pool(pool: PoolName, services: Use) -> None:
+    """Delete a pool that no run draws from."""
+    await services.pools.delete(pool)

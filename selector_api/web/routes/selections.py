@@ -1,0 +1,91 @@
+"""The two calls of a training step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from selector_api.store.errors import TaskNotInSelection, UnknownTask
+from selector_api.web import problems
+from selector_api.web.problems import Problem, documented
+from selector_api.web.schemas.common import moment
+from selector_api.web.schemas.selections import (
+    Explanation,
+    ReceiptView,
+    ReportRequest,
+    SelectionView,
+    SelectRequest,
+)
+from selector_api.web.services import Use
+
+router = APIRouter(tags=["training"])
+
+
+@router.post(
+    "/select",
+    response_model_exclude_unset=True,
+    responses=documented(
+        problems.UNKNOWN_RUN,
+        problems.KEY_CONFLICT,
+        problems.NOT_EXPLAINED,
+        problems.BATCH_TOO_LARGE,
+    ),
+)
+async def select(body: SelectRequest, services: Use) -> SelectionView:
+    """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
+    replica = services.replicas.of(body.run)
+    event, replayed = await replica.select(body.batch_size, body.key, body.explain)
+    if not replayed:
+        services.metrics.selected.inc(len(event["tasks"]))
+    answer: dict[str, Any] = {
+        "selection": event["selection"],
+        "run": body.run,
+        "step": event["step"],
+        "tasks": event["tasks"],
+        "expires_at": moment(event["expires_at"]),
+        "replayed": replayed,
+    }
+    if body.explain:
+        answer["explain"] = [Explanation(**row) for row in event["explain"]]
+    return SelectionView(**answer)
+
+
+@router.post(
+    "/report",
+    responses=documented(
+        problems.UNKNOWN_RUN, problems.UNKNOWN_SELECTION, problems.TASK_NOT_IN_SELECTION, problems.INVALID_REQUEST
+    ),
+)
+async def report(body: ReportRequest, services: Use) -> ReceiptView:
+    """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
+    outcomes = [(outcome.task, *outcome.counts()) for outcome in body.outcomes]
+    try:
+        if body.selection is not None:
+            receipt = await services.runs.report(body.run, body.selection, outcomes, final=body.final)
+        else:
+            assert body.key is not None
+            receipt = await services.replicas.of(body.run).report_unsolicited(body.key, outcomes)
+    except TaskNotInSelection as error:
+        raise Problem(
+            problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"
+        ) from error
+    except UnknownTask as error:
+        raise Problem(
+            problems.INVALID_REQUEST, f"{_place(body, error.task)}: not a task of this run"
+        ) from error
+    services.metrics.outcomes.labels("accepted").inc(receipt.accepted)
+    services.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
+    return ReceiptView(
+        selection=body.selection,
+        accepted=receipt.accepted,
+        duplicates=receipt.duplicates,
+        remaining=receipt.remaining,
+        committed=receipt.committed,
+        step=receipt.step,
+    )
+
+
+def _place(body: ReportRequest, task: str) -> str:
+    position = next(number for number, outcome in enumerate(body.outcomes) if outcome.task == task)
+    return f"outcomes[{position}].task"

@@ -1,0 +1,43 @@
+"""The service itself: probes and metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from selector_api.web import metrics, problems
+from selector_api.web.problems import documented
+from selector_api.web.schemas.common import Answer
+from selector_api.web.services import Use
+
+router = APIRouter(tags=["service"])
+
+
+class Health(Answer):
+    """A probe's answer."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Whether the process lives. Never touches Redis: restarting the service would not mend Redis."""
+    return Health()
+
+
+@router.get("/readyz", responses=documented(problems.STORE_UNAVAILABLE))
+async def readyz(services: Use) -> Health:
+    """Whether the service can serve: Redis answers."""
+    await services.runs.ping()
+    return Health()
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+)
+async def get_metrics(services: Use) -> Response:
+    """Metrics of this process."""
+    return Response(services.metrics.exposition(), media_type=metrics.CONTENT_TYPE)

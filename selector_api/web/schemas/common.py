@@ -1,0 +1,54 @@
+"""Types that several calls share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer, StringConstraints
+
+
+def _encodable(value: str) -> str:
+    # JSON may carry half of a surrogate pair, which no UTF-8 can hold.
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_encodable)]
+"""Name of a pool, run, task, domain, reference or key: 1 to 256 characters."""
+
+Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
+"""A rate, share or probability: a finite number in [0, 1]."""
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""A moment in UTC, written as in RFC 3339 with milliseconds."""
+
+
+def moment(milliseconds: int) -> datetime:
+    """The moment of a Unix time in milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+class Request(BaseModel):
+    """A request: unknown fields and numbers written as text are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def example(**values: Any) -> ConfigDict:
+    """Model configuration that shows one example in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})

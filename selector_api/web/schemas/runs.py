@@ -1,0 +1,214 @@
+"""Runs: their configuration, and what is known of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, FiniteFloat, field_validator, model_validator
+
+from selector_api.core.config import RunConfig
+from selector_api.web.schemas.common import Answer, Id, Request, Share, example
+
+MAX_SEED = 2**63 - 1
+MAX_LEASE_SECONDS = 30 * 24 * 3600.0
+
+Positive = Annotated[FiniteFloat, Field(gt=0.0, le=1e9)]
+
+
+class BotsPosteriorItem(Request):
+    """A discounted Beta posterior of every task's success probability."""
+
+    type: Literal["bots"]
+    prior: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        [1.0, 1.0], description="Pseudo-counts (α0, β0)"
+    )
+    forgetting: Share = Field(0.1, description="λ: share that returns to the prior at every commit")
+    implicit_weight: Share = Field(0.1, description="ρ: weight of the implicit evidence")
+    rollouts: int = Field(
+        16, ge=1, le=1_000_000, description="m: pseudo-rollouts that the implicit evidence stands for"
+    )
+
+
+class InterpolationItem(Request):
+    """Implicit evidence interpolated between two reference models."""
+
+    type: Literal["interpolation"]
+    weak: Id = Field(description="Name of the weak reference")
+    strong: Id = Field(description="Name of the strong reference")
+    smoothing: Annotated[FiniteFloat, Field(ge=0.0, lt=1.0)] = Field(
+        0.9, description="Share of the old capability that a commit keeps"
+    )
+
+    @model_validator(mode="after")
+    def _two_references(self) -> InterpolationItem:
+        if self.weak == self.strong:
+            raise ValueError("weak and strong must name two different references")
+        return self
+
+
+class NoImplicitItem(Request):
+    """No implicit evidence."""
+
+    type: Literal["none"]
+
+
+class _PolicyItem(Request):
+    domains: dict[Id, Share] | None = Field(
+        None, description="Fixed share of each batch by domain, summing to 1; without it the pool is one"
+    )
+
+    @field_validator("domains")
+    @classmethod
+    def _shares_sum_to_one(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        if value is not None and not math.isclose(sum(value.values()), 1.0, abs_tol=1e-6):
+            raise ValueError("the shares must sum to 1")
+        return value
+
+
+class _TargetPolicyItem(_PolicyItem):
+    target: Share = Field(0.5, description="p*: the success probability that is sought")
+    temperature: Annotated[FiniteFloat, Field(ge=0.0, le=1e6)] = Field(
+        0.0, description="τ: 0 takes the nearest tasks, above it a softmax of −|p̂ − p*|/τ"
+    )
+    exploration: Share = Field(0.0, description="Share of a batch that is drawn uniformly")
+
+
+class ThompsonItem(_TargetPolicyItem):
+    """Tasks whose drawn success probability is nearest the target."""
+
+    type: Literal["thompson"]
+
+
+class PosteriorMeanItem(_TargetPolicyItem):
+    """Tasks whose posterior mean is nearest the target."""
+
+    type: Literal["posterior-mean"]
+
+
+class BaselineItem(_PolicyItem):
+    """A baseline that does not look at the posterior."""
+
+    type: Literal["random", "sequential", "shuffle", "easy-to-hard"]
+
+
+PosteriorItem: TypeAlias = BotsPosteriorItem
+ImplicitItem: TypeAlias = Annotated[InterpolationItem | NoImplicitItem, Field(discriminator="type")]
+PolicyItem: TypeAlias = Annotated[ThompsonItem | PosteriorMeanItem | BaselineItem, Field(discriminator="type")]
+
+_CONFIG_EXAMPLE: dict[str, Any] = {
+    "pool": "guru",
+    "seed": 0,
+    "posterior": {"type": "bots", "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16},
+    "implicit": {"type": "interpolation", "weak": "qwen-7b", "strong": "qwen-30b"},
+    "policy": {"type": "thompson", "target": 0.5, "exploration": 0.05},
+    "lease_seconds": 3600.0,
+}
+
+
+class RunRequest(Request):
+    """PUT /runs/{run}: how a run selects. Absent fields take the defaults of the paper's run."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CONFIG_EXAMPLE]})
+
+    pool: Id = Field(description="The pool to draw from")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed of all draws")
+    posterior: PosteriorItem = Field(default_factory=lambda: BotsPosteriorItem(type="bots"))
+    implicit: ImplicitItem = Field(default_factory=lambda: NoImplicitItem(type="none"))
+    policy: PolicyItem = Field(default_factory=lambda: ThompsonItem(type="thompson"))
+    lease_seconds: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_LEASE_SECONDS)] = Field(
+        3600.0, description="How long a selection's tasks are held"
+    )
+    share_leased: bool = Field(False, description="Whether leased tasks may be handed out again")
+
+    def config(self) -> RunConfig:
+        """The configuration as the core has it."""
+        return RunConfig.from_dict(self.model_dump(exclude_none=True))
+
+
+class ConfigView(Answer):
+    """A run's configuration, every default written out."""
+
+    pool: str
+    seed: int
+    posterior: PosteriorItem
+    implicit: ImplicitItem
+    policy: PolicyItem
+    lease_seconds: float
+    share_leased: bool
+
+
+class SelectionCounts(Answer):
+    """How many selections are in which state."""
+
+    open: int
+    committed: int
+    expired: int = Field(description="Closed with nothing reported")
+
+
+class EffectiveTaskRatio(Answer):
+    """Share of reported tasks whose pass rate was strictly between 0 and 1; null before any."""
+
+    last: float | None = Field(description="Of the last commit")
+    recent: float | None = Field(description="Of the last 20 commits")
+    by_domain: dict[str, float | None] = Field(description="Of the last 20 commits, by domain")
+
+
+class RunView(Answer):
+    """A run."""
+
+    model_config = example(
+        run="qwen-grpo-1",
+        config=_CONFIG_EXAMPLE | {"share_leased": False},
+        step=120,
+        tasks=54400,
+        selections={"open": 1, "committed": 120, "expired": 0},
+        capability={"math": 0.31, "code": None},
+        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}},
+        never_selected=50112,
+    )
+
+    run: str
+    config: ConfigView
+    step: int = Field(description="Commits so far")
+    tasks: int = Field(description="Tasks that the run can draw from")
+    selections: SelectionCounts
+    capability: dict[str, float | None] = Field(description="μ by domain, null while it is unset")
+    etr: EffectiveTaskRatio
+    never_selected: int = Field(description="Tasks that were never selected")
+
+
+class PosteriorItemView(Answer):
+    """What is known of one task."""
+
+    task: str
+    mean: float = Field(description="Mean of its success probability")
+    sd: float = Field(description="Standard deviation")
+    alpha: float | None = Field(description="Of a Beta posterior")
+    beta: float | None = Field(description="Of a Beta posterior")
+    selected: int = Field(description="How often it was selected")
+    last_step: int | None = Field(description="Step of its last commit")
+
+
+class PosteriorsView(Answer):
+    """A page of posteriors."""
+
+    model_config = example(
+        step=120,
+        posteriors=[
+            {
+                "task": "gsm8k/17",
+                "mean": 0.44,
+                "sd": 0.09,
+                "alpha": 12.4,
+                "beta": 15.8,
+                "selected": 3,
+                "last_step": 118,
+            }
+        ],
+        next="10000",
+    )
+
+    step: int = Field(description="Commits so far")
+    posteriors: list[PosteriorItemView]
+    next: str | None = Field(description="`cursor` of the next page, null at the end")

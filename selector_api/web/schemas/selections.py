@@ -1,0 +1,136 @@
+"""The two calls of a training step: select and report."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from selector_api.web.schemas.common import Answer, Id, Moment, Request, Share, example
+
+MAX_BATCH = 100_000
+MAX_TRIALS = 1_000_000
+
+
+class SelectRequest(Request):
+    """POST /select."""
+
+    model_config = example(run="qwen-grpo-1", batch_size=32, key="step-121")
+
+    run: Id
+    batch_size: int = Field(ge=1, le=MAX_BATCH, description="How many tasks")
+    key: Id | None = Field(
+        None, description="Names this selection: the same key again answers with the same tasks"
+    )
+    explain: bool = Field(False, description="Whether to tell why each task was chosen")
+
+
+class Explanation(Answer):
+    """Why a task was chosen."""
+
+    task: str
+    alpha: float | None = Field(description="α of its Beta posterior when it was drawn")
+    beta: float | None = Field(description="β likewise")
+    draw: float | None = Field(
+        description="The success probability that stood for it: a draw or the mean; null if chosen without"
+    )
+
+
+class SelectionView(Answer):
+    """A batch of tasks, leased to the caller."""
+
+    model_config = example(
+        selection="s121-5f0c9b1e",
+        run="qwen-grpo-1",
+        step=120,
+        tasks=["gsm8k/17", "gsm8k/4"],
+        expires_at="2026-01-01T12:00:00.000Z",
+        replayed=False,
+    )
+
+    selection: str
+    run: str
+    step: int = Field(description="Commits before this selection was drawn")
+    tasks: list[str]
+    expires_at: Moment = Field(description="When the lease ends")
+    replayed: bool = Field(description="Whether the selection was made by an earlier call with this key")
+    explain: list[Explanation] | None = None
+
+
+class OutcomeItem(Request):
+    """What a trainer saw of one task: successes out of trials, or the rewards themselves."""
+
+    model_config = example(task="gsm8k/17", successes=3, trials=16)
+
+    task: Id
+    successes: Annotated[FiniteFloat, Field(ge=0.0, le=MAX_TRIALS)] | None = None
+    trials: Annotated[int, Field(ge=1, le=MAX_TRIALS)] | None = None
+    rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS)] | None = Field(
+        None, description="Rewards in [0, 1]; stands for their sum out of their number"
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> OutcomeItem:
+        counts = (self.successes is not None) + (self.trials is not None)
+        if (self.rewards is None) == (counts == 0) or counts == 1:
+            raise ValueError("give either successes and trials, or rewards")
+        if self.successes is not None and self.trials is not None and self.successes > self.trials:
+            raise ValueError("successes must not exceed trials")
+        return self
+
+    def counts(self) -> tuple[float, int]:
+        """(successes, trials)."""
+        if self.rewards is not None:
+            return math.fsum(self.rewards), len(self.rewards)
+        assert self.successes is not None and self.trials is not None
+        return self.successes, self.trials
+
+
+class ReportRequest(Request):
+    """POST /report: outcomes of a selection's tasks, all at once or in parts."""
+
+    model_config = example(
+        run="qwen-grpo-1",
+        selection="s121-5f0c9b1e",
+        outcomes=[
+            {"task": "gsm8k/17", "successes": 3, "trials": 16},
+            {"task": "gsm8k/4", "rewards": [1.0, 0.0, 1.0, 0.5]},
+        ],
+    )
+
+    run: Id
+    selection: Id | None = Field(
+        None,
+        description="The selection; null for outcomes of tasks that no selection handed out (then `key` is due)",
+    )
+    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH)]
+    final: bool = Field(False, description="Close the selection even if tasks are missing")
+    key: Id | None = Field(
+        None, description="Only without a selection: the same key again is not counted again"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ReportRequest:
+        if (self.selection is None) == (self.key is None):
+            raise ValueError("give either selection, or key where no selection handed the tasks out")
+        if self.selection is None and self.final:
+            raise ValueError("final goes with a selection")
+        if not self.outcomes and not self.final:
+            raise ValueError("outcomes may be empty only with final")
+        return self
+
+
+class ReceiptView(Answer):
+    """What became of a report."""
+
+    model_config = example(
+        selection="s121-5f0c9b1e", accepted=32, duplicates=0, remaining=0, committed=True, step=121
+    )
+
+    selection: str | None
+    accepted: int = Field(description="Outcomes that are new")
+    duplicates: int = Field(description="Outcomes that were there already; the first value stands")
+    remaining: int = Field(description="Tasks of the selection without an outcome")
+    committed: bool = Field(description="Whether the outcomes have entered the posteriors")
+    step: int = Field(description="Commits so far")

@@ -1,0 +1,35 @@
+"""What the routes work with: one object an application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from selector_api.settings import Settings
+from selector_api.store.pools import Pools
+from selector_api.store.replicas import Replicas
+from selector_api.store.runs import Runs
+from selector_api.web.metrics import Metrics
+from selector_api.web.schemas.common import Id
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running service."""
+
+    settings: Settings
+    pools: Pools
+    runs: Runs
+    replicas: Replicas
+    metrics: Metrics
+
+
+def _services(request: Request) -> Services:
+    return request.app.state.services
+
+
+Use = Annotated[Services, Depends(_services)]
+PoolName = Annotated[Id, Path(description="The pool's name")]
+RunName = Annotated[Id, Path(description="The run's name")]

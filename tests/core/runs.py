@@ -1,0 +1,53 @@
+"""Events and tables for tests of the core: a log is written by hand, without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from selector_api.core.config import RunConfig
+from selector_api.core.fold import fold
+from selector_api.core.state import RunState
+from selector_api.core.table import DEFAULT_DOMAIN, TaskTable
+
+Row = tuple[str, str, Mapping[str, float]]
+
+
+def table_of(rows: Iterable[Row], table: TaskTable | None = None) -> TaskTable:
+    """A table of (id, domain, references) rows, after those of `table`."""
+    ids, domains, references = zip(*rows, strict=True)
+    return (table or TaskTable.empty()).extended(ids, domains, references)
+
+
+def plain_rows(count: int, domain: str = DEFAULT_DOMAIN, prefix: str = "t") -> list[Row]:
+    """Tasks without references."""
+    return [(f"{prefix}{number}", domain, {}) for number in range(count)]
+
+
+def created(config: RunConfig, tasks: int) -> dict[str, Any]:
+    return {"type": "created", "version": 1, "config": config.to_dict(), "tasks": tasks}
+
+
+def selected(selection: str, tasks: Iterable[str]) -> dict[str, Any]:
+    return {"type": "selected", "selection": selection, "tasks": list(tasks)}
+
+
+def committed(
+    selection: str | None, outcomes: Mapping[str, tuple[float, int]], reason: str = "complete"
+) -> dict[str, Any]:
+    return {
+        "type": "committed",
+        "selection": selection,
+        "reason": reason,
+        "outcomes": [{"task": task, "successes": s, "trials": n} for task, (s, n) in outcomes.items()],
+    }
+
+
+def started(config: RunConfig, table: TaskTable, tasks: int | None = None) -> RunState:
+    return fold(None, created(config, len(table) if tasks is None else tasks), table)
+
+
+def commit(state: RunState, outcomes: Mapping[str, tuple[float, int]], name: str = "s") -> RunState:
+    """Select these tasks and report them all."""
+    state = fold(state, selected(name, outcomes), state.table)
+    return fold(state, committed(name, outcomes), state.table)

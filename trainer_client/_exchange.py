@@ -1,0 +1,195 @@
+"""One logical call: requests, waits and retries, without doing any of them.
+
+A call is a generator of steps. It yields a `Request` and is sent what came of it (a response, or the
+transport's error), or it yields a `Wait`. The sync and the async client only carry the steps out, so
+everything that matters is written once.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from .errors import (
+    ApiError,
+    BatchTooLarge,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    SelectorError,
+    SelectorUnavailable,
+    Unauthorized,
+)
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 8.0
+LONGEST_RETRY_AFTER = 60.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to send; `path` is relative to the service's address."""
+
+    method: str
+    path: str
+    content: bytes = b""
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of httpx's `request` and `stream`."""
+        return {
+            "method": self.method,
+            "url": self.path,
+            "content": self.content,
+            "params": self.params,
+            "headers": self.headers,
+        }
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A pause to make, in seconds."""
+
+    seconds: float
+
+
+T = TypeVar("T")
+Answer = TypeVar("Answer", bound=BaseModel)
+Outcome = httpx.Response | httpx.TransportError
+Steps = Generator[Request | Wait, Any, T]
+Reader = Callable[[httpx.Response], T]
+
+
+def exchange(request: Request, read: Reader[T], max_retries: int) -> Steps[T]:
+    """Send a request, again if need be, and return what `read` makes of the answer.
+
+    Every call of the contract may be sent again safely. Raises `SelectorUnavailable` if no usable answer came
+    in 1 + `max_retries` attempts, and `ApiError` as soon as the service refuses.
+    """
+    for attempt in count():
+        outcome: Outcome = yield request
+        try:
+            return read(accepted(request, outcome))
+        except NotFound:
+            if request.method == "DELETE" and attempt > 0 and isinstance(outcome, httpx.Response):
+                return read(outcome)  # gone: the earlier attempt did it and its reply was lost
+            raise
+        except SelectorUnavailable:
+            if attempt >= max_retries:
+                raise
+        yield Wait(pause(attempt, outcome))
+    raise AssertionError("unreachable")
+
+
+def answer_of(model: type[Answer]) -> Reader[Answer]:
+    """A reader of answers of this model; an answer that does not fit it is none of the selector's."""
+
+    def read(response: httpx.Response) -> Answer:
+        try:
+            return model.model_validate_json(response.content)
+        except ValueError as error:
+            raise _not_the_selector(response) from error
+
+    return read
+
+
+def event_of(response: httpx.Response, line: str) -> dict[str, Any]:
+    """An event of the log; a line that is none shows that the answer is not the selector's."""
+    try:
+        event = json.loads(line)
+        event["seq"] = int(event["seq"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _not_the_selector(response) from error
+    return event
+
+
+def nothing(_: httpx.Response) -> None:
+    """The reader of answers without a body."""
+
+
+def accepted(request: Request, outcome: Outcome) -> httpx.Response:
+    """The response if the service took the request; otherwise raises what came of it."""
+    if isinstance(outcome, httpx.Response):
+        if outcome.is_success:
+            return outcome
+        raise _refusal(outcome)
+    reason = f"{type(outcome).__name__}: {outcome}"
+    raise SelectorUnavailable(f"{request.method} {request.path}: no answer ({reason})") from outcome
+
+
+def pause(attempt: int, outcome: Outcome) -> float:
+    """Seconds until the next attempt: what `Retry-After` asks for, and exponential backoff with full jitter."""
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt, 30))
+    asked = _retry_after(outcome) if isinstance(outcome, httpx.Response) else 0.0
+    return min(asked, LONGEST_RETRY_AFTER) + random.uniform(0, longest)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the answer asks to wait, by number or by HTTP-date (RFC 9110 §10.2.3); else 0."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
+
+
+def _refusal(response: httpx.Response) -> SelectorError:
+    problem = _problem(response)
+    status = response.status_code
+    if status in (408, 429) or status >= 500:
+        detail = problem.get("detail") or response.reason_phrase
+        return SelectorUnavailable(f"{_call(response)}: HTTP {status}, {detail}", status)
+    # The service explains every 404. One without a problem document is a proxy's that has lost its backend.
+    if status < 400 or (status == 404 and not problem):
+        return _not_the_selector(response)
+    known = {"type", "title", "status", "detail", "code", "instance"}
+    code = str(problem.get("code", ""))
+    return _kind(status, code)(
+        status,
+        code,
+        str(problem.get("detail") or f"{_call(response)}: {response.reason_phrase}"),
+        response.headers.get("X-Request-Id"),
+        {name: value for name, value in problem.items() if name not in known},
+    )
+
+
+def _kind(status: int, code: str) -> type[ApiError]:
+    if code == "batch-too-large":
+        return BatchTooLarge
+    if status in (400, 406, 413, 415, 422):
+        return InvalidRequest
+    return {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}.get(status, ApiError)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    if response.headers.get("Content-Type", "").partition(";")[0].strip() != "application/problem+json":
+        return {}
+    try:
+        problem = response.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _not_the_selector(response: httpx.Response) -> SelectorUnavailable:
+    return SelectorUnavailable(
+        f"{_call(response)}: HTTP {response.status_code}, but the answer is not the selector's (base_url?)",
+        response.status_code,
+    )
+
+
+def _call(response: httpx.Response) -> str:
+    return f"{response.request.method} {response.request.url.path}"

@@ -1,0 +1,170 @@
+"""The asynchronous client: the twin of `client`, call by call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from ._calls import Calls, Outcomes, http_options
+from ._exchange import Outcome, Steps, Wait, accepted, event_of, pause
+from .errors import SelectorUnavailable
+from .fallback import Fallback
+from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
+
+T = TypeVar("T")
+
+
+class AsyncSelectorClient:
+    """`SelectorClient` for asyncio: the same arguments, calls, promises and errors, to be awaited.
+
+    Tasks of one event loop may share it. With a fallback, a report is written to disk within the event loop,
+    which takes milliseconds on a local disk.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        run: str | None = None,
+        *,
+        token: str | None = None,
+        timeout: float | httpx.Timeout = 30.0,
+        max_retries: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+        fallback: Fallback | None = None,
+    ):
+        self._calls = Calls(run, max_retries, fallback)
+        self._http = httpx.AsyncClient(transport=transport, **http_options(base_url, token, timeout))
+
+    async def select(self, batch_size: int, *, key: str | None = None, explain: bool = False) -> Selection:
+        """See `SelectorClient.select`."""
+        return await self._run(self._calls.select(batch_size, key, explain))
+
+    async def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = False) -> Receipt:
+        """See `SelectorClient.report`."""
+        return await self._run(self._calls.report(selection, outcomes, final))
+
+    async def flush(self) -> int:
+        """See `SelectorClient.flush`."""
+        return await self._run(self._calls.flush())
+
+    async def create_pool(self, pool: str) -> PoolInfo:
+        """See `SelectorClient.create_pool`."""
+        return await self._run(self._calls.create_pool(pool))
+
+    async def add_tasks(self, pool: str, tasks: Iterable[Task]) -> TaskReceipt:
+        """See `SelectorClient.add_tasks`."""
+        return await self._run(self._calls.add_tasks(pool, tasks))
+
+    async def pool(self, pool: str) -> PoolInfo:
+        """See `SelectorClient.pool`."""
+        return await self._run(self._calls.pool(pool))
+
+    async def delete_pool(self, pool: str) -> None:
+        """See `SelectorClient.delete_pool`."""
+        await self._run(self._calls.delete_pool(pool))
+
+    async def create_run(
+        self,
+        run: str,
+        pool: str,
+        *,
+        seed: int | None = None,
+        posterior: Mapping[str, Any] | None = None,
+        implicit: Mapping[str, Any] | None = None,
+        policy: Mapping[str, Any] | None = None,
+        lease_seconds: float | None = None,
+        share_leased: bool | None = None,
+    ) -> RunStatus:
+        """See `SelectorClient.create_run`."""
+        config = {
+            "pool": pool,
+            "seed": seed,
+            "posterior": posterior,
+            "implicit": implicit,
+            "policy": policy,
+            "lease_seconds": lease_seconds,
+            "share_leased": share_leased,
+        }
+        return await self._run(self._calls.create_run(run, config))
+
+    async def run_status(self, run: str | None = None) -> RunStatus:
+        """See `SelectorClient.run_status`."""
+        return await self._run(self._calls.run_status(run))
+
+    async def delete_run(self, run: str | None = None) -> None:
+        """See `SelectorClient.delete_run`."""
+        await self._run(self._calls.delete_run(run))
+
+    async def posteriors(
+        self, run: str | None = None, *, task: str | None = None
+    ) -> AsyncIterator[PosteriorRow]:
+        """See `SelectorClient.posteriors`."""
+        cursor: str | None = None
+        while True:
+            page = await self._run(self._calls.posteriors(run, task, cursor))
+            for row in page.posteriors:
+                yield row
+            if page.next is None:
+                return
+            cursor = page.next
+
+    async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
+        """See `SelectorClient.events`."""
+        attempt = 0
+        while True:
+            request = self._calls.events(run, after)
+            try:
+                async with self._http.stream(**request.arguments()) as response:
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            event = event_of(response, line)
+                            after, attempt = event["seq"], 0
+                            yield event
+                        return
+                    await response.aread()
+                    outcome: Outcome = response
+            except httpx.TransportError as error:
+                outcome = error
+            try:
+                accepted(request, outcome)
+            except SelectorUnavailable:
+                if attempt >= self._calls.max_retries:
+                    raise
+            await asyncio.sleep(pause(attempt, outcome))
+            attempt += 1
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _run(self, steps: Steps[T]) -> T:
+        """Carry out the steps of a call."""
+        outcome: Outcome | None = None
+        try:
+            while True:
+                step = steps.send(outcome)
+                outcome = None
+                if isinstance(step, Wait):
+                    await asyncio.sleep(step.seconds)
+                    continue
+                try:
+                    outcome = await self._http.request(**step.arguments())
+                except httpx.TransportError as error:
+                    outcome = error
+        except StopIteration as finished:
+            return finished.value
+        finally:
+            steps.close()

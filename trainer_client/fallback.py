@@ -1,0 +1,169 @@
+"""Training on while the selector is away: opt in with `SelectorClient(…, fallback=Fallback(tasks, folder))`.
+
+While no usable answer comes, `select` hands out tasks drawn uniformly from a local list, and `report` leaves
+its outcomes in a folder on disk. They are sent, oldest first, with the next calls that find the service back.
+Outcomes of batches that the client drew itself are sent without a selection, under the batch's own key.
+The service counts a task once under a selection or key, so nothing is lost and nothing counts twice: whatever
+is sent again, by this process, by its successor or by another one on the same folder, does no harm.
+"""
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from .errors import SelectorUnavailable
+from .models import Receipt, Selection
+
+logger = logging.getLogger("trainer_client")
+
+
+@dataclass(frozen=True)
+class SpooledReport:
+    """A report on disk: its file's name and the body of its `POST /report`."""
+
+    name: str
+    body: bytes
+
+
+class Spool:
+    """A folder of reports that the service has not acknowledged, one file each, oldest first by name.
+
+    A report is held by the thread that is sending it, so that no other thread of this process takes it too.
+    Holding lives in memory: a process that dies leaves its reports to whoever opens the folder next.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        self.folder = Path(folder)
+        self.rejected = self.folder / "rejected"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+        self._newest = 0
+
+    def put(self, body: bytes) -> SpooledReport:
+        """Write a report to disk, durably, and hold it."""
+        with self._lock:
+            self._newest = max(self._newest + 1, time.time_ns())
+            name = f"{self._newest:020d}-{uuid.uuid4().hex[:8]}.json"
+            self._held.add(name)
+        self._write(self.folder / name, body)
+        return SpooledReport(name, body)
+
+    def take(self, after: str = "") -> SpooledReport | None:
+        """Hold the oldest report that nobody holds and that is newer than the one named `after`."""
+        with self._lock:
+            for name in self._names():
+                if name > after and name not in self._held:
+                    try:
+                        body = (self.folder / name).read_bytes()
+                    except FileNotFoundError:
+                        continue  # another process on this folder has just sent it
+                    self._held.add(name)
+                    return SpooledReport(name, body)
+        return None
+
+    def release(self, report: SpooledReport) -> None:
+        """Hold it no more; if it is still on disk, it waits for its turn."""
+        with self._lock:
+            self._held.discard(report.name)
+
+    def remove(self, report: SpooledReport) -> None:
+        """Forget a report whose fate the service has told."""
+        (self.folder / report.name).unlink(missing_ok=True)
+
+    def reject(self, report: SpooledReport, reason: str) -> None:
+        """Put a report that the service refuses aside, with the reason; moved back, it is sent again."""
+        self.rejected.mkdir(exist_ok=True)
+        self._write(self.rejected / report.name, report.body)
+        self._write(
+            self.rejected / f"{report.name.removesuffix('.json')}.reason.txt", reason.encode() + b"\n"
+        )
+        self.remove(report)
+        logger.warning(
+            "the selector refused a spooled report: %s; it is kept as %s", reason, self.rejected / report.name
+        )
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def _names(self) -> list[str]:
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(".json"))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        unfinished = path.with_suffix(".unfinished")
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+class Fallback:
+    """What a client does while the service is away.
+
+    `tasks` are the ids to draw from, at least as many as the largest batch; they should be tasks of the run's
+    pool, since the service refuses outcomes of others. `folder` is where unsent reports wait; give each
+    service its own. `seed` and a selection's key settle the draw, so equal keys get equal batches on every
+    rank and after a restart. Raises ValueError if `tasks` is empty or holds an id twice.
+    """
+
+    def __init__(self, tasks: Sequence[str], folder: str | os.PathLike[str], *, seed: int = 0):
+        if not tasks or len(set(tasks)) < len(tasks):
+            raise ValueError(f"tasks: got {len(tasks)} ids, {len(set(tasks))} different; give each task once")
+        self.tasks = list(tasks)
+        self.seed = seed
+        self.spool = Spool(folder)
+        self.away = False
+        self.step = 0
+
+    def select(self, run: str, batch_size: int, key: str) -> Selection:
+        """Draw a batch uniformly, without replacement.
+
+        Its id is made of the run, the key, the seed and the size, so the same call gives the same selection.
+        """
+        digest = sha256(json.dumps([run, key, self.seed, batch_size]).encode()).hexdigest()
+        return Selection(
+            selection=f"fallback-{digest[:32]}",
+            run=run,
+            step=self.step,
+            tasks=random.Random(digest).sample(self.tasks, batch_size),
+            fallback=True,
+        )
+
+    def receipt(self, selection: Selection) -> Receipt:
+        """The receipt of a report that waits on disk."""
+        return Receipt(
+            selection=None if selection.fallback else selection.selection,
+            accepted=0,
+            duplicates=0,
+            remaining=None,
+            committed=False,
+            step=self.step,
+            spooled=True,
+        )
+
+    def lost(self, error: SelectorUnavailable) -> None:
+        """Note that the service is away: from now on one attempt a call, and no waiting."""
+        if not self.away:
+            self.away = True
+            logger.warning("the selector is away, training goes on with the fallback: %s", error)
+
+    def found(self, step: int) -> None:
+        """Note that the service answered, with the run's `step`."""
+        self.step = step
+        if self.away:
+            self.away = False
+            logger.info("the selector is back")

@@ -1,0 +1,1 @@
+"""The selector inside trainers: one module a framework; each imports its framework, so none is imported here."""
