@@ -25,16 +25,11 @@ class Settings(BaseSettings):
     """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
     redis_url: SecretStr | None = None
     """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
-    redis_connections: Annotated[int, Field(ge=2, le=10_000)] = 64
-    """Most connections to Redis at a time."""
-    redis_timeout: Annotated[float, Field(gt=0, le=300)] = 5.0
-    """Seconds that one command, or the wait for a free connection, may take."""
-    appendfsync: Literal["everysec", "always"] = "everysec"
-    """How often the embedded Valkey flushes to disk: what a power loss can lose."""
+    appendfsync: Literal["everysec", "always"] = "always"
+    """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster, and
+    can lose the last second or two."""
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""
-    cached_runs: Annotated[int, Field(ge=1)] = 64
-    """Runs whose state this process holds in memory; the least recently used goes first."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 8 * MEBIBYTE
     """Largest request body."""
     max_tasks_body_bytes: Annotated[int, Field(ge=1024)] = 32 * MEBIBYTE

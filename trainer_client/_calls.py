@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ._exchange import Request, Steps, answer_of, exchange, nothing
 from .errors import ApiError, Forbidden, SelectorUnavailable, Unauthorized
-from .fallback import Fallback
+from .fallback import Fallback, logger
 from .models import Outcome, PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
 
 # What `report` takes: outcomes, or a mapping of each task to the rewards of its rollouts.
@@ -21,6 +21,9 @@ Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]
 # The service takes 32 MiB at a time; smaller batches keep a slow line within the timeout.
 BATCH_TASKS = 10_000
 BATCH_BYTES = 4 * 2**20
+
+# Seconds. A machine that is gone answers nothing at all, and the trainer waits this long to know.
+LONGEST_CONNECT = 5.0
 
 
 class PosteriorPage(BaseModel):
@@ -35,6 +38,8 @@ def http_options(base_url: str, token: str | None, timeout: float | httpx.Timeou
     if not base_url.startswith(("http://", "https://")):
         raise ValueError(f"base_url: got {base_url!r}, it must start with http:// or https://")
     token = token or os.environ.get("SELECTOR_TOKEN")
+    if not isinstance(timeout, httpx.Timeout):
+        timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
     return {
         "base_url": base_url,
         "headers": {"Authorization": f"Bearer {token}"} if token else {},
@@ -122,6 +127,11 @@ class Calls:
         except SelectorUnavailable as error:
             self.fallback.lost(error)
         return len(self.fallback.spool)
+
+    def end(self) -> None:
+        """Say so if reports are left for the folder's next client."""
+        if self.fallback is not None and (waiting := len(self.fallback.spool)):
+            logger.warning("%d reports wait in %s for the next client", waiting, self.fallback.spool.folder)
 
     def _patience(self, fallback: Fallback) -> int:
         return 0 if fallback.away else self.max_retries

@@ -103,14 +103,28 @@ def answer_of(model: type[Answer]) -> Reader[Answer]:
     return read
 
 
-def event_of(response: httpx.Response, line: str) -> dict[str, Any]:
-    """An event of the log; a line that is none shows that the answer is not the selector's."""
-    try:
-        event = json.loads(line)
-        event["seq"] = int(event["seq"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise _not_the_selector(response) from error
-    return event
+class EventLines:
+    """Takes a log apart as it streams in.
+
+    Its lines end in a newline only; the line separators that Unicode knows besides may stand within an id.
+    """
+
+    def __init__(self, response: httpx.Response):
+        self._response = response
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[dict[str, Any]]:
+        """The events that are complete with this piece; an empty one marks the end of the stream."""
+        *lines, self._rest = (self._rest + (chunk or b"\n")).split(b"\n")
+        return [self._event(line) for line in lines if line]
+
+    def _event(self, line: bytes) -> dict[str, Any]:
+        try:
+            event = json.loads(line)
+            event["seq"] = int(event["seq"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise _not_the_selector(self._response) from error
+        return event
 
 
 def nothing(_: httpx.Response) -> None:
@@ -128,7 +142,7 @@ def accepted(request: Request, outcome: Outcome) -> httpx.Response:
 
 
 def pause(attempt: int, outcome: Outcome) -> float:
-    """Seconds until the next attempt: what `Retry-After` asks for, and exponential backoff with full jitter."""
+    """Seconds until the next attempt: what `Retry-After` asks for, and backoff with full jitter on top."""
     longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt, 30))
     asked = _retry_after(outcome) if isinstance(outcome, httpx.Response) else 0.0
     return min(asked, LONGEST_RETRY_AFTER) + random.uniform(0, longest)

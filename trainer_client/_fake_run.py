@@ -89,7 +89,7 @@ class RunBody(BaseModel):
         }
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word
+class Problem(Exception):
     """A refusal, as a problem document."""
 
     def __init__(self, status: int, code: str, detail: str, **extensions: Any):

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from ._calls import Calls, Outcomes, http_options
-from ._exchange import Outcome, Steps, Wait, accepted, event_of, pause
+from ._exchange import EventLines, Outcome, Steps, Wait, accepted, pause
 from .errors import SelectorUnavailable
 from .fallback import Fallback
 from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
@@ -118,9 +118,12 @@ class AsyncSelectorClient:
             try:
                 async with self._http.stream(**request.arguments()) as response:
                     if response.is_success:
-                        async for line in response.aiter_lines():
-                            event = event_of(response, line)
-                            after, attempt = event["seq"], 0
+                        lines = EventLines(response)
+                        async for chunk in response.aiter_bytes():
+                            for event in lines.feed(chunk):
+                                after, attempt = event["seq"], 0
+                                yield event
+                        for event in lines.feed(b""):
                             yield event
                         return
                     await response.aread()
@@ -136,7 +139,8 @@ class AsyncSelectorClient:
             attempt += 1
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """See `SelectorClient.close`."""
+        self._calls.end()
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from ._calls import Calls, Outcomes, http_options
-from ._exchange import Outcome, Steps, Wait, accepted, event_of, pause
+from ._exchange import EventLines, Outcome, Steps, Wait, accepted, pause
 from .errors import SelectorUnavailable
 from .fallback import Fallback
 from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
@@ -26,7 +27,7 @@ class SelectorClient:
         base_url     where the service is, such as "http://127.0.0.1:8000"
         run          the run that `select` draws for, and that calls about a run mean when none is named
         token        bearer token; without one, the environment's SELECTOR_TOKEN if it is set
-        timeout      seconds for each attempt
+        timeout      seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`
         transport    an httpx transport, such as `FakeSelector().transport`
         fallback     what to do while the service is away; with it, `select` and `report` never raise
                      `SelectorUnavailable`
@@ -147,10 +148,11 @@ class SelectorClient:
             try:
                 with self._http.stream(**request.arguments()) as response:
                     if response.is_success:
-                        for line in response.iter_lines():
-                            event = event_of(response, line)
-                            after, attempt = event["seq"], 0
-                            yield event
+                        lines = EventLines(response)
+                        for chunk in chain(response.iter_bytes(), [b""]):
+                            for event in lines.feed(chunk):
+                                after, attempt = event["seq"], 0
+                                yield event
                         return
                     response.read()
                     outcome: Outcome = response
@@ -165,7 +167,8 @@ class SelectorClient:
             attempt += 1
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Reports that still wait on disk are left to the folder's next client."""
+        self._calls.end()
         self._http.close()
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ policies' domains and token scopes are not there.
 """
 
 import json
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ class FakeSelector:
         self._down = False
         self._failures: deque[tuple[int | None, str | None]] = deque()
         self._losses = 0
+        self._one_at_a_time = threading.Lock()
 
     @classmethod
     def with_run(cls, run: str, tasks: Iterable[str], *, seed: int = 0) -> "FakeSelector":
@@ -81,6 +83,10 @@ class FakeSelector:
         return sums
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
+        with self._one_at_a_time:
+            return self._process(request)
+
+    def _process(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if self._down:
             raise httpx.ConnectError("the fake selector is down")
@@ -133,7 +139,8 @@ class FakeSelector:
                 page = self._run(name).posteriors(params.get("task"), int(params.get("cursor", 0)))
                 return httpx.Response(200, json=page)
             case "GET", ["runs", name, "events"]:
-                lines = [json.dumps(event) + "\n" for event in self._run(name).events[int(params["after"]) :]]
+                events = self._run(name).events[int(params.get("after", 0)) :]
+                lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in events]
                 headers = {"Content-Type": "application/x-ndjson"}
                 return httpx.Response(200, content="".join(lines), headers=headers)
             case "POST", ["select"]:

@@ -11,11 +11,6 @@ from .service import DEFAULT_URL, RunName, Token, Url, service
 app = typer.Typer(help="Events: a run's log.", no_args_is_help=True)
 
 
-@app.callback()
-def events() -> None:
-    """Events: a run's log."""
-
-
 @app.command(no_args_is_help=True)
 def export(
     run: RunName,
@@ -32,10 +27,13 @@ def export(
     from .output import moving, progress_bar, replacing
 
     written = 0
-    with replacing(file) as unfinished, service(url, token) as client, progress_bar() as bar:
-        with unfinished.open("w", encoding="utf-8") as lines:
-            events = enumerate(client.events(run))
-            for event in moving(bar, "events", events, None):
-                lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-                written += 1
+    with (
+        service(url, token) as client,
+        progress_bar() as bar,
+        replacing(file) as unfinished,
+        unfinished.open("w", encoding="utf-8") as lines,
+    ):
+        for event in moving(bar, "events", enumerate(client.events(run)), None):
+            lines.write(json.dumps(event) + "\n")
+            written += 1
     typer.echo(f"{file}: {written:,} events")

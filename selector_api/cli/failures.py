@@ -1,5 +1,7 @@
 """How a command fails: a message on stderr and an exit status, without a traceback."""
 
+from typing import Any
+
 import typer
 from typer.core import TyperGroup
 
@@ -20,7 +22,7 @@ class Failure(Exception):
 class Commands(TyperGroup):
     """The root of the commands: the one place where a `Failure` is printed."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)

@@ -6,14 +6,9 @@ from typing import Annotated
 import typer
 
 from .failures import INTERRUPTED, Failure
-from .service import DEFAULT_URL, Token, Url, service
+from .service import DEFAULT_URL, Token, Url, checked_name, service
 
 app = typer.Typer(help="Pools: the tasks that runs draw from.", no_args_is_help=True)
-
-
-@app.callback()
-def pool() -> None:
-    """Pools: the tasks that runs draw from."""
 
 
 @app.command(name="import", no_args_is_help=True)
@@ -21,12 +16,19 @@ def import_tasks(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, readable=True, help="A .parquet, .jsonl or .ndjson file."
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A .parquet, .jsonl or .ndjson file.",
         ),
     ],
-    pool: Annotated[str, typer.Option("--pool", help="The pool; it is made if it is not there.")],
+    pool: Annotated[
+        str, typer.Option("--pool", callback=checked_name, help="The pool; it is made if it is not there.")
+    ],
     id_column: Annotated[
-        str | None, typer.Option("--id", metavar="COLUMN", help="Column of the tasks' ids.  [default: id]")
+        str | None,
+        typer.Option("--id", metavar="COLUMN", show_default="id", help="Column of the tasks' ids."),
     ] = None,
     id_from_hash: Annotated[
         str | None,
@@ -88,9 +90,10 @@ def import_tasks(
             "interrupted. Run the same command again: tasks that were sent are left as they are", INTERRUPTED
         ) from None
     if census.repeated:
-        typer.echo(f"{census.repeated:,} of {census.rows:,} rows repeat the id of another row: one task each")
+        typer.echo(f"{census.repeated:,} of {census.rows:,} rows repeat an earlier id: no tasks of their own")
     typer.echo(
-        f"pool {pool!r}: {receipt.inserted:,} inserted, {receipt.unchanged:,} unchanged, {receipt.tasks:,} tasks"
+        f"pool {pool!r}: {receipt.inserted:,} inserted, {receipt.unchanged:,} unchanged, "
+        f"{receipt.tasks:,} tasks in all"
     )
 
 

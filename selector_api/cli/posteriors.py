@@ -11,11 +11,6 @@ from .service import DEFAULT_URL, RunName, Token, Url, service
 app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
 
 
-@app.callback()
-def posteriors() -> None:
-    """Posteriors: what a run knows about every task."""
-
-
 @app.command(no_args_is_help=True)
 def export(
     run: RunName,
@@ -41,7 +36,7 @@ def export(
     write = WRITERS.get(file.suffix.lower())
     if write is None:
         raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {', '.join(WRITERS)}", MISTAKE)
-    with replacing(file) as unfinished, service(url, token) as client, progress_bar() as bar:
+    with service(url, token) as client, progress_bar() as bar, replacing(file) as unfinished:
         total = client.run_status(run).tasks
         rows = moving(bar, "posteriors", enumerate(client.posteriors(run)), total)
         written = write(unfinished, rows)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +17,8 @@ BUFFER_BYTES = 2**20
 class Row:
     """One row: the asked columns' values by name (None where there is none).
 
-    `place` says where it stands ("row 3", "line 3"), `position` how far the file has been read, in the unit of
-    the file's `total`.
+    `place` says where it stands ("row 3", "line 3"), `position` how far the file has been read, in the unit
+    of the file's `total`.
     """
 
     place: str
@@ -37,14 +38,14 @@ class Rows(Protocol):
 def open_rows(path: Path, columns: Sequence[str]) -> Rows:
     """The rows of a file, read as its suffix says (.parquet, .jsonl or .ndjson).
 
-    A column's name may be dotted to reach into structs: `reward_model.ground_truth`. A column of exactly that
-    name goes first, so `qwen2.5_7b_pass_rate` is not taken apart. Raises `Failure`, here or while iterating, if
-    the file cannot be read or has no such column.
+    A column's name may be dotted to reach into structs: `reward_model.ground_truth`. A column of exactly
+    that name goes first, so `qwen2.5_7b_pass_rate` is not taken apart. Raises `Failure`, here or while
+    iterating, if the file cannot be read or has no such column.
     """
     kinds = {".parquet": ParquetRows, ".jsonl": JsonRows, ".ndjson": JsonRows}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
-        raise Failure(f"{path}: got a {path.suffix or 'nameless'} file; give one of {', '.join(kinds)}", MISTAKE)
+        raise Failure(f"FILE: got {path.name!r}; its suffix must be one of {', '.join(kinds)}", MISTAKE)
     return kind(path, columns)
 
 
@@ -54,7 +55,7 @@ class ParquetRows:
     def __init__(self, path: Path, columns: Sequence[str]):
         self.path = path
         self.columns = columns
-        with self._failures(), self._open() as file:
+        with _parquet(path) as file:
             self.total = file.metadata.num_rows
             leaves = [file.schema.column(i).path.split(".") for i in range(len(file.schema))]
             top = file.schema_arrow.names
@@ -65,37 +66,26 @@ class ParquetRows:
 
     def __iter__(self) -> Iterator[Row]:
         number = 0
-        with self._failures(), self._open() as file:
+        with _parquet(self.path) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns)):
                 for record in batch.to_pylist():
                     number += 1
                     values = {column: find(record, column)[1] for column in self.columns}
                     yield Row(f"row {number}", number, values)
 
-    def _open(self) -> Any:
-        from pyarrow.parquet import ParquetFile
 
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    """The opened file; what pyarrow cannot do with it is a `Failure`."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
         # Reads each column chunk in pieces of this size instead of as a whole.
-        return ParquetFile(self.path, buffer_size=BUFFER_BYTES, pre_buffer=False)
-
-    def _failures(self) -> Any:
-        return _Unreadable(self.path)
-
-
-class _Unreadable:
-    """Turns pyarrow's errors into a `Failure`."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        from pyarrow import ArrowException
-
-        if isinstance(error, (ArrowException, OSError)):
-            raise Failure(f"{self.path}: not readable as Parquet: {error}") from error
+        with ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
+            yield file
+    except (ArrowException, OSError) as error:
+        raise Failure(f"{path}: not readable as Parquet: {error}") from error
 
 
 class JsonRows:

@@ -13,11 +13,19 @@ from .failures import MISTAKE, Failure
 if TYPE_CHECKING:
     from trainer_client import SelectorClient
 
+
+def checked_name(value: str | None) -> str | None:
+    """The name of a pool or run, or None if the option was not given."""
+    if value is not None and not 1 <= len(value) <= 256:
+        raise typer.BadParameter(f"got {len(value)} characters, a name has 1 to 256")
+    return value
+
+
 Url = Annotated[str, typer.Option("--url", help="Where the service is.")]
 Token = Annotated[
     str | None, typer.Option("--token", envvar="SELECTOR_TOKEN", help="Bearer token of the service.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", callback=checked_name, help="Name of the run.")]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

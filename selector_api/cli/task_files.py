@@ -33,8 +33,8 @@ class TaskColumns:
 
     def names(self) -> list[str]:
         """Every column that is read, once."""
-        names = [*(self.hashed or [self.id]), *([self.domain] if self.domain else []), *self.references.values()]
-        return list(dict.fromkeys(names))
+        domain = [self.domain] if self.domain else []
+        return list(dict.fromkeys([*(self.hashed or [self.id]), *domain, *self.references.values()]))
 
     def of_field(self, location: Sequence[int | str]) -> str:
         """The column that a field of a task comes from, such as ("references", "weak")."""
@@ -114,7 +114,7 @@ def content_id(value: Any) -> str:
 
 
 def count(tasks: Iterator[Task]) -> Census:
-    """Count tasks and repeated ids, with 8 bytes of memory a task (64-bit digests, so a collision may miscount)."""
+    """Count tasks and repeated ids in 8 bytes of memory a task: by 64-bit digests, so all but certainly."""
     import numpy as np
 
     digests = array("Q")

@@ -122,6 +122,8 @@ class Candidates:
         wanted = np.bincount(rows, minlength=len(self.classes))[rows]
         sizes = self._state.classes.sizes[self.classes[rows]]
         crowded = 2 * (self.class_counts[rows] - wanted) < sizes
+        if not crowded.any():
+            return self._tried(rows, rng)
         tasks = np.empty(len(rows), np.int64)
         tasks[crowded] = self._listed(rows[crowded], rng)
         tasks[~crowded] = self._tried(rows[~crowded], rng)
@@ -173,7 +175,9 @@ def _merged(*parts: IntArray) -> IntArray:
     # Sorting is several times faster here than numpy's `unique`, which hashes; "stable" makes use of sorted
     # parts.
     tasks = np.sort(np.concatenate(parts), kind="stable")
-    return tasks[np.diff(tasks, prepend=-1) > 0]
+    distinct = np.ones(len(tasks), bool)
+    np.not_equal(tasks[1:], tasks[:-1], out=distinct[1:])
+    return tasks[distinct]
 
 
 def _among(values: IntArray, ascending: IntArray) -> BoolArray:

@@ -1,5 +1,7 @@
 """What can go wrong in the store.
 
+Messages are for logs; callers that answer for the store read the attributes.
+
     StoreError
     ├── StoreUnavailable      Redis does not answer or refuses writes: try again later
     ├── Overloaded            too many callers change the same thing at once: try again later

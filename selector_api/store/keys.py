@@ -1,7 +1,7 @@
 """The names of all keys in Redis, and nothing else knows them.
 
-The keys of one run share a hash tag, and so do those of one pool: each set lives on one node of a cluster, where
-a script can change it atomically.
+The keys of one run share a hash tag, and so do those of one pool: each set lives on one node of a cluster,
+where a script can change it atomically.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Lua scripts: one atomic transition a file.
 
-Every script is idempotent, so that a call whose reply was lost may be sent again. A script validates first and
-writes afterwards. Floats and JSON pass through as text, because Lua's numbers and cjson do not keep them.
+Every script is idempotent, so that a call whose reply was lost may be sent again. A script validates first
+and writes afterwards. Floats and JSON pass through as text, because Lua's numbers and cjson do not keep them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from selector_api.store.connection import StoreClient
 from selector_api.store.keys import PoolKeys, RunKeys
 
 RunScript: TypeAlias = Literal[
@@ -26,7 +26,7 @@ _FOLDER = Path(__file__).parent / "lua"
 class Scripts:
     """The scripts of one Redis client."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: StoreClient) -> None:
         self._redis = redis
         self._registered: dict[str, AsyncScript] = {}
 

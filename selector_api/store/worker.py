@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """A few threads of their own, so that numpy work neither blocks the loop nor starves other threads' users."""
+    """A few threads of their own: numpy work neither blocks the loop nor starves what else uses threads."""
 
     def __init__(self, threads: int = 2) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bots-worker")

@@ -1,9 +1,7 @@
-"""The application: routes, errors and what surrounds them, around a store that lives as long as it does."""
+"""The application: routes, errors and what surrounds them, over an open store."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 from selector_api.settings import Settings
-from selector_api.store.opened import open_store
+from selector_api.store.store import Store
 from selector_api.web import errors, problems
 from selector_api.web.auth import Authorizer
 from selector_api.web.metrics import Metrics
@@ -39,41 +37,24 @@ _EVERYWHERE = documented(
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI application. Its lifespan opens and closes the store.
-
-    Raises (when the lifespan begins):
-        StoreError: Redis cannot be used.
-        UnsafeBinding: it would listen beyond this machine without a token.
-    """
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """The service as an ASGI application over an open store."""
     metrics = Metrics()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_store(settings) as store:
-            authorizer = Authorizer(store.tokens, settings.is_loopback)
-            await authorizer.refuse_unsafe(settings.host)
-            app.state.authorizer = authorizer
-            app.state.services = Services(settings, store.pools, store.runs, store.replicas, metrics)
-            yield
-
+    authorizer = Authorizer(store.tokens, settings.is_loopback)
     app = FastAPI(
         title="BOTS Selector",
         version=version("bots-selector"),
         description=_DESCRIPTION,
-        lifespan=lifespan,
         responses=_EVERYWHERE,
         # For the document only: `Authenticate` checks tokens, before a body is read.
         dependencies=[Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))],
         redoc_url=None,
     )
+    app.state.services = Services(store, metrics)
     for module in (selections, runs, pools, service):
         app.include_router(module.router)
     errors.install(app)
     _document(app)
-
-    async def check(method: str, path: str, authorization: str | None) -> None:
-        await app.state.authorizer.check(method, path, authorization)
 
     def limit_of(path: str) -> int:
         fills_pool = path.startswith("/pools/") and path.endswith("/tasks")
@@ -81,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     # The last one added is the outermost.
     app.add_middleware(LimitBody, limit_of=limit_of)
-    app.add_middleware(Authenticate, check=check)
+    app.add_middleware(Authenticate, check=authorizer.check)
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
     app.add_middleware(Observe, metrics=metrics)
     return app
@@ -102,5 +83,3 @@ def _document(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi
-
-

@@ -9,6 +9,7 @@ Without any token the service is open, which it allows on a loopback address onl
 
 from __future__ import annotations
 
+from selector_api.settings import Settings
 from selector_api.store.tokens import Tokens
 from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem
 
@@ -30,6 +31,20 @@ def needed_scope(method: str, path: str) -> str | None:
     return "train" if path in _TRAIN else "admin"
 
 
+async def refuse_unsafe(settings: Settings, tokens: Tokens) -> None:
+    """Refuse to serve beyond this machine without a token.
+
+    Raises:
+        UnsafeBinding: with what to do.
+    """
+    if not settings.is_loopback and not await tokens.any():
+        raise UnsafeBinding(
+            f"host: {settings.host!r} can be reached from other machines and no token is configured. "
+            "Make one with `bots token create --name NAME --scope train` (same --data-dir or --redis-url), "
+            "or serve on 127.0.0.1"
+        )
+
+
 class Authorizer:
     """Checks tokens against the store.
 
@@ -41,19 +56,6 @@ class Authorizer:
     def __init__(self, tokens: Tokens, loopback: bool) -> None:
         self._tokens = tokens
         self._loopback = loopback
-
-    async def refuse_unsafe(self, host: str) -> None:
-        """Refuse to serve beyond this machine without a token.
-
-        Raises:
-            UnsafeBinding: with what to do.
-        """
-        if not self._loopback and not await self._tokens.any():
-            raise UnsafeBinding(
-                f"host: {host!r} can be reached from other machines and no token is configured. "
-                "Make one with `bots token create --name NAME --scope train` (same --data-dir or --redis-url), "
-                "or serve on 127.0.0.1"
-            )
 
     async def check(self, method: str, path: str, authorization: str | None) -> None:
         """Let the call pass or say why not.
@@ -67,8 +69,8 @@ class Authorizer:
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Problem(UNAUTHORIZED, "Authorization: send a token as 'Bearer TOKEN'")
-        token = await self._tokens.find(secret.strip())
+        token = await self._tokens.lookup(secret.strip())
         if token is None:
             raise Problem(UNAUTHORIZED, "Authorization: this token is unknown or was revoked")
-        if not _INCLUDES[needed] & set(token.scopes):
+        if not _INCLUDES[needed] & token.scopes:
             raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {needed!r}")

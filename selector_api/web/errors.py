@@ -39,6 +39,10 @@ _STORE_KINDS: dict[type[store.StoreError], tuple[Kind, str]] = {
         problems.KEY_CONFLICT,
         "batch_size: this key was used with another one; use one key per selection",
     ),
+    store.UnknownDomain: (
+        problems.UNKNOWN_DOMAIN,
+        "policy.domains: it names a domain of which the pool has no task",
+    ),
     store.NotExplained: (
         problems.NOT_EXPLAINED,
         "explain: the first call with this key did not ask for it; ask in the first call",

@@ -1,6 +1,6 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `Observe` (request id, log line, metrics), `LimitConcurrency`, `Authenticate`, `LimitBody`.
+From the outside in: `Observe` (request id, log, metrics), `LimitConcurrency`, `Authenticate`, `LimitBody`.
 """
 
 from __future__ import annotations

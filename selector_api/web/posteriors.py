@@ -1,7 +1,9 @@
-"""Posteriors of many tasks as columns, rows or a Parquet file."""
+"""Posteriors of many tasks, as a page of JSON or a Parquet file."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.state import RunState
+from selector_api.web.problems import UNKNOWN_TASK, Problem
 
 PAGE = 10_000
 """Tasks a page of JSON."""
+_ROW_GROUP = 100_000
 
 _SCHEMA = pa.schema(
     [
@@ -27,33 +31,54 @@ _SCHEMA = pa.schema(
 )
 
 
-def span(first: int, last: int) -> IntArray:
-    """The task indices from `first` up to `last`, none if there are none."""
-    return np.arange(first, max(first, last), dtype=np.int64)
+def page(state: RunState, first: int, ids: Sequence[str] | None) -> bytes:
+    """A page as JSON: the tasks from index `first` on, or those of these ids.
+
+    Raises:
+        Problem: unknown-task.
+    """
+    tasks = _chosen(state, ids, first, first + PAGE)
+    following = first + len(tasks)
+    more = ids is None and len(tasks) > 0 and following < state.size
+    columns = _columns(state, tasks)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    answer = {"step": state.step, "posteriors": rows, "next": str(following) if more else None}
+    return json.dumps(answer).encode()
 
 
-def columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
-    """One list a column, in the order of `tasks`."""
+def write_parquet(state: RunState, path: str, ids: Sequence[str] | None) -> None:
+    """All tasks, or those of these ids, as a Parquet file.
+
+    Raises:
+        Problem: unknown-task.
+    """
+    tasks = _chosen(state, ids, 0, state.size)
+    with pq.ParquetWriter(path, _SCHEMA) as writer:
+        for start in range(0, max(len(tasks), 1), _ROW_GROUP):
+            part = tasks[start : start + _ROW_GROUP]
+            writer.write_table(pa.table(_columns(state, part), schema=_SCHEMA))
+
+
+def _chosen(state: RunState, ids: Sequence[str] | None, first: int, last: int) -> IntArray:
+    if ids is None:
+        last = min(last, state.size)
+        return np.arange(min(first, last), last, dtype=np.int64)
+    tasks = state.table.find(ids)
+    if ((tasks < 0) | (tasks >= state.size)).any():
+        raise Problem(UNKNOWN_TASK, "task: the run has no task of this id")
+    return tasks
+
+
+def _columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
     marginals = state.posterior.of_tasks(tasks)
-    own = marginals.parameters()
+    own = {name: values.tolist() for name, values in marginals.parameters().items()}
     last_step = state.history.last_step(tasks).tolist()
     return {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),
         "sd": marginals.sd().tolist(),
-        **{
-            name: own[name].tolist() if name in own else [None] * len(tasks) for name in ("alpha", "beta")
-        },
+        "alpha": own.get("alpha", [None] * len(tasks)),
+        "beta": own.get("beta", [None] * len(tasks)),
         "selected": state.history.times_selected(tasks).tolist(),
         "last_step": [step if step >= 0 else None for step in last_step],
     }
-
-
-def rows(table: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The columns as one dict a row."""
-    return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-
-
-def write_parquet(table: dict[str, list[Any]], path: str) -> None:
-    """The columns as a Parquet file."""
-    pq.write_table(pa.table(table, schema=_SCHEMA), path)

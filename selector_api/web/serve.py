@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import sys
+from contextlib import AsyncExitStack
 
 import structlog
 import uvicorn
 
 from selector_api.settings import Settings
+from selector_api.store.connection import check_server
+from selector_api.store.server import EmbeddedValkey
+from selector_api.store.store import open_store
 from selector_api.web.app import create_app
+from selector_api.web.auth import refuse_unsafe
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the clients' 30 s, so that it is never the server that closes a connection about to be used."""
@@ -44,22 +51,38 @@ def configure_logging(settings: Settings) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is at work.
+    """Serve until SIGTERM or SIGINT, then finish what is at work and close the store.
 
     Raises:
         StoreError: Redis cannot be used.
         UnsafeBinding: the host can be reached from elsewhere and there is no token.
-        OSError: the address is taken.
+        SystemExit: the address is taken.
     """
     configure_logging(settings)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    uvicorn.Server(config).run()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        if url is None:
+            url = (
+                await stack.enter_async_context(EmbeddedValkey(settings.data_dir, settings.appendfsync))
+            ).url
+        store = await stack.enter_async_context(open_store(url, settings.snapshot_every))
+        await check_server(store.redis)
+        await refuse_unsafe(settings, store.tokens)
+        config = uvicorn.Config(
+            create_app(settings, store),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        # At its end uvicorn raises the signal that stopped it once more; the store is still to be closed then.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        await uvicorn.Server(config).serve()

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from selector_api.settings import Settings
 from selector_api.store.pools import Pools
 from selector_api.store.replicas import Replicas
 from selector_api.store.runs import Runs
+from selector_api.store.store import Store
 from selector_api.web.metrics import Metrics
 from selector_api.web.schemas.common import Id
 
@@ -19,11 +19,23 @@ from selector_api.web.schemas.common import Id
 class Services:
     """The parts of a running service."""
 
-    settings: Settings
-    pools: Pools
-    runs: Runs
-    replicas: Replicas
+    store: Store
     metrics: Metrics
+
+    @property
+    def pools(self) -> Pools:
+        """The pools."""
+        return self.store.pools
+
+    @property
+    def runs(self) -> Runs:
+        """The runs."""
+        return self.store.runs
+
+    @property
+    def replicas(self) -> Replicas:
+        """This process's replicas of runs."""
+        return self.store.replicas
 
 
 def _services(request: Request) -> Services:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
+from selector_api.store.codec import TaskRows
 from selector_api.store.errors import TaskConflict
 from selector_api.web import problems
 from selector_api.web.problems import Problem, documented
@@ -79,7 +80,7 @@ async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksRec
     body = await request.body()
     tasks = await anyio.to_thread.run_sync(read_tasks, content_type, body)
     try:
-        inserted, unchanged, total = await services.pools.add_tasks(pool, _rows(tasks))
+        added = await services.pools.add_tasks(pool, _rows(tasks))
     except TaskConflict as error:
         position = next(number for number, task in enumerate(tasks) if task.id == error.task)
         raise Problem(
@@ -87,11 +88,13 @@ async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksRec
             f"task {position} of the body: its id exists with another domain or other references; "
             "nothing was inserted",
         ) from error
-    return TasksReceipt(inserted=inserted, unchanged=unchanged, tasks=total)
+    return TasksReceipt(inserted=added.inserted, unchanged=added.unchanged, tasks=added.tasks)
 
 
-def _rows(tasks: list[TaskItem]) -> list[tuple[str, str, dict[str, float]]]:
-    return [(task.id, task.domain, task.references) for task in tasks]
+def _rows(tasks: list[TaskItem]) -> TaskRows:
+    return TaskRows(
+        [task.id for task in tasks], [task.domain for task in tasks], [task.references for task in tasks]
+    )
 
 
 @router.delete(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, StreamingResponse
 
-from selector_api.core.config import Interpolation, RunConfig
 from selector_api.core.state import RunState
-from selector_api.core.table import TaskTable
+from selector_api.store.codec import numbered_line
+from selector_api.store.errors import UnknownReference
 from selector_api.web import posteriors, problems
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
@@ -49,19 +47,6 @@ def _view(run: str, state: RunState) -> RunView:
     )
 
 
-def _check_names(config: RunConfig, table: TaskTable) -> None:
-    """A name that the pool does not know is most likely a slip of the pen."""
-    for domain in config.policy.domains or {}:
-        if domain not in table.domains:
-            raise Problem(problems.UNKNOWN_DOMAIN, "policy.domains: a name is no domain of the pool's tasks")
-    if isinstance(config.implicit, Interpolation):
-        for role in ("weak", "strong"):
-            if getattr(config.implicit, role) not in table.reference_names:
-                raise Problem(
-                    problems.UNKNOWN_REFERENCE, f"implicit.{role}: no task of the pool has a reference of this name"
-                )
-
-
 @router.put(
     "/runs/{run}",
     responses={201: {"model": RunView, "description": "The run is new"}}
@@ -71,9 +56,15 @@ def _check_names(config: RunConfig, table: TaskTable) -> None:
 )
 async def create_run(run: RunName, body: RunRequest, services: Use, response: Response) -> RunView:
     """Create a run over a pool, or find that it is there with the same configuration."""
-    config = body.config()
-    _check_names(config, await services.pools.table(config.pool))
-    if await services.runs.create(run, config):
+    try:
+        created = await services.runs.create(run, body.config())
+    except UnknownReference as error:
+        role = "weak" if getattr(body.implicit, "weak", None) == error.reference else "strong"
+        raise Problem(
+            problems.UNKNOWN_REFERENCE,
+            f"implicit.{role}: no task of the pool was measured with a reference of this name",
+        ) from error
+    if created:
         response.status_code = 201
     return await _current(services, run)
 
@@ -85,8 +76,8 @@ async def get_run(run: RunName, services: Use) -> RunView:
 
 
 async def _current(services: Services, run: str) -> RunView:
-    async with services.replicas.of(run).current() as state:
-        return _view(run, state)
+    replica = await services.replicas.of(run)
+    return await replica.read(lambda state: _view(run, state))
 
 
 @router.get(
@@ -99,35 +90,21 @@ async def get_posteriors(
     run: RunName,
     services: Use,
     request: Request,
-    task: Annotated[list[Id] | None, Query(max_length=posteriors.PAGE, description="Only these tasks")] = None,
+    task: Annotated[
+        list[Id] | None, Query(max_length=posteriors.PAGE, description="Only these tasks")
+    ] = None,
     cursor: Annotated[
         str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")
     ] = None,
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
-    media_type = _accepted(request.headers.get("accept", "*/*"))
-    async with services.replicas.of(run).current() as state:
-        if task is None:
-            first = int(cursor or 0)
-            last = state.size if media_type == PARQUET else min(first + posteriors.PAGE, state.size)
-            tasks = posteriors.span(first, last)
-        else:
-            last = state.size
-            tasks = state.table.find(task)
-            if ((tasks < 0) | (tasks >= state.size)).any():
-                raise Problem(problems.UNKNOWN_TASK, "task: the run has no task of this id")
-        columns = await anyio.to_thread.run_sync(posteriors.columns, state, tasks)
-        step, more = state.step, last < state.size
-    if media_type == PARQUET:
+    replica = await services.replicas.of(run)
+    if _accepted(request.headers.get("accept", "*/*")) == PARQUET:
         handle, path = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
-        await anyio.to_thread.run_sync(posteriors.write_parquet, columns, path)
+        await replica.read(lambda state: posteriors.write_parquet(state, path, task))
         return FileResponse(path, media_type=PARQUET, background=BackgroundTask(os.unlink, path))
-    body = await anyio.to_thread.run_sync(
-        lambda: json.dumps(
-            {"step": step, "posteriors": posteriors.rows(columns), "next": str(last) if more else None}
-        )
-    )
+    body = await replica.read(lambda state: posteriors.page(state, int(cursor or 0), task))
     return Response(body, media_type=JSON)
 
 
@@ -154,24 +131,18 @@ async def get_events(
     after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
-    pages = services.runs.events(run, after)
-    # The first page is read here, so that an unknown run is a 404 and not a broken stream.
-    first = await anext(pages, [])
+    run_read = await services.runs.find(run)
+    # The first stretch is read here, so that a failure is still a problem and not a broken stream.
+    first = await services.runs.read_log(run_read, after)
 
     async def lines() -> AsyncIterator[bytes]:
-        seq = after
-        page = first
-        while page:
-            yield b"".join(_numbered(seq + number, event) for number, event in enumerate(page, 1))
-            seq += len(page)
-            page = await anext(pages, [])
+        seq, stretch = after, first
+        while stretch is not None and stretch.events:
+            yield b"".join(numbered_line(event, seq + place) for place, event in enumerate(stretch.events, 1))
+            seq += len(stretch.events)
+            stretch = await services.runs.read_log(run_read, seq)
 
     return StreamingResponse(lines(), media_type=NDJSON)
-
-
-def _numbered(seq: int, event: bytes) -> bytes:
-    """The event with its place in the log as the first field."""
-    return b'{"seq":%d,%s\n' % (seq, event[1:])
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(problems.UNKNOWN_RUN))

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.problems import Problem, documented
@@ -34,38 +35,41 @@ router = APIRouter(tags=["training"])
 )
 async def select(body: SelectRequest, services: Use) -> SelectionView:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
-    replica = services.replicas.of(body.run)
-    event, replayed = await replica.select(body.batch_size, body.key, body.explain)
-    if not replayed:
-        services.metrics.selected.inc(len(event["tasks"]))
+    replica = await services.replicas.of(body.run)
+    selected = await replica.select(body.batch_size, body.key, body.explain)
+    if not selected.replayed:
+        services.metrics.selected.inc(len(selected.tasks))
     answer: dict[str, Any] = {
-        "selection": event["selection"],
+        "selection": selected.selection,
         "run": body.run,
-        "step": event["step"],
-        "tasks": event["tasks"],
-        "expires_at": moment(event["expires_at"]),
-        "replayed": replayed,
+        "step": selected.step,
+        "tasks": selected.tasks,
+        "expires_at": moment(selected.expires_at),
+        "replayed": selected.replayed,
     }
-    if body.explain:
-        answer["explain"] = [Explanation(**row) for row in event["explain"]]
+    if selected.explain is not None:
+        answer["explain"] = [Explanation(**row) for row in selected.explain]
     return SelectionView(**answer)
 
 
 @router.post(
     "/report",
     responses=documented(
-        problems.UNKNOWN_RUN, problems.UNKNOWN_SELECTION, problems.TASK_NOT_IN_SELECTION, problems.INVALID_REQUEST
+        problems.UNKNOWN_RUN,
+        problems.UNKNOWN_SELECTION,
+        problems.TASK_NOT_IN_SELECTION,
+        problems.INVALID_REQUEST,
     ),
 )
 async def report(body: ReportRequest, services: Use) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
-    outcomes = [(outcome.task, *outcome.counts()) for outcome in body.outcomes]
+    outcomes = [Outcome(outcome.task, *outcome.counts()) for outcome in body.outcomes]
     try:
         if body.selection is not None:
             receipt = await services.runs.report(body.run, body.selection, outcomes, final=body.final)
         else:
             assert body.key is not None
-            receipt = await services.replicas.of(body.run).report_unsolicited(body.key, outcomes)
+            receipt = await services.runs.report_unsolicited(body.run, body.key, outcomes)
     except TaskNotInSelection as error:
         raise Problem(
             problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"

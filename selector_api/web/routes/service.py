@@ -29,7 +29,7 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=documented(problems.STORE_UNAVAILABLE))
 async def readyz(services: Use) -> Health:
     """Whether the service can serve: Redis answers."""
-    await services.runs.ping()
+    await services.store.redis.ping()
     return Health()
 
 

@@ -20,7 +20,7 @@ class TaskItem(Request):
     model_config = example(id="gsm8k/17", domain="math", references={"qwen-7b": 0.25, "qwen-30b": 0.875})
 
     id: Id = Field(description="Its id, unique in the pool")
-    domain: Id = Field(DEFAULT_DOMAIN, description="What kind of task it is")
+    domain: Id = Field(default=DEFAULT_DOMAIN, description="What kind of task it is")
     references: dict[Id, Share] = Field(
         default_factory=dict, description="Measured pass rates in [0, 1] by the reference model's name"
     )

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from selector_api.core.config import RunConfig
 from selector_api.web.schemas.common import Answer, Id, Request, Share, example
@@ -21,12 +29,12 @@ class BotsPosteriorItem(Request):
 
     type: Literal["bots"]
     prior: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [1.0, 1.0], description="Pseudo-counts (α0, β0)"
+        default=[1.0, 1.0], description="Pseudo-counts (α0, β0)"
     )
-    forgetting: Share = Field(0.1, description="λ: share that returns to the prior at every commit")
-    implicit_weight: Share = Field(0.1, description="ρ: weight of the implicit evidence")
+    forgetting: Share = Field(default=0.1, description="λ: share that returns to the prior at every commit")
+    implicit_weight: Share = Field(default=0.1, description="ρ: weight of the implicit evidence")
     rollouts: int = Field(
-        16, ge=1, le=1_000_000, description="m: pseudo-rollouts that the implicit evidence stands for"
+        default=16, ge=1, le=1_000_000, description="m: pseudo-rollouts that the implicit evidence stands for"
     )
 
 
@@ -37,7 +45,7 @@ class InterpolationItem(Request):
     weak: Id = Field(description="Name of the weak reference")
     strong: Id = Field(description="Name of the strong reference")
     smoothing: Annotated[FiniteFloat, Field(ge=0.0, lt=1.0)] = Field(
-        0.9, description="Share of the old capability that a commit keeps"
+        default=0.9, description="Share of the old capability that a commit keeps"
     )
 
     @model_validator(mode="after")
@@ -55,8 +63,14 @@ class NoImplicitItem(Request):
 
 class _PolicyItem(Request):
     domains: dict[Id, Share] | None = Field(
-        None, description="Fixed share of each batch by domain, summing to 1; without it the pool is one"
+        default=None,
+        description="Fixed share of each batch by domain, summing to 1; without it the pool is one",
     )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_domains(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = serialize(self)
+        return values if self.domains is not None else {k: v for k, v in values.items() if k != "domains"}
 
     @field_validator("domains")
     @classmethod
@@ -67,11 +81,11 @@ class _PolicyItem(Request):
 
 
 class _TargetPolicyItem(_PolicyItem):
-    target: Share = Field(0.5, description="p*: the success probability that is sought")
+    target: Share = Field(default=0.5, description="p*: the success probability that is sought")
     temperature: Annotated[FiniteFloat, Field(ge=0.0, le=1e6)] = Field(
-        0.0, description="τ: 0 takes the nearest tasks, above it a softmax of −|p̂ − p*|/τ"
+        default=0.0, description="τ: 0 takes the nearest tasks, above it a softmax of −|p̂ − p*|/τ"
     )
-    exploration: Share = Field(0.0, description="Share of a batch that is drawn uniformly")
+    exploration: Share = Field(default=0.0, description="Share of a batch that is drawn uniformly")
 
 
 class ThompsonItem(_TargetPolicyItem):
@@ -94,7 +108,9 @@ class BaselineItem(_PolicyItem):
 
 PosteriorItem: TypeAlias = BotsPosteriorItem
 ImplicitItem: TypeAlias = Annotated[InterpolationItem | NoImplicitItem, Field(discriminator="type")]
-PolicyItem: TypeAlias = Annotated[ThompsonItem | PosteriorMeanItem | BaselineItem, Field(discriminator="type")]
+PolicyItem: TypeAlias = Annotated[
+    ThompsonItem | PosteriorMeanItem | BaselineItem, Field(discriminator="type")
+]
 
 _CONFIG_EXAMPLE: dict[str, Any] = {
     "pool": "guru",
@@ -112,14 +128,14 @@ class RunRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [_CONFIG_EXAMPLE]})
 
     pool: Id = Field(description="The pool to draw from")
-    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed of all draws")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Seed of all draws")
     posterior: PosteriorItem = Field(default_factory=lambda: BotsPosteriorItem(type="bots"))
     implicit: ImplicitItem = Field(default_factory=lambda: NoImplicitItem(type="none"))
     policy: PolicyItem = Field(default_factory=lambda: ThompsonItem(type="thompson"))
     lease_seconds: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_LEASE_SECONDS)] = Field(
-        3600.0, description="How long a selection's tasks are held"
+        default=3600.0, description="How long a selection's tasks are held"
     )
-    share_leased: bool = Field(False, description="Whether leased tasks may be handed out again")
+    share_leased: bool = Field(default=False, description="Whether leased tasks may be handed out again")
 
     def config(self) -> RunConfig:
         """The configuration as the core has it."""

@@ -21,9 +21,9 @@ class SelectRequest(Request):
     run: Id
     batch_size: int = Field(ge=1, le=MAX_BATCH, description="How many tasks")
     key: Id | None = Field(
-        None, description="Names this selection: the same key again answers with the same tasks"
+        default=None, description="Names this selection: the same key again answers with the same tasks"
     )
-    explain: bool = Field(False, description="Whether to tell why each task was chosen")
+    explain: bool = Field(default=False, description="Whether to tell why each task was chosen")
 
 
 class Explanation(Answer):
@@ -67,7 +67,7 @@ class OutcomeItem(Request):
     successes: Annotated[FiniteFloat, Field(ge=0.0, le=MAX_TRIALS)] | None = None
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS)] | None = None
     rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS)] | None = Field(
-        None, description="Rewards in [0, 1]; stands for their sum out of their number"
+        default=None, description="Rewards in [0, 1]; stands for their sum out of their number"
     )
 
     @model_validator(mode="after")
@@ -83,7 +83,8 @@ class OutcomeItem(Request):
         """(successes, trials)."""
         if self.rewards is not None:
             return math.fsum(self.rewards), len(self.rewards)
-        assert self.successes is not None and self.trials is not None
+        assert self.successes is not None
+        assert self.trials is not None
         return self.successes, self.trials
 
 
@@ -101,13 +102,13 @@ class ReportRequest(Request):
 
     run: Id
     selection: Id | None = Field(
-        None,
-        description="The selection; null for outcomes of tasks that no selection handed out (then `key` is due)",
+        default=None,
+        description="The selection; null for tasks that no selection handed out (then `key` is due)",
     )
     outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH)]
-    final: bool = Field(False, description="Close the selection even if tasks are missing")
+    final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
-        None, description="Only without a selection: the same key again is not counted again"
+        default=None, description="Only without a selection: the same key again is not counted again"
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,52 @@
+"""A run as tables for the terminal."""
+
+import json
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trainer_client import RunStatus
+
+
+def config_view(status: RunStatus) -> RenderableType:
+    """What the run was made with."""
+    table = _pairs("config")
+    for name, value in status.config.items():
+        table.add_row(Text(name), Text(value if isinstance(value, str) else json.dumps(value)))
+    return table
+
+
+def status_view(status: RunStatus, note: str | None = None) -> RenderableType:
+    """Where the run stands, and a note below it."""
+    table = _pairs(f"run {status.run}")
+    table.add_row("step", f"{status.step:,}")
+    for name, selections in status.selections.model_dump().items():
+        table.add_row(f"selections {name}", f"{selections:,}")
+    table.add_row("tasks", f"{status.tasks:,}")
+    table.add_row("never selected", f"{status.never_selected:,}")
+    table.add_row("ETR last", _number(status.etr.last))
+    table.add_row("ETR recent", _number(status.etr.recent))
+
+    domains = Table("domain", box=box.SIMPLE)
+    domains.add_column("capability μ", justify="right")
+    domains.add_column("ETR recent", justify="right")
+    for domain in sorted(status.capability.keys() | status.etr.by_domain.keys()):
+        domains.add_row(
+            Text(domain),
+            _number(status.capability.get(domain)),
+            _number(status.etr.by_domain.get(domain)),
+        )
+    return Group(table, domains, *([Text(note, style="red")] if note else []))
+
+
+def _pairs(title: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE, show_header=False)
+    table.add_column()
+    table.add_column(justify="left", overflow="fold")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,140 @@
+"""`bots token`: who may call the service.
+
+The commands work on the store itself, the Redis or the data folder, whether a service runs on it or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from .failures import Failure
+from .service import checked_name
+from .settings import DataDir, RedisUrl, settings_from
+
+if TYPE_CHECKING:
+    from selector_api.settings import Settings
+    from selector_api.store.tokens import Tokens
+
+T = TypeVar("T")
+
+app = typer.Typer(help="Tokens: who may call the service.", no_args_is_help=True)
+
+
+class Scope(StrEnum):
+    """What a token allows; each scope includes those before it."""
+
+    READ = "read"
+    TRAIN = "train"
+    ADMIN = "admin"
+
+
+@app.command(no_args_is_help=True)
+def create(
+    name: Annotated[str, typer.Option(callback=checked_name, help="What to call it, for list and revoke.")],
+    scope: Annotated[
+        Scope, typer.Option(help="read: look; train: also select and report; admin: also make and delete.")
+    ],
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+) -> None:
+    """Make a token and print it, the only time that it can be seen.
+
+    Example:
+
+        export SELECTOR_TOKEN=$(bots token create --name trainer --scope train)
+    """
+    made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value]))
+    typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)
+    typer.echo(made)
+
+
+@app.command(name="list")
+def list_tokens(data_dir: DataDir = None, redis_url: RedisUrl = None) -> None:
+    """List the tokens, without their secrets.
+
+    Example:
+
+        bots token list --data-dir bots-data
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", "scope", "created", box=box.SIMPLE)
+    for token in _with_tokens(data_dir, redis_url, lambda tokens: tokens.list()):
+        created = datetime.fromtimestamp(token.created, UTC)
+        table.add_row(Text(token.name), ", ".join(sorted(token.scopes)), f"{created:%Y-%m-%d %H:%M} UTC")
+    Console().print(table)
+
+
+@app.command(no_args_is_help=True)
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The token's name.")],
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+) -> None:
+    """Delete a token: within seconds no service takes it any more.
+
+    Example:
+
+        bots token revoke trainer
+    """
+    if not _with_tokens(data_dir, redis_url, lambda tokens: tokens.delete(name)):
+        raise Failure(f"there is no token named {name!r}")
+    typer.echo(f"token {name!r} is revoked")
+
+
+def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens], Awaitable[T]]) -> T:
+    """What `work` makes of the stored tokens; what the store cannot do is a `Failure`."""
+    settings = settings_from(data_dir=data_dir, redis_url=redis_url)
+
+    from selector_api.store.errors import StoreError
+
+    async def working() -> T:
+        async with _stored_tokens(settings) as tokens:
+            return await work(tokens)
+
+    try:
+        return asyncio.run(working())
+    except (StoreError, OSError) as error:
+        raise Failure(str(error)) from error
+
+
+@asynccontextmanager
+async def _stored_tokens(settings: Settings) -> AsyncIterator[Tokens]:
+    from selector_api.store.connection import connect
+    from selector_api.store.tokens import Tokens
+
+    async with _server(settings) as url, connect(url) as redis:
+        yield Tokens(redis)
+
+
+@asynccontextmanager
+async def _server(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the Redis, of the Valkey that a service runs in the data folder, or of one run here."""
+    from selector_api.store.errors import DataFolderInUse
+    from selector_api.store.server import EmbeddedValkey
+
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    embedded = EmbeddedValkey(settings.data_dir, settings.appendfsync)
+    try:
+        await embedded.start()
+    except DataFolderInUse as error:
+        if error.url is None:
+            raise
+        yield error.url
+        return
+    try:
+        yield embedded.url
+    finally:
+        await embedded.stop()

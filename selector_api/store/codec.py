@@ -1,0 +1,157 @@
+"""How events, chunks of tasks and snapshots are written in Redis.
+
+Events are JSON objects, made here without those fields that only Redis knows: scripts join the pieces as
+text. Chunks and snapshots begin with a line that names their format and version, and a checksum.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from selector_api.store.errors import UnreadableData
+
+_CHUNK_FORMAT = b"bots-tasks 1\n"
+_SNAPSHOT_FORMAT = b"bots-snapshot 1\n"
+_SNAPSHOT_HEADER = "header"
+_SNAPSHOT_ARRAY = "array:"
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON with sorted keys: equal values give equal text, and floats come back bit for bit.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def event_fields(fields: Mapping[str, Any]) -> str:
+    """The fields as they stand inside an event, without the braces around them."""
+    return dumps(fields)[1:-1]
+
+
+def decode_events(lines: Sequence[bytes], first_seq: int) -> list[dict[str, Any]]:
+    """The events of a stretch of the log, each with its `seq`."""
+    return [{"seq": seq, **json.loads(line)} for seq, line in enumerate(lines, first_seq)]
+
+
+def numbered_line(line: bytes, seq: int) -> bytes:
+    """An event of the log as a line of NDJSON, with its `seq` as the first field."""
+    return b'{"seq":%d,%s\n' % (seq, line[1:])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was seen of one task: `successes` (0 to `trials`, may be fractional) of `trials` (> 0)."""
+
+    task: str
+    successes: float
+    trials: int
+
+    def to_json(self) -> str:
+        """The outcome as it stands in a `committed` event."""
+        return dumps({"task": self.task, "successes": self.successes, "trials": self.trials})
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """Tasks in columns of equal length."""
+
+    ids: Sequence[str]
+    domains: Sequence[str]
+    references: Sequence[Mapping[str, float]]
+    """Of each task the pass rates that were measured, by reference."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, rows: Sequence[int]) -> TaskRows:
+        """These rows alone."""
+        return TaskRows(
+            [self.ids[row] for row in rows],
+            [self.domains[row] for row in rows],
+            [self.references[row] for row in rows],
+        )
+
+
+def encode_tasks(rows: TaskRows) -> bytes:
+    """A chunk of tasks: zlib-compressed JSON columns, null where a reference was not measured."""
+    names = dict.fromkeys(name for references in rows.references for name in references)
+    columns = {
+        "ids": list(rows.ids),
+        "domains": list(rows.domains),
+        "references": {name: [references.get(name) for references in rows.references] for name in names},
+    }
+    return _sealed(_CHUNK_FORMAT, zlib.compress(dumps(columns).encode()))
+
+
+def decode_tasks(chunks: Sequence[bytes]) -> TaskRows:
+    """The tasks of these chunks, one after the other.
+
+    Raises:
+        UnreadableData: a chunk is damaged or of an unknown version.
+    """
+    ids: list[str] = []
+    domains: list[str] = []
+    references: list[dict[str, float]] = []
+    for chunk in chunks:
+        columns = json.loads(zlib.decompress(_unsealed(chunk, _CHUNK_FORMAT, "chunk of tasks")))
+        ids += columns["ids"]
+        domains += columns["domains"]
+        rows: list[dict[str, float]] = [{} for _ in columns["ids"]]
+        for name, rates in columns["references"].items():
+            for row, rate in zip(rows, rates, strict=True):
+                if rate is not None:
+                    row[name] = rate
+        references += rows
+    return TaskRows(ids, domains, references)
+
+
+def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A snapshot: a JSON-able header and numpy arrays (numbers only), as a compressed npz file."""
+    content: dict[str, Any] = {_SNAPSHOT_ARRAY + name: array for name, array in arrays.items()}
+    content[_SNAPSHOT_HEADER] = np.frombuffer(dumps(header).encode(), np.uint8)
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **content)
+    return _sealed(_SNAPSHOT_FORMAT, file.getvalue())
+
+
+def decode_snapshot(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `encode_snapshot` was given.
+
+    Raises:
+        UnreadableData: the snapshot is damaged or of an unknown version.
+    """
+    packed = _unsealed(data, _SNAPSHOT_FORMAT, "snapshot")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as content:
+        header = json.loads(content[_SNAPSHOT_HEADER].tobytes())
+        arrays = {
+            name.removeprefix(_SNAPSHOT_ARRAY): content[name]
+            for name in content.files
+            if name != _SNAPSHOT_HEADER
+        }
+    return header, arrays
+
+
+def _sealed(format_line: bytes, content: bytes) -> bytes:
+    return format_line + zlib.crc32(content).to_bytes(4) + content
+
+
+def _unsealed(data: bytes, format_line: bytes, what: str) -> bytes:
+    if not data.startswith(format_line):
+        found, expected = data[:40].partition(b"\n")[0], format_line.strip()
+        raise UnreadableData(
+            f"a {what} of format {found!r} is not known here (this is {expected!r}): "
+            "use the release that wrote it, or a later one"
+        )
+    checksum, content = data[len(format_line) :][:4], data[len(format_line) + 4 :]
+    if checksum != zlib.crc32(content).to_bytes(4):
+        raise UnreadableData(f"a {what} is damaged: restore Redis from a backup")
+    return content

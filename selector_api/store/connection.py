@@ -1,0 +1,101 @@
+"""The connection to Redis or Valkey."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from selector_api.store.errors import StoreUnavailable, UnsupportedServer
+
+log = logging.getLogger(__name__)
+
+_OLDEST_REDIS = (7, 0)
+_OLDEST_VALKEY = (7, 2)
+_TRANSIENT_ERRORS = ("BUSY ", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN")
+"""How those of the server's refusals begin that redis-py has no class for and that pass with time."""
+
+
+class StoreClient(Redis):
+    """A Redis client whose failures to reach the server, or to be let in by it, are `StoreUnavailable`.
+
+    Replies are bytes.
+    """
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        super().__init__(connection_pool=pool)
+        self.auto_close_connection_pool = True
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command and read the reply.
+
+        Raises:
+            StoreUnavailable: no connection, no reply, or the server accepts no writes at the moment.
+        """
+        try:
+            return await super().execute_command(*args, **options)
+        except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
+            raise StoreUnavailable(f"Redis is not available: {error}") from error
+        except ResponseError as error:
+            if str(error).startswith(_TRANSIENT_ERRORS):
+                raise StoreUnavailable(f"Redis is not available: {error}") from error
+            raise
+
+    async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
+        """These fields of a hash, None for each that is not there."""
+        return await self.execute_command("HMGET", key, *fields)
+
+    async def read_hash(self, key: str) -> dict[bytes, bytes]:
+        """All fields of a hash."""
+        return await self.execute_command("HGETALL", key)
+
+
+def connect(url: str, max_connections: int = 50) -> StoreClient:
+    """A client of the server at `url` (redis://, rediss:// or unix://). Connects when it is first used.
+
+    A command whose connection fails is sent again a few times, although it may have taken effect: every write
+    of this package is an idempotent script or sets a value that it fully determines.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=5,
+        socket_connect_timeout=5,
+        socket_timeout=15,
+        health_check_interval=30,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=4),
+    )
+    return StoreClient(pool)
+
+
+async def check_server(redis: Redis) -> None:
+    """Refuse a server that is too old, and warn of settings under which acknowledged data can be lost.
+
+    Raises:
+        UnsupportedServer: Redis before 7.0 or Valkey before 7.2.
+        StoreUnavailable: the server cannot be reached.
+    """
+    info = await redis.info("server")
+    is_valkey = "valkey_version" in info
+    name, oldest = ("Valkey", _OLDEST_VALKEY) if is_valkey else ("Redis", _OLDEST_REDIS)
+    version = str(info["valkey_version" if is_valkey else "redis_version"])
+    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
+        raise UnsupportedServer(
+            f"the server is {name} {version}: {name} {oldest[0]}.{oldest[1]} or later is needed"
+        )
+    try:
+        policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+        append_only = (await redis.config_get("appendonly")).get("appendonly")
+    except ResponseError:
+        log.info("the server does not tell its settings: see that appendonly is yes and nothing is evicted")
+        return
+    if policy != "noeviction":
+        log.warning("Redis may evict data (maxmemory-policy is %s): set it to noeviction", policy)
+    if append_only != "yes":
+        log.warning("Redis does not log its writes: a restart of it can lose data; set appendonly to yes")

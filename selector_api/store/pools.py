@@ -1,0 +1,252 @@
+"""Pools: their tasks, and the runs that draw from them.
+
+A pool and its runs live under different hash tags, so no script sees both. Their races are settled by order:
+a run registers with its pool before it is created and again afterwards, and only then reads how many tasks it
+has; tasks are appended before the registered runs are grown. One of the two always sees the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from selector_api.core.arrays import IntArray
+from selector_api.core.table import TaskTable
+from selector_api.store.codec import TaskRows, decode_tasks, encode_tasks
+from selector_api.store.connection import StoreClient
+from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, UnknownPool
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.recent import Recent
+from selector_api.store.scripts import Scripts
+from selector_api.store.worker import Worker
+
+_ROWS_A_CHUNK = 50_000
+_CHUNKS_A_READ = 8
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of tasks that were sent."""
+
+    inserted: int
+    unchanged: int
+    tasks: int
+    """How many the pool has now."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A pool as a run found it when it registered."""
+
+    incarnation: str
+    tasks: int
+
+
+@dataclass
+class _Copy:
+    """What this process has read of a pool."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    incarnation: str = ""
+    chunks: int = 0
+    table: TaskTable = field(default_factory=TaskTable.empty)
+
+
+class Pools:
+    """The pools of a service."""
+
+    def __init__(self, redis: StoreClient, scripts: Scripts, worker: Worker) -> None:
+        self._redis = redis
+        self._scripts = scripts
+        self._worker = worker
+        self._copies: Recent[_Copy] = Recent(64)
+
+    async def create(self, pool: str) -> bool:
+        """Make an empty pool; False if it was there already."""
+        incarnation = secrets.token_hex(8)
+        meta = pool_keys(pool).meta
+        await self._redis.hsetnx(meta, "incarnation", incarnation)
+        return await self._redis.read_fields(meta, "incarnation") == [incarnation.encode()]
+
+    async def delete(self, pool: str) -> None:
+        """Delete a pool and its tasks.
+
+        Raises:
+            UnknownPool: there is none.
+            PoolInUse: runs draw from it.
+        """
+        keys = pool_keys(pool)
+        (incarnation,) = await self._redis.read_fields(keys.meta, "incarnation")
+        if incarnation is None:
+            raise UnknownPool(pool)
+        registered = await self._registered(pool)
+        alive = [run for run in registered if await self._draws_from(run, pool, incarnation)]
+        await self.forget(pool, {run: token for run, token in registered.items() if run not in alive})
+        if not await self._scripts.pool("pool_delete", keys, incarnation):
+            raise PoolInUse(pool, alive)
+        self._copies.drop(pool)
+
+    async def table(self, pool: str) -> TaskTable:
+        """All tasks that the pool has now.
+
+        Raises:
+            UnknownPool: there is none.
+        """
+        return (await self._read(pool)).table
+
+    async def table_for_run(self, pool: str, incarnation: str, tasks: int) -> TaskTable:
+        """At least the first `tasks` tasks of this incarnation of the pool; asks Redis only if it must.
+
+        Raises:
+            UnknownPool: this incarnation is gone.
+        """
+        copy = self._copy(pool)
+        if copy.incarnation != incarnation or len(copy.table) < tasks:
+            copy = await self._read(pool)
+            if copy.incarnation != incarnation:
+                raise UnknownPool(pool)
+        return copy.table
+
+    async def add_tasks(self, pool: str, rows: TaskRows) -> Added:
+        """Add tasks, all or none; tasks that are there with the same values stay as they are.
+
+        Also when nothing is new, the pool's runs are grown to all its tasks: so a call that is made again
+        completes one that was interrupted.
+
+        Raises:
+            UnknownPool: there is no such pool.
+            TaskConflict: an id is there, or twice in `rows`, with different values.
+            Overloaded: other callers kept adding tasks at the same time.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            copy = await self._read(pool)
+            # Taken at once, because another caller may extend the copy meanwhile.
+            incarnation, chunks, table = copy.incarnation, copy.chunks, copy.table
+            new, encoded = await self._worker.run(_prepare, table, rows)
+            tasks = len(table)
+            if new:
+                status, *reply = await self._scripts.pool(
+                    "pool_append", pool_keys(pool), incarnation, chunks, new, *encoded
+                )
+                if status == b"unknown-pool":
+                    raise UnknownPool(pool)
+                if status == b"moved":
+                    if time.monotonic() > deadline:
+                        raise Overloaded(f"tasks are being added to pool {pool!r} by others: try again later")
+                    continue
+                tasks = reply[0]
+            for run in await self._registered(pool):
+                await self.grow(run, incarnation, tasks)
+            return Added(new, len(rows) - new, tasks)
+
+    async def register(self, pool: str, run: str) -> Registration:
+        """Enter a run that draws from the pool, under a new token.
+
+        Raises:
+            UnknownPool: there is no such pool.
+        """
+        status, *reply = await self._scripts.pool("pool_register", pool_keys(pool), run, secrets.token_hex(8))
+        if status == b"unknown-pool":
+            raise UnknownPool(pool)
+        return Registration(reply[0].decode(), reply[1])
+
+    async def registration_token(self, pool: str, run: str) -> str | None:
+        """The token under which the run is registered with the pool."""
+        (token,) = await self._redis.read_fields(pool_keys(pool).runs, run)
+        return None if token is None else token.decode()
+
+    async def forget(self, pool: str, registrations: Mapping[str, str]) -> None:
+        """Strike out runs, each only if its token is still this one."""
+        if registrations:
+            pairs = [text for pair in registrations.items() for text in pair]
+            await self._scripts.pool("pool_forget", pool_keys(pool), *pairs)
+
+    async def grow(self, run: str, incarnation: str, tasks: int) -> None:
+        """Let the pool's first `tasks` tasks join the run, if it is one of this incarnation of the pool."""
+        await self._scripts.run("grow", run_keys(run), incarnation, tasks)
+
+    async def _registered(self, pool: str) -> dict[str, str]:
+        registrations = await self._redis.read_hash(pool_keys(pool).runs)
+        return {run.decode(): token.decode() for run, token in registrations.items()}
+
+    async def _draws_from(self, run: str, pool: str, incarnation: bytes) -> bool:
+        of_run = await self._redis.read_fields(run_keys(run).meta, "pool", "pool_incarnation")
+        return of_run == [pool.encode(), incarnation]
+
+    def _copy(self, pool: str) -> _Copy:
+        copy = self._copies.get(pool)
+        if copy is None:
+            copy = _Copy()
+            self._copies.put(pool, copy)
+        return copy
+
+    async def _read(self, pool: str) -> _Copy:
+        """Bring this process's copy up to date."""
+        copy = self._copy(pool)
+        async with copy.lock:
+            while True:
+                status, *reply = await self._scripts.pool(
+                    "pool_read", pool_keys(pool), copy.incarnation, copy.chunks, _CHUNKS_A_READ
+                )
+                if status == b"unknown-pool":
+                    self._copies.drop(pool)
+                    raise UnknownPool(pool)
+                incarnation, chunks, content = reply[0].decode(), reply[1], reply[2]
+                if incarnation != copy.incarnation:
+                    copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
+                if content:
+                    copy.table = await self._worker.run(_extended, copy.table, content)
+                    copy.chunks += len(content)
+                if copy.chunks >= chunks:
+                    return copy
+
+
+def _extended(table: TaskTable, chunks: list[bytes]) -> TaskTable:
+    rows = decode_tasks(chunks)
+    return table.extended(rows.ids, rows.domains, rows.references)
+
+
+def _prepare(table: TaskTable, rows: TaskRows) -> tuple[int, list[bytes]]:
+    """How many of these tasks are new to the table, and their chunks."""
+    first: dict[str, int] = {}
+    for row, id_ in enumerate(rows.ids):
+        earlier = first.setdefault(id_, row)
+        if earlier != row and _values(rows, earlier) != _values(rows, row):
+            raise TaskConflict(id_)
+    distinct = rows.part(list(first.values()))
+    found = table.find(distinct.ids)
+    _refuse_changes(table, distinct, found)
+    (new,) = np.nonzero(found < 0)
+    chunks = [
+        encode_tasks(distinct.part(new[start : start + _ROWS_A_CHUNK].tolist()))
+        for start in range(0, len(new), _ROWS_A_CHUNK)
+    ]
+    return len(new), chunks
+
+
+def _values(rows: TaskRows, row: int) -> tuple[str, dict[str, float]]:
+    return rows.domains[row], dict(rows.references[row])
+
+
+def _refuse_changes(table: TaskTable, rows: TaskRows, found: IntArray) -> None:
+    """Raise TaskConflict if a task that is in the table (found >= 0) has other values there."""
+    (known,) = np.nonzero(found >= 0)
+    if not len(known):
+        return
+    tasks = found[known]
+    again = rows.part(known.tolist())
+    stored_domains = [table.domains[code] for code in table.domain_codes[tasks].tolist()]
+    differs = np.array(again.domains) != np.array(stored_domains)
+    for name in {*table.reference_names, *(name for references in again.references for name in references)}:
+        rates = np.array([references.get(name, np.nan) for references in again.references])
+        stored = table.reference(name)[tasks]
+        differs |= (rates != stored) & ~(np.isnan(rates) & np.isnan(stored))
+    if differs.any():
+        raise TaskConflict(again.ids[int(np.argmax(differs))])

@@ -1,0 +1,332 @@
+"""Replicas: a run's state as this process has folded it, brought up to date before every answer.
+
+Any process may hold a replica of any run; none of them owns it. A replica can be thrown away at any time: it
+is made again from the newest snapshot and the events after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from selector_api.core.fold import fold
+from selector_api.core.select import Choice, select
+from selector_api.core.state import RunState
+from selector_api.core.table import TaskTable
+from selector_api.store.codec import decode_events, decode_snapshot, encode_snapshot
+from selector_api.store.errors import (
+    KeyConflict,
+    NotExplained,
+    Overloaded,
+    StoreError,
+    UnknownRun,
+    UnreadableData,
+)
+from selector_api.store.keys import anonymous_field, select_field
+from selector_api.store.pools import Pools
+from selector_api.store.recent import Recent
+from selector_api.store.runs import Run, Runs
+from selector_api.store.worker import Worker
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_QUICK_BYTES = 32 * 1024
+"""Events of this size together are folded in about a millisecond, which is not worth a thread."""
+_JOINING = ("created", "grown")
+"""The events by which tasks join; their work grows with the pool."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One selection, as its event tells it."""
+
+    selection: str
+    step: int
+    tasks: list[str]
+    expires_at: int
+    """Unix ms."""
+    replayed: bool
+    """Whether the key had been used for it before."""
+    explain: list[dict[str, Any]] | None
+    """If asked for, of each task what its posterior was and what was drawn."""
+
+
+class Replica:
+    """This process's copy of the state of one run."""
+
+    def __init__(
+        self, run: str, runs: Runs, pools: Pools, worker: Worker, snapshot_every: int, patience: float
+    ) -> None:
+        """A replica that has read nothing yet.
+
+        Args:
+            run: the run's name.
+            runs, pools: where it is read from.
+            worker: does what takes longer than a millisecond.
+            snapshot_every: events after which a snapshot is written.
+            patience: seconds for which a selection is drawn again because others came first.
+        """
+        self._name = run
+        self._runs = runs
+        self._pools = pools
+        self._worker = worker
+        self._snapshot_every = snapshot_every
+        self._patience = patience
+        self._lock = asyncio.Lock()
+        self._run: Run | None = None
+        self._table = TaskTable.empty()
+        self._state: RunState | None = None
+        self._seq = 0
+        self._saved_seq = 0
+        self._saving: asyncio.Task[None] | None = None
+
+    async def read(self, view: Callable[[RunState], T]) -> T:
+        """What `view` makes of the state as it is now; it runs in a thread and must not change or keep it.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+        """
+        async with self._lock:
+            await self._refresh()
+            return await self._beside(view, self._current[1])
+
+    async def select(self, batch_size: int, key: str | None = None, explain: bool = False) -> Selected:
+        """Hand out a batch; the same `key` gives the same selection again.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+            TooFewTasks: fewer tasks can be drawn now (from `core.select`).
+            KeyConflict: the key was used with another batch size.
+            NotExplained: the key was used without `explain`.
+            Overloaded: other processes kept moving the run on while this one drew.
+        """
+        field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
+        deadline = time.monotonic() + self._patience
+        async with self._lock:
+            while True:
+                replay = await self._refresh(field)
+                if replay is not None:
+                    return _selected(replay, batch_size, explain, replayed=True)
+                run, state = self._current
+                choice, explained = await self._beside(_draw, state, batch_size, explain)
+                selection = f"s{state.selections + 1}-{run.incarnation[:8]}"
+                fields: dict[str, Any] = {
+                    "number": state.selections + 1,
+                    "key": key,
+                    "step": state.step,
+                    "batch_size": batch_size,
+                    "tasks": state.table.ids(choice.tasks),
+                }
+                if explain:
+                    fields["explain"] = explained
+                appended = await self._runs.append_selection(run, self._seq, field, selection, fields)
+                if appended is not None:
+                    made, event = appended
+                    if made:
+                        await self._fold(run, [event])
+                    return _selected(event, batch_size, explain, replayed=not made)
+                if time.monotonic() > deadline:
+                    raise Overloaded(f"run {self._name!r} has too many callers at once: try again later")
+
+    async def settled(self) -> None:
+        """Wait until a snapshot that is being written, if any, is written."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
+
+    @property
+    def _current(self) -> tuple[Run, RunState]:
+        if self._run is None or self._state is None:
+            raise RuntimeError("the replica was not refreshed")
+        return self._run, self._state
+
+    async def _refresh(self, field: str = "") -> bytes | None:
+        """Fold what is new; returns the `selected` event that `field` stands for, if it is known."""
+        while True:
+            run = self._run or await self._load()
+            try:
+                stretch = await self._runs.read_log(run, self._seq, field)
+            except UnknownRun:
+                self._forget()
+                raise
+            if stretch is None:
+                self._forget()
+                continue
+            await self._fold(run, stretch.events)
+            if self._seq >= stretch.length:
+                await self._save_if_due(run)
+                return stretch.replay
+
+    async def _load(self) -> Run:
+        """Find the run, and begin with its newest snapshot, if there is one that can be read."""
+        # In this order, so that the run has at least as many tasks as the snapshot.
+        snapshot = await self._runs.snapshot(self._name)
+        run = await self._runs.find(self._name)
+        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
+        if snapshot is not None and snapshot.incarnation == run.incarnation:
+            try:
+                self._state = await self._worker.run(_restored, snapshot.data, table)
+                self._seq = self._saved_seq = snapshot.seq
+            except UnreadableData as error:
+                log.warning("run %s is folded from its first event: %s", self._name, error)
+        self._run, self._table = run, table
+        return run
+
+    async def _fold(self, run: Run, lines: list[bytes]) -> None:
+        """Move the state on by these events."""
+        if not lines:
+            return
+        try:
+            quick = sum(map(len, lines)) <= _QUICK_BYTES
+            if quick:
+                events = decode_events(lines, self._seq + 1)
+            else:
+                events = await self._worker.run(decode_events, lines, self._seq + 1)
+            tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
+            if tasks:
+                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
+            if quick and not tasks:
+                self._state = _folded(self._state, events, self._table)
+            else:
+                self._state = await self._worker.run(_folded, self._state, events, self._table)
+            self._seq += len(lines)
+        except BaseException:
+            # Half folded, or still being folded by a thread that a cancelled caller left behind.
+            self._forget()
+            raise
+
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:
+        """Run something that reads the state in a thread."""
+        try:
+            return await self._worker.run(function, *args)
+        except asyncio.CancelledError:
+            self._forget()  # the thread goes on reading this state: nobody may change it
+            raise
+
+    def _forget(self) -> None:
+        self._run = self._state = None
+        self._table = TaskTable.empty()
+        self._seq = self._saved_seq = 0
+
+    async def _save_if_due(self, run: Run) -> None:
+        """Write a snapshot beside whatever comes next, if many events were folded since the last."""
+        if self._seq - self._saved_seq < self._snapshot_every or (self._saving and not self._saving.done()):
+            return
+        copied = await self._beside(_copied, self._current[1])
+        self._saved_seq = self._seq
+        self._saving = asyncio.create_task(self._save(run, self._seq, copied))
+
+    async def _save(self, run: Run, seq: int, copied: _Arrays) -> None:
+        try:
+            await self._runs.save_snapshot(run, seq, await self._worker.run(encode_snapshot, *copied))
+        except StoreError as error:
+            log.warning("a snapshot of run %s was not written: %s", run.name, error)
+
+
+class Replicas:
+    """The replicas that this process keeps: those used last."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        pools: Pools,
+        worker: Worker,
+        capacity: int = 64,
+        snapshot_every: int = 512,
+        patience: float = 10.0,
+    ) -> None:
+        """No replicas yet; at most `capacity` are kept. For the others see `Replica`."""
+        self._runs = runs
+        self._pools = pools
+        self._worker = worker
+        self._snapshot_every = snapshot_every
+        self._patience = patience
+        self._replicas: Recent[Replica] = Recent(capacity)
+
+    async def of(self, run: str) -> Replica:
+        """The replica of a run.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        replica = self._replicas.get(run)
+        if replica is None:
+            await self._runs.find(run)  # a name that is no run's shall not push a replica out
+            replica = self._replicas.get(run)
+        if replica is None:
+            replica = Replica(
+                run, self._runs, self._pools, self._worker, self._snapshot_every, self._patience
+            )
+            self._replicas.put(run, replica)
+        return replica
+
+    async def close(self) -> None:
+        """Wait for the snapshots that are being written."""
+        for replica in self._replicas:
+            await replica.settled()
+
+
+_Arrays: TypeAlias = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
+    for event in events:
+        state = fold(state, event, table)
+    return state
+
+
+def _copied(state: RunState) -> _Arrays:
+    header, arrays = state.to_arrays()
+    return header, {name: array.copy() for name, array in arrays.items()}
+
+
+def _restored(data: bytes, table: TaskTable) -> RunState:
+    header, arrays = decode_snapshot(data)
+    try:
+        return RunState.from_arrays(header, arrays, table)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UnreadableData(f"the snapshot is not of this version ({error!r})") from error
+
+
+def _draw(state: RunState, batch_size: int, explain: bool) -> tuple[Choice, list[dict[str, Any]]]:
+    choice = select(state, batch_size)
+    return choice, _explained(state, choice) if explain else []
+
+
+def _explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:
+    """Of each task its posterior's parameters and what was drawn, None where its policy draws nothing."""
+    parameters = state.posterior.of_tasks(choice.tasks).parameters()
+    columns = {
+        "task": state.table.ids(choice.tasks),
+        **{name: values.tolist() for name, values in parameters.items()},
+        "draw": [None if math.isnan(score) else score for score in choice.scores.tolist()],
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _selected(line: bytes, batch_size: int, explain: bool, *, replayed: bool) -> Selected:
+    event = json.loads(line)
+    if event["batch_size"] != batch_size:
+        raise KeyConflict(event["batch_size"])
+    if explain and "explain" not in event:
+        raise NotExplained
+    return Selected(
+        selection=event["selection"],
+        step=event["step"],
+        tasks=event["tasks"],
+        expires_at=event["expires_at"],
+        replayed=replayed,
+        explain=event["explain"] if explain else None,
+    )

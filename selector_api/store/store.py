@@ -1,0 +1,49 @@
+"""The store as a whole: what a service opens once and closes at its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from selector_api.store.connection import StoreClient, connect
+from selector_api.store.pools import Pools
+from selector_api.store.replicas import Replicas
+from selector_api.store.runs import Runs
+from selector_api.store.scripts import Scripts
+from selector_api.store.tokens import Tokens
+from selector_api.store.worker import Worker
+
+
+@dataclass(frozen=True)
+class Store:
+    """Pools, runs, their replicas and tokens on one Redis or Valkey."""
+
+    redis: StoreClient
+    pools: Pools
+    runs: Runs
+    replicas: Replicas
+    tokens: Tokens
+
+
+@asynccontextmanager
+async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0) -> AsyncIterator[Store]:
+    """The store on the server at `url`. Connects when it is first used: see `connection.check_server`.
+
+    Args:
+        url: redis://, rediss:// or unix://.
+        snapshot_every: events after which a replica writes a snapshot.
+        patience: seconds for which a selection is drawn again because others came first.
+    """
+    worker = Worker()
+    redis = connect(url)
+    try:
+        scripts = Scripts(redis)
+        pools = Pools(redis, scripts, worker)
+        runs = Runs(redis, scripts, pools, worker)
+        replicas = Replicas(runs, pools, worker, snapshot_every=snapshot_every, patience=patience)
+        yield Store(redis, pools, runs, replicas, Tokens(redis))
+        await replicas.close()
+    finally:
+        await redis.aclose()
+        worker.close()

@@ -1,0 +1,96 @@
+"""Bearer tokens: kept as hashes, each with a name and its scopes."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from selector_api.store.codec import dumps
+from selector_api.store.connection import StoreClient
+from selector_api.store.errors import TokenConflict
+from selector_api.store.keys import TOKENS
+
+_PREFIX = "bots_"
+_FRESH_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Token:
+    """What is known of a token; the token itself is not kept."""
+
+    name: str
+    scopes: frozenset[str]
+    created: int
+    """Unix seconds."""
+
+
+class Tokens:
+    """The tokens of a service. A deleted one is refused within 5 s, a new one taken within half a second."""
+
+    def __init__(self, redis: StoreClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._known: dict[str, Token] = {}
+        self._read_at: float | None = None
+
+    async def create(self, name: str, scopes: Iterable[str]) -> str:
+        """Make a token and return it: the only time that it can be seen.
+
+        Raises:
+            TokenConflict: there is one of this name.
+        """
+        if any(token.name == name for token in await self.list()):
+            raise TokenConflict(name)
+        text = _PREFIX + secrets.token_urlsafe(32)
+        record = {"name": name, "scopes": sorted(scopes), "created": int(time.time())}
+        await self._redis.hset(TOKENS, _digest(text), dumps(record))
+        self._read_at = None
+        return text
+
+    async def list(self) -> list[Token]:
+        """All tokens, by name."""
+        await self._read()
+        return sorted(self._known.values(), key=lambda token: token.name)
+
+    async def delete(self, name: str) -> bool:
+        """Delete the token of this name; whether there was one."""
+        await self._read()
+        digests = [digest for digest, token in self._known.items() if token.name == name]
+        if digests:
+            await self._redis.hdel(TOKENS, *digests)
+            self._read_at = None
+        return bool(digests)
+
+    async def any(self) -> bool:
+        """Whether there is any token, as of at most five seconds ago."""
+        if self._age() > _FRESH_SECONDS:
+            await self._read()
+        return bool(self._known)
+
+    async def lookup(self, text: str) -> Token | None:
+        """What this bearer token is, None if it is not one."""
+        digest = _digest(text)
+        if self._age() > _FRESH_SECONDS or (digest not in self._known and self._age() > _RETRY_SECONDS):
+            await self._read()
+        return self._known.get(digest)
+
+    def _age(self) -> float:
+        return float("inf") if self._read_at is None else self._clock() - self._read_at
+
+    async def _read(self) -> None:
+        records = await self._redis.read_hash(TOKENS)
+        self._known = {digest.decode(): _token(json.loads(record)) for digest, record in records.items()}
+        self._read_at = self._clock()
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _token(record: dict) -> Token:
+    return Token(record["name"], frozenset(record["scopes"]), record["created"])

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from selector_api.store.connection import StoreClient, connect
+from selector_api.store.server import EmbeddedValkey
+from selector_api.store.store import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedValkey]:
+    """A Valkey for all tests of the store."""
+    async with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), fsync="everysec") as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(valkey: EmbeddedValkey) -> AsyncIterator[StoreClient]:
+    """A client of this Valkey, which is empty at the test's start."""
+    client = connect(valkey.url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def store(valkey: EmbeddedValkey, redis: StoreClient) -> AsyncIterator[Store]:
+    """A store on this Valkey, which is empty at the test's start."""
+    async with open_store(valkey.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other_store(valkey: EmbeddedValkey, store: Store) -> AsyncIterator[Store]:
+    """A second store on the same Valkey, as another process has it: they share nothing else."""
+    async with open_store(valkey.url) as opened:
+        yield opened

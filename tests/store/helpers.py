@@ -1,0 +1,68 @@
+"""Short ways to say what tests of the store do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from selector_api.core.config import RunConfig
+from selector_api.core.table import DEFAULT_DOMAIN
+from selector_api.store.codec import Outcome, TaskRows, decode_events
+from selector_api.store.keys import run_keys
+from selector_api.store.replicas import Selected
+from selector_api.store.runs import Reported
+from selector_api.store.store import Store
+
+POOL = "pool"
+RUN = "run"
+
+
+def task_rows(count: int, prefix: str = "t", domain: str = DEFAULT_DOMAIN, **references: float) -> TaskRows:
+    """`count` tasks, all with these references."""
+    return TaskRows(
+        [f"{prefix}{number}" for number in range(count)], [domain] * count, [dict(references)] * count
+    )
+
+
+async def make_run(store: Store, tasks: int = 10, **config: Any) -> None:
+    """The run `RUN` over the pool `POOL` with this many tasks."""
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(tasks))
+    await store.runs.create(RUN, RunConfig(pool=POOL, **config))
+
+
+async def select(
+    store: Store, batch_size: int = 4, key: str | None = None, explain: bool = False
+) -> Selected:
+    replica = await store.replicas.of(RUN)
+    return await replica.select(batch_size, key, explain)
+
+
+def outcomes(tasks: Iterable[str], successes: float = 1.0, trials: int = 2) -> list[Outcome]:
+    return [Outcome(task, successes, trials) for task in tasks]
+
+
+async def report(
+    store: Store, selection: Selected, tasks: Iterable[str], successes: float = 1.0, final: bool = False
+) -> Reported:
+    return await store.runs.report(RUN, selection.selection, outcomes(tasks, successes), final)
+
+
+async def read_events(store: Store, run: str = RUN) -> list[dict[str, Any]]:
+    """The log as it stands, without closing what is due."""
+    lines = await store.redis.execute_command("LRANGE", run_keys(run).log, 0, -1)
+    return decode_events(lines, 1)
+
+
+async def read_types(store: Store) -> list[str]:
+    return [event["type"] for event in await read_events(store)]
+
+
+async def end_lease(store: Store, selection: Selected, at: int = 1) -> None:
+    """Let a lease end at this unix ms, which is long ago."""
+    await store.redis.zadd(run_keys(RUN).leases, {selection.selection: at}, xx=True)
+
+
+async def notice_ended_leases(store: Store) -> None:
+    """What any call does first."""
+    await store.runs.read_log(await store.runs.find(RUN), 0)

@@ -1,0 +1,92 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from selector_api.store.codec import (
+    Outcome,
+    TaskRows,
+    decode_events,
+    decode_snapshot,
+    decode_tasks,
+    dumps,
+    encode_snapshot,
+    encode_tasks,
+    event_fields,
+    numbered_line,
+)
+from selector_api.store.errors import UnreadableData
+
+ROWS = TaskRows(
+    ["a", "ü\n\x00\"'{}", "c"],
+    ["maths", "default", "maths"],
+    [{"weak": 0.1, "strong": 1 / 3}, {}, {"strong": 5e-324}],
+)
+HEADER = {"config": {"pool": "p"}, "step": 3, "capability": [[0, 0.1]]}
+ARRAYS = {
+    "posterior.alpha": np.array([0.1, math.nan, math.inf, -0.0]),
+    "header": np.arange(6, dtype=np.int32).reshape(2, 3),
+    "empty": np.empty(0, np.int64),
+}
+
+
+def test_equal_values_give_equal_json_whatever_their_order() -> None:
+    assert dumps({"b": 1, "a": [0.1]}) == dumps({"a": [0.1], "b": 1}) == '{"a":[0.1],"b":1}'
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Outcome("a", math.nan, 1).to_json()
+
+
+def test_event_fields_become_an_event_between_braces() -> None:
+    fields = {"tasks": ["a}", "ü"], "step": 1}
+    assert json.loads("{" + event_fields(fields) + "}") == fields
+
+
+def test_events_are_numbered_from_the_seq_given() -> None:
+    lines = [b'{"type":"created","at":1}', b'{"type":"grown","at":2}']
+    events = decode_events(lines, 7)
+    assert events == [
+        {"seq": 7, "type": "created", "at": 1},
+        {"seq": 8, "type": "grown", "at": 2},
+    ]
+    assert [json.loads(numbered_line(line, seq)) for seq, line in enumerate(lines, 7)] == events
+
+
+def test_tasks_come_back_as_they_were() -> None:
+    assert decode_tasks([encode_tasks(ROWS), encode_tasks(ROWS.part([1]))]) == TaskRows(
+        [*ROWS.ids, ROWS.ids[1]], [*ROWS.domains, "default"], [*ROWS.references, {}]
+    )
+
+
+def test_a_snapshot_comes_back_bit_for_bit() -> None:
+    header, arrays = decode_snapshot(encode_snapshot(HEADER, ARRAYS))
+    assert header == HEADER
+    assert {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()} == {
+        name: (array.dtype, array.shape, array.tobytes()) for name, array in ARRAYS.items()
+    }
+
+
+def test_objects_do_not_enter_a_snapshot() -> None:
+    with pytest.raises(ValueError, match="[Oo]bject"):
+        encode_snapshot({}, {"a": np.array([{}])})
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    data = encode_snapshot(HEADER, ARRAYS)
+    for damaged in (b"", data[:100], data[:-30], data[:200] + b"\xff\xfe" + data[202:], data[:16]):
+        with pytest.raises(UnreadableData):
+            decode_snapshot(damaged)
+
+
+def test_a_damaged_chunk_is_refused() -> None:
+    with pytest.raises(UnreadableData, match="damaged"):
+        decode_tasks([encode_tasks(ROWS)[:-5]])
+
+
+@pytest.mark.parametrize("decode", [decode_snapshot, lambda data: decode_tasks([data])])
+def test_a_later_version_is_refused_by_name(decode) -> None:
+    with pytest.raises(UnreadableData, match=r"'bots-thing 2' is not known here.*later one"):
+        decode(b"bots-thing 2\n....")

@@ -1,0 +1,56 @@
+import pytest
+
+from selector_api.store.connection import StoreClient
+from selector_api.store.errors import TokenConflict
+from selector_api.store.keys import TOKENS
+from selector_api.store.tokens import Tokens
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_token_is_known_by_itself_and_kept_only_as_a_hash(redis: StoreClient) -> None:
+    text = await Tokens(redis).create("trainer", ["train"])
+    token = await Tokens(redis).lookup(text)
+    assert token is not None
+    assert (token.name, token.scopes) == ("trainer", frozenset({"train"}))
+    assert text.startswith("bots_")
+    assert all(text.encode() not in part for pair in (await redis.read_hash(TOKENS)).items() for part in pair)
+    assert await Tokens(redis).lookup(text + "x") is None
+
+
+async def test_names_are_unique_and_listed_in_order(redis: StoreClient) -> None:
+    tokens = Tokens(redis)
+    for name in ("b", "a"):
+        await tokens.create(name, ["read"])
+    with pytest.raises(TokenConflict):
+        await tokens.create("a", ["admin"])
+    assert [token.name for token in await tokens.list()] == ["a", "b"]
+
+
+async def test_a_deleted_token_is_refused_by_other_processes_after_five_seconds(redis: StoreClient) -> None:
+    clock = Clock()
+    mine, others = Tokens(redis), Tokens(redis, clock)
+    text = await mine.create("a", ["read"])
+    assert await others.lookup(text) is not None
+    assert await mine.delete("a")
+    assert not await mine.delete("a")
+    assert await mine.lookup(text) is None
+    clock.now = 5.1
+    assert await others.lookup(text) is None
+
+
+async def test_a_new_token_is_taken_by_other_processes_within_half_a_second(redis: StoreClient) -> None:
+    clock = Clock()
+    others = Tokens(redis, clock)
+    assert await others.lookup("bots_unknown") is None
+    text = await Tokens(redis).create("a", ["read"])
+    assert await others.lookup(text) is None
+    clock.now = 0.6
+    assert await others.lookup(text) is not None

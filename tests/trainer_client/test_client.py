@@ -1,0 +1,244 @@
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from trainer_client import (
+    BatchTooLarge,
+    FakeSelector,
+    InvalidRequest,
+    NotFound,
+    Outcome,
+    SelectorClient,
+    SelectorUnavailable,
+    Task,
+    Unauthorized,
+    _calls,
+)
+
+
+@pytest.fixture
+def client(fake: FakeSelector) -> Iterator[SelectorClient]:
+    with SelectorClient("http://selector", run="run", transport=fake.transport) as client:
+        yield client
+
+
+def bodies(fake: FakeSelector) -> list[dict]:
+    return [json.loads(request.content) for request in fake.requests]
+
+
+def test_one_loop_of_a_training(client: SelectorClient, fake: FakeSelector):
+    selection = client.select(2, key="step-0")
+    first, second = selection.tasks
+    receipt = client.report(selection, {first: [1, 0, 1, 0], second: [0.5, 0.25]})
+    assert (receipt.accepted, receipt.remaining, receipt.committed, receipt.step) == (2, 0, True, 1)
+    assert fake.evidence("run") == {first: (2, 4), second: (0.75, 2)}
+
+
+def test_outcomes_are_counts_or_rewards_of_each_task(client: SelectorClient, fake: FakeSelector):
+    selection = client.select(2)
+    first, second = selection.tasks
+    client.report(selection, [Outcome(task=first, successes=3, trials=16)])
+    client.report(selection, {second: (reward for reward in [1, 0])})
+    assert fake.evidence("run") == {first: (3, 16), second: (1, 2)}
+
+
+def test_a_lost_reply_costs_nothing_since_all_attempts_carry_one_key(
+    client: SelectorClient, fake: FakeSelector, pauses: list[float]
+):
+    fake.lose_replies(2)
+    selection = client.select(3)
+    assert selection.replayed
+    assert len({body["key"] for body in bodies(fake)}) == 1
+    assert len(fake.requests) == 3
+    assert client.run_status().selections.open == 1
+
+
+def test_calls_without_a_key_are_different_selections(client: SelectorClient):
+    assert client.select(3).selection != client.select(3).selection
+
+
+def test_a_key_gets_the_same_selection_again(client: SelectorClient):
+    assert client.select(3, key="step-0").tasks == client.select(3, key="step-0").tasks
+
+
+def test_a_report_whose_reply_was_lost_counts_once(
+    client: SelectorClient, fake: FakeSelector, pauses: list[float]
+):
+    selection = client.select(1)
+    fake.lose_replies()
+    receipt = client.report(selection, {selection.tasks[0]: [1, 0]})
+    assert (receipt.accepted, receipt.duplicates) == (0, 1)
+    assert fake.evidence("run") == {selection.tasks[0]: (1, 2)}
+
+
+def test_final_commits_without_the_missing_tasks(client: SelectorClient):
+    selection = client.select(3)
+    receipt = client.report(selection, {selection.tasks[0]: [1]}, final=True)
+    assert (receipt.remaining, receipt.committed) == (2, True)
+
+
+def test_final_without_outcomes_releases_the_selection(client: SelectorClient):
+    client.report(client.select(3), {}, final=True)
+    assert client.run_status().selections.expired == 1
+
+
+def test_an_empty_report_is_a_mistake(client: SelectorClient):
+    with pytest.raises(ValueError, match="outcomes: none given"):
+        client.report(client.select(1), [])
+
+
+def test_an_outcome_of_another_selections_task_is_a_mistake(client: SelectorClient):
+    selection = client.select(1)
+    with pytest.raises(ValueError, match="'other' is not of selection"):
+        client.report(selection, {"other": [1]})
+
+
+def test_a_batch_larger_than_what_is_free_says_how_many_are(client: SelectorClient):
+    client.select(15)
+    with pytest.raises(BatchTooLarge) as caught:
+        client.select(6)
+    assert caught.value.available == 5
+
+
+def test_an_impossible_batch_size_is_refused_by_the_service(client: SelectorClient):
+    with pytest.raises(InvalidRequest, match="batch_size"):
+        client.select(0)
+
+
+def test_an_explanation_comes_with_the_tasks(client: SelectorClient):
+    selection = client.select(2, explain=True)
+    assert selection.explain is not None
+    assert [row.task for row in selection.explain] == selection.tasks
+
+
+def test_without_a_run_the_call_says_what_to_do(fake: FakeSelector):
+    client = SelectorClient("http://selector", transport=fake.transport)
+    with pytest.raises(ValueError, match="run=…"):
+        client.select(1)
+
+
+def test_unavailability_reaches_a_trainer_without_fallback(
+    client: SelectorClient, fake: FakeSelector, pauses: list[float]
+):
+    fake.down()
+    with pytest.raises(SelectorUnavailable):
+        client.select(1)
+
+
+def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch: pytest.MonkeyPatch):
+    fake = FakeSelector(token="bots_secret")
+    with pytest.raises(Unauthorized):
+        SelectorClient("http://selector", transport=fake.transport).create_pool("p")
+    SelectorClient("http://selector", token="bots_secret", transport=fake.transport).create_pool("p")
+    monkeypatch.setenv("SELECTOR_TOKEN", "bots_secret")
+    SelectorClient("http://selector", transport=fake.transport).create_pool("p")
+
+
+@pytest.mark.parametrize("arguments", [{"base_url": "selector:8000"}, {"max_retries": -1}])
+def test_a_client_that_cannot_work_is_not_made(arguments: dict):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        SelectorClient(**{"base_url": "http://selector", **arguments})
+
+
+def test_a_service_under_a_path_is_reached():
+    paths: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path.decode())
+        return httpx.Response(204)
+
+    client = SelectorClient("http://host/selector/", transport=httpx.MockTransport(answer))
+    client.delete_run("a/b c")
+    assert paths == ["/selector/runs/a%2Fb%20c"]
+
+
+def test_pools_and_runs_are_administered():
+    fake = FakeSelector()
+    client = SelectorClient("http://selector", transport=fake.transport)
+    client.create_pool("maths")
+    tasks = [Task(id="a"), Task(id="b", domain="algebra", references={"weak": 0.1, "strong": 0.8})]
+    receipt = client.add_tasks("maths", tasks)
+    assert (receipt.inserted, receipt.unchanged, receipt.tasks) == (2, 0, 2)
+    pool = client.pool("maths")
+    assert (pool.domains, pool.references) == ({"default": 1, "algebra": 1}, ["strong", "weak"])
+    status = client.create_run("run", "maths", seed=7, policy={"type": "random"})
+    assert (status.config["seed"], status.config["policy"], status.tasks) == (7, {"type": "random"}, 2)
+    client.delete_run("run")
+    client.delete_pool("maths")
+    with pytest.raises(NotFound):
+        client.pool("maths")
+
+
+def test_many_tasks_go_in_bounded_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_calls, "BATCH_TASKS", 3)
+    monkeypatch.setattr(_calls, "BATCH_BYTES", 100)
+    fake = FakeSelector()
+    client = SelectorClient("http://selector", transport=fake.transport)
+    client.create_pool("p")
+    names = ["a", "b", "c", "d", "x" * 90, "y" * 90, "z"]
+    receipt = client.add_tasks("p", (Task(id=name) for name in names))
+    assert (receipt.inserted, receipt.tasks) == (7, 7)
+    assert [request.content.count(b"\n") for request in fake.requests[1:]] == [3, 1, 1, 1, 1]
+
+
+def test_tasks_are_sent_again_after_trouble(pauses: list[float]):
+    fake = FakeSelector()
+    client = SelectorClient("http://selector", transport=fake.transport)
+    client.create_pool("p")
+    fake.lose_replies()
+    receipt = client.add_tasks("p", [Task(id="a"), Task(id="b")])
+    assert (receipt.inserted, receipt.unchanged, receipt.tasks) == (0, 2, 2)
+
+
+def test_no_tasks_are_no_mistake(client: SelectorClient):
+    assert client.add_tasks("pool", []).tasks == 20
+
+
+def test_posteriors_come_from_all_pages(
+    client: SelectorClient, fake: FakeSelector, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("trainer_client._fake_run.POSTERIORS_PAGE", 7)
+    assert [row.task for row in client.posteriors()] == [f"task-{number}" for number in range(20)]
+    assert len(fake.requests) == 3
+    (row,) = client.posteriors(task="task-3")
+    assert (row.mean, row.selected, row.last_step) == (0.5, 0, None)
+
+
+def test_events_are_the_log_after_a_place(client: SelectorClient):
+    selection = client.select(1)
+    client.report(selection, {selection.tasks[0]: [1]})
+    assert [event["type"] for event in client.events()] == ["created", "selected", "committed"]
+    assert [event["seq"] for event in client.events(after=2)] == [3]
+
+
+class BrokenStream(httpx.SyncByteStream):
+    """Two events and half of a third; then the connection breaks."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield '{"seq": 1}\n{"seq": 2, "task": "a\u2028'.encode()
+        yield b'b"}\n{"seq"'
+        raise httpx.ReadError("broken")
+
+
+def test_a_broken_stream_of_events_is_taken_up_where_it_broke(pauses: list[float]):
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["after"])
+        answers = [
+            httpx.Response(503),
+            httpx.Response(200, stream=BrokenStream()),
+            httpx.Response(200, text='{"seq": 3}\n'),
+        ]
+        return answers[len(asked) - 1]
+
+    client = SelectorClient("http://selector", run="run", transport=httpx.MockTransport(answer))
+    assert list(client.events()) == [{"seq": 1}, {"seq": 2, "task": "a\u2028b"}, {"seq": 3}]
+    assert asked == ["0", "0", "2"]
+
+
+def test_events_of_an_unknown_run_are_an_error(client: SelectorClient):
+    with pytest.raises(NotFound):
+        list(client.events("other"))

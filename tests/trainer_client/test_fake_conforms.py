@@ -1,0 +1,367 @@
+"""The same scenarios over the wire against the fake and, where one runs, the real service."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from trainer_client import FakeSelector
+
+SESSION = uuid4().hex[:8]
+numbers = count()
+
+
+@pytest.fixture(params=["fake", "service"])
+def http(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    if request.param == "fake":
+        options: dict[str, Any] = {"base_url": "http://selector", "transport": FakeSelector().transport}
+    else:
+        try:
+            options = {"base_url": request.getfixturevalue("service_url")}
+        except pytest.FixtureLookupError:
+            pytest.skip("no service_url fixture: there is no running service to compare with")
+    with httpx.Client(timeout=30, **options) as http:
+        yield http
+
+
+@pytest.fixture
+def pool(http: httpx.Client) -> str:
+    """A pool of ten tasks, named for this test alone."""
+    pool = f"pool-{SESSION}-{next(numbers)}"
+    assert http.put(f"/pools/{pool}", json={}).status_code == 201
+    lines = [json.dumps({"id": f"task-{number}"}) for number in range(10)]
+    assert add_tasks(http, pool, "\n".join(lines)).status_code == 200
+    return pool
+
+
+@pytest.fixture
+def run(http: httpx.Client, pool: str) -> str:
+    """A run over that pool."""
+    run = f"run-{SESSION}-{next(numbers)}"
+    assert http.put(f"/runs/{run}", json={"pool": pool}).status_code == 201
+    return run
+
+
+def add_tasks(http: httpx.Client, pool: str, lines: str) -> httpx.Response:
+    headers = {"Content-Type": "application/x-ndjson"}
+    return http.post(f"/pools/{pool}/tasks", content=lines.encode(), headers=headers)
+
+
+def select(http: httpx.Client, run: str, batch_size: int, **more: Any) -> dict[str, Any]:
+    answer = http.post("/select", json={"run": run, "batch_size": batch_size, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def report(http: httpx.Client, run: str, selection: str | None, outcomes: list[dict], **more: Any) -> dict:
+    body = {"run": run, "selection": selection, "outcomes": outcomes, **more}
+    answer = http.post("/report", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def seen(task: str, successes: float = 1, trials: int = 2) -> dict[str, Any]:
+    return {"task": task, "successes": successes, "trials": trials}
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.headers["Content-Type"].partition(";")[0] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["type"] == f"urn:bots:problem:{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+def test_a_pool_is_made_once(http: httpx.Client, pool: str):
+    again = http.put(f"/pools/{pool}", json={})
+    assert again.status_code == 200
+    view = {"pool": pool, "tasks": 10, "domains": {"default": 10}, "references": []}
+    assert again.json() == http.get(f"/pools/{pool}").json() == view
+
+
+def test_tasks_are_taken_once_as_ndjson_or_json(http: httpx.Client, pool: str):
+    task = {"id": "new", "domain": "algebra", "references": {"weak": 0.25, "strong": 0.75}}
+    receipt = add_tasks(http, pool, json.dumps(task) + "\n").json()
+    assert receipt == {"inserted": 1, "unchanged": 0, "tasks": 11}
+    receipt = http.post(f"/pools/{pool}/tasks", json=[task, {"id": "newer"}]).json()
+    assert receipt == {"inserted": 1, "unchanged": 1, "tasks": 12}
+    view = http.get(f"/pools/{pool}").json()
+    assert view["domains"] == {"default": 11, "algebra": 1}
+    assert sorted(view["references"]) == ["strong", "weak"]
+
+
+def test_a_task_with_other_values_is_a_conflict_and_nothing_is_inserted(http: httpx.Client, pool: str):
+    lines = '{"id": "new"}\n{"id": "task-0", "domain": "algebra"}\n'
+    assert_problem(add_tasks(http, pool, lines), 409, "task-conflict")
+    assert http.get(f"/pools/{pool}").json()["tasks"] == 10
+
+
+def test_any_string_is_an_id(http: httpx.Client, pool: str, run: str):
+    names = ["a b/c?d#e%f", "zeile\u2028ende\x85", "任务", '"\\']
+    add_tasks(http, pool, "\n".join(json.dumps({"id": name}, ensure_ascii=False) for name in names))
+    selection = select(http, run, 14)
+    assert set(names) < set(selection["tasks"])
+    receipt = report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
+    assert receipt["remaining"] == 0
+    events = http.get(f"/runs/{run}/events").content.strip(b"\n").split(b"\n")
+    assert {outcome["task"] for outcome in json.loads(events[-1])["outcomes"]} == set(selection["tasks"])
+    for name in names:
+        rows = http.get(f"/runs/{run}/posteriors", params={"task": name}).json()["posteriors"]
+        assert [row["task"] for row in rows] == [name]
+
+
+def test_a_run_is_made_once(http: httpx.Client, pool: str, run: str):
+    assert http.put(f"/runs/{run}", json={"pool": pool, "seed": 0}).status_code == 200
+    assert_problem(http.put(f"/runs/{run}", json={"pool": pool, "seed": 1}), 409, "run-conflict")
+    assert http.get(f"/runs/{run}").json()["config"]["seed"] == 0
+
+
+def test_what_is_in_use_stays_and_what_is_deleted_is_gone(http: httpx.Client, pool: str, run: str):
+    assert_problem(http.delete(f"/pools/{pool}"), 409, "pool-in-use")
+    assert http.delete(f"/runs/{run}").status_code == 204
+    assert http.delete(f"/pools/{pool}").status_code == 204
+    assert_problem(http.delete(f"/runs/{run}"), 404, "unknown-run")
+    assert_problem(http.delete(f"/pools/{pool}"), 404, "unknown-pool")
+
+
+def test_a_selection_is_leased(http: httpx.Client, run: str):
+    first = select(http, run, 6)
+    assert set(first) == {"selection", "run", "step", "tasks", "expires_at", "replayed"}
+    assert (first["run"], first["step"], first["replayed"]) == (run, 0, False)
+    assert first["expires_at"].endswith("Z")
+    second = select(http, run, 4)
+    assert {*first["tasks"], *second["tasks"]} == {f"task-{number}" for number in range(10)}
+
+
+def test_a_batch_too_large_says_what_is_available_and_leases_nothing(http: httpx.Client, run: str):
+    select(http, run, 7)
+    answer = http.post("/select", json={"run": run, "batch_size": 4})
+    assert assert_problem(answer, 409, "batch-too-large")["available"] == 3
+    select(http, run, 3)
+
+
+def test_tasks_added_later_can_be_drawn(http: httpx.Client, pool: str, run: str):
+    select(http, run, 10)
+    add_tasks(http, pool, '{"id": "late"}')
+    assert select(http, run, 1)["tasks"] == ["late"]
+
+
+def test_leases_may_be_shared(http: httpx.Client, pool: str):
+    run = f"run-{SESSION}-{next(numbers)}"
+    http.put(f"/runs/{run}", json={"pool": pool, "share_leased": True})
+    assert set(select(http, run, 10)["tasks"]) == set(select(http, run, 10)["tasks"])
+
+
+def test_a_key_is_one_selection(http: httpx.Client, run: str):
+    first = select(http, run, 3, key="step-0")
+    assert select(http, run, 3, key="step-0") == {**first, "replayed": True}
+    assert_problem(
+        http.post("/select", json={"run": run, "batch_size": 4, "key": "step-0"}), 409, "key-conflict"
+    )
+    asked = {"run": run, "batch_size": 3, "key": "step-0", "explain": True}
+    assert_problem(http.post("/select", json=asked), 409, "not-explained")
+
+
+def test_an_explanation_goes_task_by_task(http: httpx.Client, run: str):
+    selection = select(http, run, 3, explain=True)
+    assert [row["task"] for row in selection["explain"]] == selection["tasks"]
+    assert {(row["alpha"], row["beta"]) for row in selection["explain"]} == {(1, 1)}
+    assert all(0 <= row["draw"] <= 1 for row in selection["explain"])
+
+
+def test_a_selection_reported_in_parts_commits_once(http: httpx.Client, run: str):
+    selection = select(http, run, 3)
+    name, (first, second, third) = selection["selection"], selection["tasks"]
+    expected = {
+        "selection": name,
+        "accepted": 1,
+        "duplicates": 0,
+        "remaining": 2,
+        "committed": False,
+        "step": 0,
+    }
+    assert report(http, run, name, [seen(first)]) == expected
+    expected |= {"duplicates": 1, "remaining": 1}
+    assert report(http, run, name, [seen(first, 0), seen(second)]) == expected
+    expected |= {"duplicates": 0, "remaining": 0, "committed": True, "step": 1}
+    assert report(http, run, name, [{"task": third, "rewards": [1, 0.5]}]) == expected
+    again = report(http, run, name, [seen(first), seen(third)])
+    assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
+    status = http.get(f"/runs/{run}").json()
+    assert (status["step"], status["selections"]) == (1, {"open": 0, "committed": 1, "expired": 0})
+    assert status["etr"]["last"] == status["etr"]["recent"] == 1
+    assert (status["tasks"], status["never_selected"]) == (10, 7)
+
+
+def test_a_task_twice_in_a_report_counts_once(http: httpx.Client, run: str):
+    selection = select(http, run, 2)
+    task = selection["tasks"][0]
+    receipt = report(http, run, selection["selection"], [seen(task, 2), seen(task, 0)])
+    assert (receipt["accepted"], receipt["duplicates"], receipt["remaining"]) == (1, 1, 1)
+
+
+def test_final_commits_what_there_is_and_later_outcomes_commit_on_their_own(http: httpx.Client, run: str):
+    selection = select(http, run, 3)
+    name, (first, second, _) = selection["selection"], selection["tasks"]
+    receipt = report(http, run, name, [seen(first)], final=True)
+    assert (receipt["remaining"], receipt["committed"], receipt["step"]) == (2, True, 1)
+    late = report(http, run, name, [seen(first), seen(second)])
+    assert (late["accepted"], late["duplicates"], late["committed"], late["step"]) == (1, 1, True, 2)
+
+
+def test_final_without_outcomes_frees_the_tasks(http: httpx.Client, run: str):
+    receipt = report(http, run, select(http, run, 10)["selection"], [], final=True)
+    assert (receipt["accepted"], receipt["remaining"], receipt["committed"]) == (0, 10, False)
+    assert len(select(http, run, 10)["tasks"]) == 10
+    assert http.get(f"/runs/{run}").json()["selections"] == {"open": 1, "committed": 0, "expired": 1}
+
+
+def test_a_report_is_taken_whole_or_not_at_all(http: httpx.Client, run: str):
+    selection = select(http, run, 2)
+    other = next(f"task-{number}" for number in range(10) if f"task-{number}" not in selection["tasks"])
+    outcomes = [seen(selection["tasks"][0]), seen(other)]
+    body = {"run": run, "selection": selection["selection"], "outcomes": outcomes}
+    assert_problem(http.post("/report", json=body), 422, "task-not-in-selection")
+    assert report(http, run, selection["selection"], outcomes[:1])["accepted"] == 1
+
+
+def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Client, run: str):
+    expected = {
+        "selection": None,
+        "accepted": 2,
+        "duplicates": 0,
+        "remaining": 0,
+        "committed": True,
+        "step": 1,
+    }
+    outcomes = [seen("task-0"), {"task": "task-1", "rewards": [1, 1, 0]}]
+    assert report(http, run, None, outcomes, key="k") == expected
+    again = report(http, run, None, outcomes, key="k")
+    assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
+    more = report(http, run, None, [seen("task-1", 0), seen("task-2")], key="k")
+    assert (more["accepted"], more["duplicates"], more["step"]) == (1, 1, 2)
+    other = report(http, run, None, [seen("task-0")], key="l")
+    assert (other["accepted"], other["step"]) == (1, 3)
+    status = http.get(f"/runs/{run}").json()
+    assert status["selections"] == {"open": 0, "committed": 0, "expired": 0}
+    lines = http.get(f"/runs/{run}/events", params={"after": 1}).content.strip(b"\n").split(b"\n")
+    events = [json.loads(line) for line in lines]
+    assert [(event["type"], event["reason"], event["selection"], event["key"]) for event in events] == [
+        ("committed", "unsolicited", None, key) for key in "kkl"
+    ]
+
+
+def test_outcomes_of_leased_tasks_may_come_without_a_selection_too(http: httpx.Client, run: str):
+    selection = select(http, run, 10)
+    assert report(http, run, None, [seen("task-0")], key="k")["accepted"] == 1
+    receipt = report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
+    assert (receipt["accepted"], receipt["step"]) == (10, 2)
+
+
+def test_posteriors_follow_the_update(http: httpx.Client, run: str):
+    selection = select(http, run, 2)
+    first, second = selection["tasks"]
+    report(http, run, selection["selection"], [seen(first, 3, 4), seen(second, 0, 16)])
+    report(http, run, None, [seen(second, 1, 1)], key="k")
+    page = http.get(f"/runs/{run}/posteriors").json()
+    assert (page["step"], page["next"], len(page["posteriors"])) == (2, None, 10)
+    rows = {row["task"]: row for row in page["posteriors"]}
+    assert (rows[first]["selected"], rows[first]["last_step"]) == (1, 1)
+    assert (rows[second]["selected"], rows[second]["last_step"]) == (1, 2)
+    assert rows[first]["alpha"] == pytest.approx(1 + 0.9 * 3, rel=1e-9)
+    assert rows[first]["beta"] == pytest.approx(1 + 0.9 * 1, rel=1e-9)
+    assert rows[second]["alpha"] == pytest.approx(2, rel=1e-9)
+    assert rows[second]["beta"] == pytest.approx(1 + 0.9 * 16, rel=1e-9)
+    alpha, beta = rows[first]["alpha"], rows[first]["beta"]
+    assert rows[first]["mean"] == pytest.approx(alpha / (alpha + beta))
+    assert rows[first]["sd"] ** 2 == pytest.approx(alpha * beta / (alpha + beta) ** 2 / (alpha + beta + 1))
+    untouched = [row for task, row in rows.items() if task not in (first, second)]
+    assert {(row["alpha"], row["beta"], row["selected"], row["last_step"]) for row in untouched} == {
+        (1, 1, 0, None)
+    }
+
+
+def test_the_log_tells_what_happened(http: httpx.Client, pool: str, run: str):
+    selection = select(http, run, 1, key="step-0")
+    add_tasks(http, pool, '{"id": "late"}')
+    report(http, run, selection["selection"], [seen(selection["tasks"][0], 1, 2)])
+    report(http, run, select(http, run, 1)["selection"], [], final=True)
+    events = [json.loads(line) for line in http.get(f"/runs/{run}/events").text.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    kinds = [event["type"] for event in events]
+    assert sorted(kinds) == ["committed", "created", "grown", "released", "selected", "selected"]
+    selected = events[kinds.index("selected")]
+    assert (selected["key"], selected["batch_size"], selected["tasks"]) == ("step-0", 1, selection["tasks"])
+    committed = events[kinds.index("committed")]
+    assert (committed["selection"], committed["reason"]) == (selection["selection"], "complete")
+    assert committed["outcomes"] == [seen(selection["tasks"][0], 1, 2)]
+    assert events[-1]["reason"] == "final"
+    assert http.get(f"/runs/{run}/events", params={"after": len(events)}).text == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/pools/nobody", "unknown-pool"),
+        ("DELETE", "/pools/nobody", "unknown-pool"),
+        ("GET", "/runs/nobody", "unknown-run"),
+        ("DELETE", "/runs/nobody", "unknown-run"),
+        ("GET", "/runs/nobody/posteriors", "unknown-run"),
+        ("GET", "/runs/nobody/events", "unknown-run"),
+        ("GET", "/nowhere", "not-found"),
+    ],
+)
+def test_what_is_not_there_has_its_code(http: httpx.Client, method: str, path: str, code: str):
+    assert_problem(http.request(method, path), 404, code)
+
+
+def test_what_a_body_names_but_is_not_there_has_its_code(http: httpx.Client, run: str):
+    body: dict[str, Any] = {"run": "nobody", "batch_size": 1}
+    assert_problem(http.post("/select", json=body), 404, "unknown-run")
+    body = {"run": "nobody", "selection": "s0", "outcomes": [seen("task-0")]}
+    assert_problem(http.post("/report", json=body), 404, "unknown-run")
+    assert_problem(http.post("/report", json={**body, "run": run}), 404, "unknown-selection")
+    body = {"run": run, "selection": None, "key": "k", "outcomes": [seen("task-0"), seen("nobody")]}
+    assert_problem(http.post("/report", json=body), 404, "unknown-task")
+    assert_problem(http.get(f"/runs/{run}/posteriors", params={"task": "nobody"}), 404, "unknown-task")
+    assert_problem(http.put(f"/runs/{run}-2", json={"pool": "nobody"}), 404, "unknown-pool")
+    assert http.get(f"/runs/{run}").json()["step"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/select", {"batch_size": 0}),
+        ("/select", {"batch_size": "2"}),
+        ("/select", {"batch_size": 1, "key": ""}),
+        ("/select", {"batch_size": 1, "size": 1}),
+        ("/select", {}),
+        ("/report", {"selection": "s0", "outcomes": []}),
+        ("/report", {"selection": "s0", "outcomes": [seen("t", 3, 2)]}),
+        ("/report", {"selection": "s0", "outcomes": [seen("t", -1, 2)]}),
+        ("/report", {"selection": "s0", "outcomes": [seen("t", 0, 0)]}),
+        ("/report", {"selection": "s0", "outcomes": [{"task": "t", "rewards": []}]}),
+        ("/report", {"selection": "s0", "outcomes": [{"task": "t", "rewards": [1.5]}]}),
+        ("/report", {"selection": "s0", "outcomes": [{**seen("t"), "rewards": [1]}]}),
+        ("/report", {"selection": "s0", "outcomes": [seen("t")], "last": True}),
+        ("/report", {"selection": "s0", "outcomes": [seen("t")], "key": "k"}),
+        ("/report", {"selection": None, "outcomes": [seen("t")]}),
+        ("/report", {"selection": None, "outcomes": [], "key": "k"}),
+        ("/report", {"selection": None, "outcomes": [seen("t")], "key": "k", "final": True}),
+        ("/report", {"selection": None, "outcomes": [seen("t")], "key": "k" * 257}),
+    ],
+)
+def test_a_body_that_is_wrong_is_refused(http: httpx.Client, run: str, path: str, body: dict[str, Any]):
+    assert_problem(http.post(path, json={"run": run, **body}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("path", ["/select", "/report"])
+def test_a_body_that_is_no_json_is_refused(http: httpx.Client, path: str):
+    headers = {"Content-Type": "application/json"}
+    assert_problem(http.post(path, content=b'{"run": ', headers=headers), 400, "invalid-json")
