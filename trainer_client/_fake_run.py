@@ -130,7 +130,7 @@ class FakeRun:
         self._last_step: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
         self._keys: dict[str, str] = {}
-        self._unsolicited: dict[str, dict[str, Counts]] = {}
+        self._unsolicited: set[str] = set()
         self._step = 0
         self._enter(pool)
         self._log(now, "created", version=1, run=name, config=config, tasks=len(pool))
@@ -271,11 +271,13 @@ class FakeRun:
         }
 
     def _report_unsolicited(self, key: str, outcomes: list[Counts], now: float) -> dict[str, Any]:
-        """Outcomes of tasks that were not leased: a commit of their own, a task counts once under a key."""
+        """Outcomes of tasks that were not leased: a commit of their own, once for each key."""
         if any(outcome["task"] not in self._pool for outcome in outcomes):
-            raise Problem(404, "unknown-task", "outcomes: the run's pool has no such task.")
-        fresh = _add_new(self._unsolicited.setdefault(key, {}), outcomes)
-        if fresh:
+            raise Problem(422, "invalid-request", "outcomes: a task is not of this run.")
+        fresh: list[Counts] = []
+        if key not in self._unsolicited:
+            self._unsolicited.add(key)
+            fresh = _add_new({}, outcomes)
             self._commit(now, fresh, selection=None, reason="unsolicited", key=key)
         return {
             "selection": None,

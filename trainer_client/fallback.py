@@ -2,9 +2,12 @@
 
 While no usable answer comes, `select` hands out tasks drawn uniformly from a local list, and `report` leaves
 its outcomes in a folder on disk. They are sent, oldest first, with the next calls that find the service back.
-Outcomes of batches that the client drew itself are sent without a selection, under the batch's own key.
-The service counts a task once under a selection or key, so nothing is lost and nothing counts twice: whatever
-is sent again, by this process, by its successor or by another one on the same folder, does no harm.
+Outcomes of batches that the client drew itself are sent without a selection, under a key of their own.
+The service counts a selection's task and a key once, so nothing is lost and nothing counts twice: whatever is
+sent again, by this process, by its successor or by another one on the same folder, does no harm.
+
+A batch that the client drew may be reported in parts too, as long as they do not overlap: there is no
+selection by which the service could know a task of one part in another.
 """
 
 import json
@@ -117,7 +120,8 @@ class Fallback:
     `tasks` are the ids to draw from, at least as many as the largest batch; they should be tasks of the run's
     pool, since the service refuses outcomes of others. `folder` is where unsent reports wait; give each
     service its own. `seed` and a selection's key settle the draw, so equal keys get equal batches on every
-    rank and after a restart. Raises ValueError if `tasks` is empty or holds an id twice.
+    rank and after a restart; without a key every batch is another. Raises ValueError if `tasks` is empty or
+    holds an id twice.
     """
 
     def __init__(self, tasks: Sequence[str], folder: str | os.PathLike[str], *, seed: int = 0):

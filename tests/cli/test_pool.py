@@ -48,14 +48,14 @@ def test_large_files_are_sent_in_several_requests(bots: Bots, fake: FakeSelector
 
 def test_rows_of_the_same_content_are_one_task_and_counted(bots: Bots, fake: FakeSelector, tmp_path: Path):
     rows = [{"prompt": [{"content": text}]} for text in ("a", "b", "a", "a")]
-    result = bots("pool", "import", written(tmp_path, ".jsonl", rows), "--pool", "p", "--id-from-hash", "prompt")
+    result = bots(
+        "pool", "import", written(tmp_path, ".jsonl", rows), "--pool", "p", "--id-from-hash", "prompt"
+    )
     assert "2 of 4 rows repeat an earlier id" in result.stdout
     assert "2 inserted, 2 unchanged, 2 tasks in all" in result.stdout
 
 
-def test_a_wrong_row_stops_the_import_before_anything_is_sent(
-    bots: Bots, fake: FakeSelector, tmp_path: Path
-):
+def test_a_wrong_row_stops_the_import_before_anything_is_sent(bots: Bots, fake: FakeSelector, tmp_path: Path):
     rows = [{"id": i, "rate": 0.5} for i in range(12_000)] + [{"id": "last", "rate": 1.5}]
     file = written(tmp_path, ".jsonl", rows)
     result = bots("pool", "import", file, "--pool", "p", "--reference", "weak=rate")

@@ -244,16 +244,16 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
     assert report(http, run, None, outcomes, key="k") == expected
     again = report(http, run, None, outcomes, key="k")
     assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
-    more = report(http, run, None, [seen("task-1", 0), seen("task-2")], key="k")
-    assert (more["accepted"], more["duplicates"], more["step"]) == (1, 1, 2)
-    other = report(http, run, None, [seen("task-0")], key="l")
-    assert (other["accepted"], other["step"]) == (1, 3)
+    more = report(http, run, None, [seen("task-2")], key="k")
+    assert (more["accepted"], more["duplicates"], more["step"]) == (0, 1, 1)
+    other = report(http, run, None, [seen("task-0"), seen("task-0", 0)], key="l")
+    assert (other["accepted"], other["duplicates"], other["step"]) == (1, 1, 2)
     status = http.get(f"/runs/{run}").json()
     assert status["selections"] == {"open": 0, "committed": 0, "expired": 0}
     lines = http.get(f"/runs/{run}/events", params={"after": 1}).content.strip(b"\n").split(b"\n")
     events = [json.loads(line) for line in lines]
     assert [(event["type"], event["reason"], event["selection"], event["key"]) for event in events] == [
-        ("committed", "unsolicited", None, key) for key in "kkl"
+        ("committed", "unsolicited", None, key) for key in "kl"
     ]
 
 
@@ -328,7 +328,7 @@ def test_what_a_body_names_but_is_not_there_has_its_code(http: httpx.Client, run
     assert_problem(http.post("/report", json=body), 404, "unknown-run")
     assert_problem(http.post("/report", json={**body, "run": run}), 404, "unknown-selection")
     body = {"run": run, "selection": None, "key": "k", "outcomes": [seen("task-0"), seen("nobody")]}
-    assert_problem(http.post("/report", json=body), 404, "unknown-task")
+    assert_problem(http.post("/report", json=body), 422, "invalid-request")
     assert_problem(http.get(f"/runs/{run}/posteriors", params={"task": "nobody"}), 404, "unknown-task")
     assert_problem(http.put(f"/runs/{run}-2", json={"pool": "nobody"}), 404, "unknown-pool")
     assert http.get(f"/runs/{run}").json()["step"] == 0

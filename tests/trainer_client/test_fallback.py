@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.service import Service
 from trainer_client import (
     FakeSelector,
     Fallback,
@@ -21,6 +22,7 @@ from trainer_client import (
     Outcome,
     Selection,
     SelectorClient,
+    Task,
     Unauthorized,
 )
 
@@ -77,15 +79,16 @@ def test_waiting_reports_go_oldest_first_and_before_the_next_selection(
     client: SelectorClient, fake: FakeSelector
 ):
     fake.down()
-    keys = []
+    batches = []
     for step in range(12):
-        selection = client.select(1, key=f"step-{step}")
-        keys.append(selection.selection)
+        selection = client.select(2, key=f"step-{step}")
+        batches.append(selection.tasks)
         client.report(selection, rewards(selection))
     fake.up()
     fake.requests.clear()
     assert client.select(1).step == 12
-    assert [body["key"] for body in reports_received(fake)] == keys
+    received = [[outcome["task"] for outcome in body["outcomes"]] for body in reports_received(fake)]
+    assert received == batches
     assert [request.url.path for request in fake.requests] == ["/report"] * 12 + ["/select"]
 
 
@@ -241,7 +244,7 @@ def test_a_report_on_which_the_service_fails_waits_but_holds_nothing_up(
     fake.up()
     fake.fail_next(1, status=500)
     assert not client.select(1).fallback
-    assert reports_received(fake)[-1]["key"] == batches[1].selection
+    assert reports_received(fake)[-1]["key"].startswith(batches[1].selection)
     assert len(fallback.spool) == 1
     assert client.flush() == 0
 
@@ -301,15 +304,17 @@ def test_reports_left_behind_are_announced(
     assert f"1 reports wait in {fallback.spool.folder}" in caplog.text
 
 
-def test_parts_of_a_fallback_batch_sent_again_count_once(client: SelectorClient, fake: FakeSelector):
+def test_parts_of_a_fallback_batch_count_once_each(client: SelectorClient, fake: FakeSelector):
     fake.down()
     selection = client.select(3, key="step-0")
     first, second, third = selection.tasks
-    client.report(selection, {first: [1]})
-    client.report(selection, {first: [0], second: [1]})
+    client.report(selection, {first: [1], second: [1]})
+    client.report(selection, {second: [0], first: [0]})
     fake.up()
-    receipt = client.report(selection, {first: [0], second: [0], third: [1]})
-    assert (receipt.selection, receipt.accepted, receipt.duplicates) == (None, 1, 2)
+    receipt = client.report(selection, {third: [1]})
+    assert (receipt.selection, receipt.accepted, receipt.committed, receipt.step) == (None, 1, True, 2)
+    again = client.report(selection, {third: [1]})
+    assert (again.accepted, again.duplicates, again.step) == (0, 1, 2)
     assert fake.evidence("run") == dict.fromkeys(selection.tasks, (1, 1))
 
 
@@ -406,3 +411,31 @@ def test_a_report_is_on_disk_before_it_is_sent(fallback: Fallback, monkeypatch: 
     assert client.report(selection, rewards(selection)).accepted == 1
     assert order == ["fsync", "fsync", "sent"]  # the file, the folder that names it
     assert len(fallback.spool) == 0
+
+
+def test_training_goes_on_while_a_real_service_crashes_and_all_evidence_arrives_once(tmp_path: Path):
+    service = Service(tmp_path / "data").start()
+    try:
+        fallback = Fallback(TASKS, tmp_path / "spool")
+        sent: Counter[str] = Counter()
+        with SelectorClient(service.url, run="run", max_retries=0, fallback=fallback) as client:
+            client.create_pool("pool")
+            client.add_tasks("pool", (Task(id=task) for task in TASKS))
+            client.create_run("run", "pool", posterior={"forgetting": 0})
+            away = 0
+            for step in range(9):
+                selection = client.select(3, key=f"step-{step}")
+                if step == 2:
+                    service.kill()
+                receipt = client.report(selection, {task: [1, 0] for task in selection.tasks})
+                if step == 5:
+                    service.start()
+                sent.update(selection.tasks)
+                away += selection.fallback + receipt.spooled
+            assert away == 7
+            rows = {row.task: (row.alpha, row.beta) for row in client.posteriors()}
+            status = client.run_status()
+        assert rows == {task: (1 + sent[task], 1 + sent[task]) for task in TASKS}
+        assert (status.step, status.selections.committed, status.selections.open) == (9, 6, 0)
+    finally:
+        service.stop()

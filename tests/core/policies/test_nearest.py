@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.bots import BetaMarginals
+from selector_api.core.policies import nearest
+from selector_api.core.policies.nearest import draws_near
+from tests.core import laws
+
+MARGINALS = BetaMarginals(np.array([1.0, 0.5, 4.0, 40.0, 1.0]), np.array([1.0, 0.5, 1.5, 9.0, 17.0]))
+SIZES = np.array([30, 12, 25, 50, 1])
+NOTHING = np.empty(0)
+SELECTIONS = 5000
+DENSE = 20_000
+
+
+def batch_ends(
+    rows: IntArray, values: FloatArray, known: FloatArray, target: float, count: int
+) -> tuple[IntArray, FloatArray]:
+    """Row (−1: a known value) and value of the nearest and of the `count`-th nearest, each [2]."""
+    rows = np.concatenate([rows, np.full(len(known), -1)])
+    values = np.concatenate([values, known])
+    ends = np.argsort(np.abs(values - target))[[0, count - 1]]
+    return rows[ends], values[ends]
+
+
+def assert_law_of_drawing_everything(target: float, count: int, known: FloatArray = NOTHING) -> None:
+    rng = np.random.default_rng(5)
+    sparse = [
+        batch_ends(
+            *draws_near(MARGINALS, SIZES, target, np.abs(known - target), count, rng), known, target, count
+        )
+        for _ in range(SELECTIONS)
+    ]
+    of_draw = np.repeat(np.arange(len(SIZES)), SIZES)
+    draws = rng.beta(MARGINALS.alpha[of_draw], MARGINALS.beta[of_draw], size=(DENSE, len(of_draw)))
+    dense = [batch_ends(of_draw, values, known, target, count) for values in draws]
+
+    rows, values = (np.array(column) for column in zip(*sparse, strict=True))
+    dense_rows, dense_values = (np.array(column) for column in zip(*dense, strict=True))
+    for end in range(2):
+        assert laws.same_frequencies(rows[:, end] + 1, dense_rows[:, end] + 1) > laws.P_VALUE
+        assert laws.same_distribution(values[:, end], dense_values[:, end]) > laws.P_VALUE
+
+
+@pytest.mark.parametrize("factor", [0.02, 0.3, 1.0, 10.0])
+@pytest.mark.parametrize(("target", "count"), [(0.45, 6), (0.0, 3)])
+def test_the_law_does_not_hang_on_the_radius(monkeypatch, factor, target, count):
+    found = nearest._ball_holding
+    # Balls for far fewer draws than are wanted make most selections widen theirs, once or several times.
+    monkeypatch.setattr(nearest, "_ball_holding", lambda wanted, *rest: found(factor * wanted, *rest))
+    assert_law_of_drawing_everything(target, count)
+
+
+@pytest.mark.parametrize(("target", "count"), [(1.0, 4), (0.8, 100), (0.5, 1)])
+def test_draws_made_elsewhere_compete(target, count):
+    assert_law_of_drawing_everything(target, count, known=np.array([0.31, 0.48, 0.795, 0.81, 0.985, 0.99]))
+
+
+@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
+def test_everything_is_drawn_if_everything_is_wanted(target):
+    rows, values = draws_near(MARGINALS, SIZES, target, NOTHING, int(SIZES.sum()), np.random.default_rng(0))
+    assert np.bincount(rows).tolist() == SIZES.tolist()
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+@pytest.mark.parametrize("target", [0.0, 1e-9, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("alpha", "beta"),
+    [(1.0, 1.0), (1.0, 17.0), (17.0, 1.0), (0.2, 0.2), (300.0, 700.0), (6e6, 4e6), (1e-2, 1.0), (1.0, 1e-1)],
+)
+def test_a_batch_from_a_hundred_million_takes_few_draws(target, alpha, beta):
+    marginals = BetaMarginals(np.array([alpha, 1.0]), np.array([beta, 20.0]))
+    sizes = np.array([10**8, 1000])
+    for seed in range(5):
+        rows, values = draws_near(marginals, sizes, target, NOTHING, 64, np.random.default_rng(seed))
+        assert 64 <= len(rows) == len(values) < 400
+        assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_known_draws_at_the_target_leave_nothing_to_draw():
+    rows, _ = draws_near(MARGINALS, SIZES, 0.5, np.zeros(8), 8, np.random.default_rng(0))
+    assert len(rows) == 0

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from selector_api.core.config import (
+    EasyToHardPolicy,
+    Policy,
+    PosteriorMeanPolicy,
+    RandomPolicy,
+    RunConfig,
+    SequentialPolicy,
+    ShufflePolicy,
+    ThompsonPolicy,
+)
+from selector_api.core.fold import fold
+from selector_api.core.select import Choice, TooFewTasks, select
+from selector_api.core.state import RunState
+from tests.core import laws, runs
+
+DOMAINS = {"math": 0.5, "code": 0.3, "logic": 0.2}
+POLICIES: list[Policy] = [
+    ThompsonPolicy(),
+    ThompsonPolicy(exploration=0.4),
+    ThompsonPolicy(temperature=0.2),
+    PosteriorMeanPolicy(),
+    PosteriorMeanPolicy(exploration=0.4),
+    PosteriorMeanPolicy(temperature=0.2),
+    RandomPolicy(),
+    SequentialPolicy(),
+    ShufflePolicy(),
+    EasyToHardPolicy(),
+]
+every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
+
+
+def three_domains(policy: Policy, **sizes: int) -> RunState:
+    sizes = sizes or {"math": 20, "code": 20, "logic": 20}
+    rows = [row for name, size in sizes.items() for row in runs.plain_rows(size, name, name)]
+    return runs.started(RunConfig("pool", 3, policy=replace(policy, domains=DOMAINS)), runs.table_of(rows))
+
+
+def lease(state: RunState, choice: Choice, name: str) -> RunState:
+    return fold(state, runs.selected(name, state.table.ids(choice.tasks)), state.table)
+
+
+def domain_counts(state: RunState, choice: Choice) -> dict[str, int]:
+    names = [state.table.domains[code] for code in state.table.domain_codes[choice.tasks].tolist()]
+    return {name: names.count(name) for name in DOMAINS}
+
+
+@every_policy
+@pytest.mark.parametrize("batch_size", [1, 7, 151])
+def test_a_batch_holds_distinct_free_tasks(policy, batch_size):
+    state = laws.mixed_run(policy)
+    choice = select(state, batch_size)
+    assert choice.tasks.dtype == np.int64
+    assert choice.tasks.shape == choice.scores.shape == (batch_size,)
+    assert len(set(choice.tasks.tolist())) == batch_size
+    assert np.isin(choice.tasks, laws.free_tasks(state)).all()
+
+
+@every_policy
+def test_the_same_state_gives_the_same_choice_and_stays_as_it_is(policy):
+    state = laws.mixed_run(policy)
+    header, arrays = copy.deepcopy(state.to_arrays())
+    first, again = select(state, 9), select(laws.mixed_run(policy), 9)
+    np.testing.assert_array_equal(first.tasks, again.tasks)
+    np.testing.assert_array_equal(first.scores, again.scores)
+    header_after, arrays_after = state.to_arrays()
+    assert header_after == header
+    assert arrays.keys() == arrays_after.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, arrays_after[name])
+
+
+@pytest.mark.parametrize("policy", [ThompsonPolicy(), RandomPolicy(), ShufflePolicy()], ids=repr)
+def test_seed_and_number_of_selections_change_the_draws(policy):
+    state = laws.mixed_run(policy, seed=1)
+    batches = [
+        select(state, 9),
+        select(replace(state, selections=state.selections + 1), 9),
+        select(laws.mixed_run(policy, seed=2), 9),
+    ]
+    assert len({tuple(batch.tasks.tolist()) for batch in batches}) == 3
+
+
+@every_policy
+def test_open_selections_never_share_a_task(policy):
+    state = laws.mixed_run(policy)
+    for number in range(10):
+        state = lease(state, select(state, 15), f"s{number}")
+    held = np.concatenate(list(state.leased.values()))
+    assert len(np.unique(held)) == len(held)
+
+
+@every_policy
+def test_shared_leases_may_be_handed_out_again(policy):
+    state = laws.mixed_run(policy)
+    state.config = replace(state.config, share_leased=True)
+    choice = select(state, state.size)
+    assert sorted(choice.tasks.tolist()) == list(range(state.size))
+
+
+@every_policy
+def test_a_batch_larger_than_what_is_free_says_how_many_there_are(policy):
+    state = laws.mixed_run(policy)
+    free = len(laws.free_tasks(state))
+    with pytest.raises(TooFewTasks, match=f"batch_size is 500, but only {free} tasks") as caught:
+        select(state, 500)
+    assert caught.value.available == free
+    assert len(select(state, free).tasks) == free
+    with pytest.raises(TooFewTasks):
+        select(state, free + 1)
+
+
+def test_an_empty_run_has_nothing_to_draw():
+    with pytest.raises(TooFewTasks) as caught:
+        select(RunState.initial(RunConfig("pool")), 1)
+    assert caught.value.available == 0
+
+
+def test_baselines_and_explored_tasks_carry_no_score():
+    for policy in (RandomPolicy(), SequentialPolicy(), ShufflePolicy(), EasyToHardPolicy()):
+        assert np.isnan(select(laws.mixed_run(policy), 5).scores).all()
+    scores = select(laws.mixed_run(ThompsonPolicy(exploration=0.5)), 6).scores
+    assert np.isnan(scores).tolist() == [False] * 3 + [True] * 3
+
+
+@every_policy
+def test_shares_of_domains_hold_in_every_batch(policy):
+    state = three_domains(policy)
+    choice = select(state, 20)
+    assert domain_counts(state, choice) == {"math": 10, "code": 6, "logic": 4}
+    assert len(set(choice.tasks.tolist())) == 20
+
+
+@every_policy
+def test_rounding_of_shares_evens_out_over_selections(policy):
+    state = three_domains(policy)
+    total = dict.fromkeys(DOMAINS, 0)
+    for number in range(10):
+        choice = select(state, 3)
+        total = {name: count + domain_counts(state, choice)[name] for name, count in total.items()}
+        state = lease(state, choice, f"s{number}")
+    assert total == {"math": 15, "code": 9, "logic": 6}
+
+
+def test_a_domain_that_cannot_fill_its_share_limits_the_batch():
+    state = three_domains(ThompsonPolicy(), math=100, code=3, logic=100)
+    with pytest.raises(TooFewTasks) as caught:
+        select(state, 20)
+    available = caught.value.available
+    assert available == 11  # of which 0.3 are 3.3
+    assert domain_counts(state, select(state, available))["code"] == 3
+    with pytest.raises(TooFewTasks):
+        select(state, available + 1)
+
+
+def test_a_domain_without_tasks_leaves_only_batches_in_which_it_has_no_part():
+    state = three_domains(RandomPolicy(), math=100, code=100)
+    with pytest.raises(TooFewTasks) as caught:
+        select(state, 20)
+    assert domain_counts(state, select(state, caught.value.available))["logic"] == 0
+
+
+def test_tasks_of_domains_without_a_share_are_not_drawn():
+    state = three_domains(RandomPolicy(), math=5, code=5, logic=5, other=500)
+    assert sum(domain_counts(state, select(state, 10)).values()) == 10
+
+
+def test_the_order_in_which_a_configuration_lists_domains_does_not_matter():
+    state = three_domains(ThompsonPolicy())
+    first = select(state, 7)
+    turned = dict(reversed(DOMAINS.items()))
+    state.config = replace(state.config, policy=ThompsonPolicy(domains=turned))
+    np.testing.assert_array_equal(select(state, 7).tasks, first.tasks)
