@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
     appendfsync: Literal["everysec", "always"] = "always"
-    """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster, and
+    """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster and
     can lose the last second or two."""
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -22,13 +23,19 @@ def free_port() -> int:
 
 
 class Service:
-    """One `bots serve`, with the embedded Valkey in `data_dir`, or on the Redis at `redis_url`."""
+    """One `bots serve`, with the embedded Valkey in `data_dir`, or on the Redis at `redis_url`.
 
-    def __init__(self, data_dir: Path, redis_url: str | None = None) -> None:
+    `environment` holds further SELECTOR_ settings.
+    """
+
+    def __init__(
+        self, data_dir: Path, redis_url: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._redis_url = redis_url
+        self._environment = {"SELECTOR_LOG_LEVEL": "warning"} | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +53,7 @@ class Service:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / f"service-{self.port}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=environment | {"SELECTOR_LOG_LEVEL": "warning"}, stdout=log, stderr=log
+                command, env=environment | self._environment, stdout=log, stderr=log
             )
         self.wait_until_ready()
         return self

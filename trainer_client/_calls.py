@@ -4,7 +4,6 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -251,17 +250,11 @@ def _report(selection: Selection, outcomes: Sequence[Outcome], final: bool) -> R
             raise ValueError(f"outcomes: task {outcome.task!r} is not of selection {selection.selection!r}")
     body: dict[str, Any] = {"run": selection.run, "selection": selection.selection}
     if selection.fallback:
-        body.update(selection=None, key=_part_key(selection, outcomes))
+        body.update(selection=None, key=selection.selection)
     elif final:
         body["final"] = True
     body["outcomes"] = [outcome.model_dump() for outcome in outcomes]
     return _post_report(json.dumps(body).encode())
-
-
-def _part_key(selection: Selection, outcomes: Sequence[Outcome]) -> str:
-    """The key of a report on a fallback batch: each part of the batch counts once, so each has its own."""
-    tasks = sorted(outcome.task for outcome in outcomes)
-    return f"{selection.selection}-{sha256(json.dumps(tasks).encode()).hexdigest()[:16]}"
 
 
 def _nothing_to_release(selection: Selection) -> Receipt:

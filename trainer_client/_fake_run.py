@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from .models import Identifier, Outcome, Rate, Task
 
@@ -64,15 +64,24 @@ class ReportBody(BaseModel):
         ]
 
 
+def _with_type(section: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(section.get("type"), str):
+        raise ValueError("type is required")
+    return section
+
+
+Section = Annotated[dict[str, Any], AfterValidator(_with_type)]
+
+
 class RunBody(BaseModel):
     """The body of `PUT /runs/{run}`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     pool: Identifier
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    posterior: dict[str, Any] = {}
-    implicit: dict[str, Any] = {}
-    policy: dict[str, Any] = {}
+    posterior: Section = {}
+    implicit: Section = {}
+    policy: Section = {}
     lease_seconds: Annotated[FiniteFloat, Field(gt=0, le=2_592_000)] = 3600.0
     share_leased: bool = False
 
@@ -130,7 +139,7 @@ class FakeRun:
         self._last_step: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
         self._keys: dict[str, str] = {}
-        self._unsolicited: set[str] = set()
+        self._unsolicited: dict[str, dict[str, Counts]] = {}
         self._step = 0
         self._enter(pool)
         self._log(now, "created", version=1, run=name, config=config, tasks=len(pool))
@@ -271,13 +280,11 @@ class FakeRun:
         }
 
     def _report_unsolicited(self, key: str, outcomes: list[Counts], now: float) -> dict[str, Any]:
-        """Outcomes of tasks that were not leased: a commit of their own, once for each key."""
+        """Outcomes of tasks that were not leased: a commit of their own; each key counts a task once."""
         if any(outcome["task"] not in self._pool for outcome in outcomes):
             raise Problem(422, "invalid-request", "outcomes: a task is not of this run.")
-        fresh: list[Counts] = []
-        if key not in self._unsolicited:
-            self._unsolicited.add(key)
-            fresh = _add_new({}, outcomes)
+        fresh = _add_new(self._unsolicited.setdefault(key, {}), outcomes)
+        if fresh:
             self._commit(now, fresh, selection=None, reason="unsolicited", key=key)
         return {
             "selection": None,

@@ -108,8 +108,8 @@ class SelectorClient:
     ) -> RunStatus:
         """Make a run over a pool, or find the one with this config; omitted parts are the service's defaults.
 
-        For example `policy={"type": "thompson", "target": 0.5}`. Raises `Conflict` if the run has another
-        config.
+        `posterior`, `implicit` and `policy` each name a `type`, as in `{"type": "thompson", "target": 0.5}`.
+        Raises `Conflict` if the run has another config.
         """
         config = {
             "pool": pool,

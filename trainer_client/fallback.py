@@ -2,12 +2,9 @@
 
 While no usable answer comes, `select` hands out tasks drawn uniformly from a local list, and `report` leaves
 its outcomes in a folder on disk. They are sent, oldest first, with the next calls that find the service back.
-Outcomes of batches that the client drew itself are sent without a selection, under a key of their own.
-The service counts a selection's task and a key once, so nothing is lost and nothing counts twice: whatever is
-sent again, by this process, by its successor or by another one on the same folder, does no harm.
-
-A batch that the client drew may be reported in parts too, as long as they do not overlap: there is no
-selection by which the service could know a task of one part in another.
+Outcomes of batches that the client drew itself are sent without a selection, under the batch's id as their key.
+The service counts each task of a selection, or of a key, once. So nothing is lost and nothing counts twice:
+whatever is sent again, by this process, by its successor or by another one on the same folder, does no harm.
 """
 
 import json

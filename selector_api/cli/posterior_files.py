@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer_client import PosteriorRow
 
 COLUMNS = tuple(PosteriorRow.model_fields)
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
 
 
 def write_parquet(path: Path, rows: Iterable[PosteriorRow]) -> int:

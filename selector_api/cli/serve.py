@@ -35,3 +35,5 @@ def serve(
         web.serve(settings)
     except (StoreError, UnsafeBinding, OSError) as error:
         raise Failure(str(error)) from error
+    except SystemExit as end:  # uvicorn has logged why
+        raise Failure("the service could not start") from end

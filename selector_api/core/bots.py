@@ -115,6 +115,10 @@ class BetaPosterior:
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
         return posterior
 
+    def copy(self) -> BetaPosterior:
+        """A copy that later commits leave as it is."""
+        return BetaPosterior.restored(self._config, self._classes, self.to_arrays())
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
         rows = slice(self._rows)

@@ -84,6 +84,10 @@ class Posterior(Protocol):
         """
         ...
 
+    def copy(self) -> Posterior:
+        """A copy that later commits leave as it is."""
+        ...
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
         ...

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,17 @@ class RunState:
     def _domains(self) -> list[tuple[int, str]]:
         codes = np.unique(self.classes.domain).tolist()
         return [(code, self.table.domains[code]) for code in codes]
+
+    def copy(self) -> RunState:
+        """A copy that later events leave as it is. It shares the table and the classes, which never change."""
+        return replace(
+            self,
+            posterior=self.posterior.copy(),
+            predictor=copy.deepcopy(self.predictor),
+            history=copy.deepcopy(self.history),
+            leased=dict(self.leased),
+            recent=self.recent.copy(),
+        )
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and numpy arrays, from which `from_arrays` makes it again."""

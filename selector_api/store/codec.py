@@ -23,13 +23,16 @@ _SNAPSHOT_HEADER = "header"
 _SNAPSHOT_ARRAY = "array:"
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def dumps(value: Any) -> str:
     """Compact JSON with sorted keys: equal values give equal text, and floats come back bit for bit.
 
     Raises:
         ValueError: a number is not finite.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def event_fields(fields: Mapping[str, Any]) -> str:

@@ -73,6 +73,6 @@ def anonymous_field(nonce: str) -> str:
     return f"anonymous:{nonce}"
 
 
-def report_field(key: str) -> str:
-    """The idempotency field of a key for a report without a selection."""
-    return f"report:{key}"
+def report_field(key: str, task: str) -> str:
+    """The idempotency field of a task in reports without a selection, under the caller's key."""
+    return f"report:{len(key)}:{key}:{task}"

@@ -102,6 +102,15 @@ class Replica:
             await self._refresh()
             return await self._beside(view, self._current[1])
 
+    async def copy(self) -> RunState:
+        """A copy of the state as it is now, for what takes long to read: nobody waits for it meanwhile.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+        """
+        return await self.read(RunState.copy)
+
     async def select(self, batch_size: int, key: str | None = None, explain: bool = False) -> Selected:
         """Hand out a batch; the same `key` gives the same selection again.
 

@@ -239,29 +239,27 @@ class Runs:
         return Reported(accepted, duplicates, remaining, bool(committed), step)
 
     async def report_unsolicited(self, name: str, key: str, outcomes: Sequence[Outcome]) -> Reported:
-        """Commit outcomes of tasks that no selection handed out, once for each `key`.
+        """Commit outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
 
         Raises:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
         """
-        distinct: dict[str, Outcome] = {}
-        for outcome in outcomes:
-            distinct.setdefault(outcome.task, outcome)
-        joined = ",".join(outcome.to_json() for outcome in distinct.values())
+        tasks = [outcome.task for outcome in outcomes]
+        pairs = [text for outcome in outcomes for text in (report_field(key, outcome.task), outcome.to_json())]
         while True:
             run = await self.find(name)
             table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
-            found = await self._worker.run(table.find, list(distinct))
+            found = await self._worker.run(table.find, tasks)
             outside = (found < 0) | (found >= run.tasks)
             if outside.any():
-                raise UnknownTask(list(distinct)[int(np.argmax(outside))])
+                raise UnknownTask(tasks[int(np.argmax(outside))])
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, report_field(key), dumps(key), joined
+                "report_unsolicited", run_keys(name), run.incarnation, dumps(key), *pairs
             )
             if _still_there(name, status):
-                accepted = len(distinct) if status == b"counted" else 0
-                return Reported(accepted, len(outcomes) - accepted, 0, True, reply[0])
+                accepted, step = reply
+                return Reported(accepted, len(outcomes) - accepted, 0, True, step)
 
     async def snapshot(self, name: str) -> Snapshot | None:
         """The newest snapshot of the run."""

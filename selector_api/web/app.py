@@ -5,16 +5,15 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI
 
 from selector_api.settings import Settings
 from selector_api.store.store import Store
-from selector_api.web import errors, problems
-from selector_api.web.auth import Authorizer
+from selector_api.web import errors
+from selector_api.web.auth import TOKEN, Authorizer
 from selector_api.web.metrics import Metrics
-from selector_api.web.middleware import Authenticate, LimitBody, LimitConcurrency, Observe
-from selector_api.web.problems import ProblemDocument, documented
+from selector_api.web.middleware import AnswerErrors, Authenticate, LimitBody, LimitConcurrency, Observe
+from selector_api.web.problems import ProblemDocument
 from selector_api.web.routes import pools, runs, selections, service
 from selector_api.web.schemas.pools import TaskItem
 from selector_api.web.services import Services
@@ -25,17 +24,6 @@ Each training step: `POST /select` hands out a batch of tasks near the target di
 their outcomes. Errors are `application/problem+json` (RFC 9457) with a stable `code`.
 """
 
-# Any call can meet these.
-_EVERYWHERE = documented(
-    problems.UNAUTHORIZED,
-    problems.FORBIDDEN,
-    problems.PAYLOAD_TOO_LARGE,
-    problems.INVALID_REQUEST,
-    problems.INTERNAL_ERROR,
-    problems.STORE_UNAVAILABLE,
-    problems.OVERLOADED,
-)
-
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The service as an ASGI application over an open store."""
@@ -45,14 +33,13 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         title="BOTS Selector",
         version=version("bots-selector"),
         description=_DESCRIPTION,
-        responses=_EVERYWHERE,
-        # For the document only: `Authenticate` checks tokens, before a body is read.
-        dependencies=[Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))],
+        redirect_slashes=False,
         redoc_url=None,
     )
     app.state.services = Services(store, metrics)
-    for module in (selections, runs, pools, service):
-        app.include_router(module.router)
+    for module in (selections, runs, pools):
+        app.include_router(module.router, dependencies=[TOKEN])
+    app.include_router(service.router)
     errors.install(app)
     _document(app)
 
@@ -64,6 +51,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_middleware(LimitBody, limit_of=limit_of)
     app.add_middleware(Authenticate, check=authorizer.check)
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
+    app.add_middleware(AnswerErrors, problem_of=errors.problem_of)
     app.add_middleware(Observe, metrics=metrics)
     return app
 

@@ -9,9 +9,15 @@ Without any token the service is open, which it allows on a loopback address onl
 
 from __future__ import annotations
 
+from fastapi import Depends
+from fastapi.security import HTTPBearer
+
 from selector_api.settings import Settings
 from selector_api.store.tokens import Tokens
 from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem
+
+TOKEN = Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))
+"""Says in the OpenAPI document that a call takes a token. `Authorizer` checks it, before a body is read."""
 
 _OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 _TRAIN = frozenset({"/select", "/report"})

@@ -9,11 +9,13 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
 from selector_api.store import errors as store
 from selector_api.web import problems
+from selector_api.web.json_body import shown
 from selector_api.web.problems import Kind, Problem
 
 log = structlog.get_logger("selector_api.web")
@@ -26,7 +28,9 @@ _HTTP_KINDS = {
     415: (problems.UNSUPPORTED_MEDIA_TYPE, "Content-Type: see /docs for the types this call takes"),
 }
 
-_STORE_KINDS: dict[type[store.StoreError], tuple[Kind, str]] = {
+_SOURCES = ("body", "query", "path")
+
+_STORE_KINDS: dict[type, tuple[Kind, str]] = {
     store.UnknownPool: (problems.UNKNOWN_POOL, "pool: create it with PUT /pools/{pool}"),
     store.UnknownRun: (problems.UNKNOWN_RUN, "run: create it with PUT /runs/{run}"),
     store.UnknownSelection: (problems.UNKNOWN_SELECTION, "selection: the run never made it"),
@@ -52,20 +56,15 @@ _STORE_KINDS: dict[type[store.StoreError], tuple[Kind, str]] = {
 }
 
 
-def _from_store(error: store.StoreError) -> Problem:
-    for kind in type(error).__mro__:
-        if kind in _STORE_KINDS:
-            return Problem(*_STORE_KINDS[kind])
-    log.error("store failed", exc_info=error)
-    return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
-
-
 def _field(location: Sequence[str | int]) -> str:
     """`outcomes[3].trials` for ("body", "outcomes", 3, "trials")."""
-    parts = list(location[1:]) if location and location[0] in ("body", "query", "path") else list(location)
     text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part[:80]}" if text else part[:80]
+    for part in location[1:] if location and location[0] in _SOURCES else location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = shown(part)
+            text += name if not text or name == "[key]" else f".{name}"
     return text or "body"
 
 
@@ -81,41 +80,48 @@ def explain_validation(errors: Sequence[Any]) -> str:
     return "; ".join(lines) + more
 
 
-def _of_request(error: RequestValidationError, content_type: str) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """What to answer for an exception; those that nobody expected are logged."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return _of_request(error)
+        case HTTPException():
+            return _of_http(error)
+        case ClientDisconnect():
+            return Problem(problems.INVALID_JSON, "body: it ended early")
+        case TooFewTasks():
+            detail = f"batch_size: {error.available} tasks can be drawn now; ask for fewer, or report first"
+            return Problem(problems.BATCH_TOO_LARGE, detail, available=error.available)
+    for kind in type(error).__mro__:
+        if kind in _STORE_KINDS:
+            return Problem(*_STORE_KINDS[kind])
+    log.error("request failed", exc_info=error)
+    return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
+
+
+def _of_request(error: RequestValidationError) -> Problem:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return Problem(problems.INVALID_JSON, f"body: not valid JSON at character {first['loc'][-1]}")
-    if first["loc"] == ("body",) and not content_type.startswith("application/json"):
+        return Problem(problems.INVALID_JSON, f"body: {first['ctx']['error']}")
+    if isinstance(error.body, bytes):  # it was not said to be JSON, so it was not read
         return Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Content-Type: send application/json")
     return Problem(problems.INVALID_REQUEST, explain_validation(error.errors()))
 
 
+def _of_http(error: HTTPException) -> Problem:
+    if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while a body is read
+        return error.__cause__
+    kind, detail = _HTTP_KINDS.get(error.status_code, _HTTP_KINDS[400])
+    return Problem(kind, detail, headers=error.headers)
+
+
 def install(app: FastAPI) -> None:
-    """Answer every exception as a problem."""
+    """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
-    @app.exception_handler(Problem)
-    async def _problem(request: Request, error: Problem) -> Response:
-        return error.response()
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem_of(error).response()
 
-    @app.exception_handler(store.StoreError)
-    async def _store(request: Request, error: store.StoreError) -> Response:
-        return _from_store(error).response()
-
-    @app.exception_handler(TooFewTasks)
-    async def _too_few(request: Request, error: TooFewTasks) -> Response:
-        detail = f"batch_size: {error.available} tasks can be drawn now; ask for fewer, or report first"
-        return Problem(problems.BATCH_TOO_LARGE, detail, available=error.available).response()
-
-    @app.exception_handler(RequestValidationError)
-    async def _validation(request: Request, error: RequestValidationError) -> Response:
-        return _of_request(error, request.headers.get("content-type", "")).response()
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        kind, detail = _HTTP_KINDS.get(error.status_code, _HTTP_KINDS[400])
-        return Problem(kind, detail).response(error.headers)
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        log.error("request failed", exc_info=error)
-        return Problem(problems.INTERNAL_ERROR, "the service's log tells more").response()
+    app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(RequestValidationError, answer)

@@ -1,6 +1,7 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `Observe` (request id, log, metrics), `LimitConcurrency`, `Authenticate`, `LimitBody`.
+From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Authenticate`,
+`LimitBody`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
@@ -56,11 +56,41 @@ class Observe:
                 seconds = time.perf_counter() - started
                 # The route's pattern, not the path: names of runs and pools must not become label values.
                 route = getattr(scope.get("route"), "path", "none")
-                method = scope["method"] if route != "none" else "any"
+                method = scope["method"] if route != "none" and status != 405 else "any"
                 self._metrics.requests.labels(route, method, str(status)).inc()
                 self._metrics.seconds.labels(route, method).observe(seconds)
                 if scope["path"] not in PROBES:
                     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+
+
+class AnswerErrors:
+    """Answers every exception from further in as a problem.
+
+    Args:
+        app: what may raise.
+        problem_of: the problem that stands for an exception.
+    """
+
+    def __init__(self, app: ASGIApp, problem_of: Callable[[Exception], Problem]) -> None:
+        self._app = app
+        self._problem_of = problem_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            problem = self._problem_of(error)
+            if started:  # a broken answer must not look whole: the server closes the connection
+                raise
+            await problem.response()(scope, receive, send)
 
 
 class LimitConcurrency:
@@ -77,9 +107,7 @@ class LimitConcurrency:
             await self._app(scope, receive, send)
             return
         if self._at_work >= self._limit:
-            problem = Problem(OVERLOADED, f"{self._limit} requests are at work: try again shortly")
-            await problem.response()(scope, receive, send)
-            return
+            raise Problem(OVERLOADED, f"{self._limit} requests are at work: try again shortly")
         self._at_work += 1
         try:
             await self._app(scope, receive, send)
@@ -100,12 +128,8 @@ class Authenticate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
-            try:
-                authorization = Headers(scope=scope).get("authorization")
-                await self._check(scope["method"], scope["path"], authorization)
-            except Problem as problem:
-                await problem.response()(scope, receive, send)
-                return
+            authorization = Headers(scope=scope).get("authorization")
+            await self._check(scope["method"], scope["path"], authorization)
         await self._app(scope, receive, send)
 
 
@@ -127,15 +151,15 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         limit = self._limit_of(scope["path"])
-        problem = Problem(
-            PAYLOAD_TOO_LARGE, f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests"
+        too_large = Problem(
+            PAYLOAD_TOO_LARGE,
+            f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests",
+            headers={"Connection": "close"},
         )
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
-            await problem.response({"Connection": "close"})(scope, receive, send)
-            return
+            raise too_large
         received = 0
-        answered = False
 
         async def counted() -> Message:
             nonlocal received
@@ -143,21 +167,7 @@ class LimitBody:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > limit:
-                    # Whoever reads gives up here; what it makes of it is not sent, see below.
-                    raise ClientDisconnect
+                    raise too_large
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal answered
-            if received <= limit:
-                await send(message)
-            elif not answered:
-                answered = True
-                await problem.response({"Connection": "close"})(scope, receive, send)
-
-        try:
-            await self._app(scope, counted, watched)
-        except ClientDisconnect:
-            if received <= limit:
-                raise
-            await watched({"type": "http.response.start"})
+        await self._app(scope, counted, send)

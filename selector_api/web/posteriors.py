@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def page(state: RunState, first: int, ids: Sequence[str] | None) -> bytes:
     return json.dumps(answer).encode()
 
 
-def write_parquet(state: RunState, path: str, ids: Sequence[str] | None) -> None:
+def write_parquet(state: RunState, path: Path, ids: Sequence[str] | None) -> None:
     """All tasks, or those of these ids, as a Parquet file.
 
     Raises:

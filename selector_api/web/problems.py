@@ -13,7 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 1
+
+_HEADERS = {
+    401: {"WWW-Authenticate": ("Bearer", "How to authenticate")},
+    503: {"Retry-After": ("1", "Seconds after which to try again")},
+}
+"""By status the headers that it asks for: their values, and what they mean."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,19 @@ INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
 STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be reached")
 OVERLOADED = Kind("overloaded", 503, "The service is busy")
 
+ANY_CALL = (
+    UNAUTHORIZED,
+    FORBIDDEN,
+    PAYLOAD_TOO_LARGE,
+    INVALID_REQUEST,
+    INTERNAL_ERROR,
+    STORE_UNAVAILABLE,
+    OVERLOADED,
+)
+"""What any call but a probe can meet."""
+JSON_BODY = (INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)
+"""What a call with a JSON body can meet besides."""
+
 
 class Problem(Exception):
     """An error that is answered as it stands.
@@ -59,22 +77,21 @@ class Problem(Exception):
     Args:
         kind: which problem.
         detail: the field that is wrong and what to do, without the input's values.
+        headers: headers of the answer, beside those that its status asks for.
         members: extension members of the answer (RFC 9457, section 3.2).
     """
 
-    def __init__(self, kind: Kind, detail: str, **members: Any) -> None:
+    def __init__(
+        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.headers = headers or {}
         self.members = members
 
-    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
-        """The answer, with the headers that its status asks for."""
-        extra = dict(headers or {})
-        if self.kind.status == 401:
-            extra["WWW-Authenticate"] = "Bearer"
-        if self.kind.status == 503:
-            extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    def response(self) -> JSONResponse:
+        """The answer."""
         body = {
             "type": f"urn:bots:problem:{self.kind.code}",
             "title": self.kind.title,
@@ -83,7 +100,8 @@ class Problem(Exception):
             "code": self.kind.code,
             **self.members,
         }
-        return JSONResponse(body, self.kind.status, extra, MEDIA_TYPE)
+        asked_for = {name: value for name, (value, _) in _HEADERS.get(self.kind.status, {}).items()}
+        return JSONResponse(body, self.kind.status, {**asked_for, **self.headers}, MEDIA_TYPE)
 
 
 class ProblemDocument(BaseModel):
@@ -120,6 +138,10 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in group),
+            "headers": {
+                name: {"description": meaning, "schema": {"type": "string"}}
+                for name, (_, meaning) in _HEADERS.get(status, {}).items()
+            },
             "content": {MEDIA_TYPE: {"schema": schema}},
         }
         for status, group in by_status.items()

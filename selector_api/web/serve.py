@@ -82,7 +82,7 @@ async def _serve(settings: Settings) -> None:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        # At its end uvicorn raises the signal that stopped it once more; the store is still to be closed then.
+        # At its end uvicorn raises the signal that stopped it once more; the store is still to be closed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         await uvicorn.Server(config).serve()

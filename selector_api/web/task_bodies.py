@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from selector_api.settings import MEBIBYTE
 from selector_api.web.errors import explain_validation
+from selector_api.web.json_body import read_json
 from selector_api.web.problems import (
     INVALID_JSON,
     INVALID_PARQUET,
     INVALID_REQUEST,
     UNSUPPORTED_MEDIA_TYPE,
-    Kind,
     Problem,
 )
 from selector_api.web.schemas.pools import TaskItem
@@ -28,7 +29,7 @@ PARQUET = "application/vnd.apache.parquet"
 
 _MAX_PARQUET_BYTES = 512 * MEBIBYTE
 """Most that a Parquet body may unpack to: a few kilobytes can hold gigabytes of equal values."""
-_COLUMNS = ("id", "domain", "references")
+_COLUMNS = {"id", "domain", "references"}
 
 _tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
 
@@ -54,16 +55,21 @@ def read_tasks(content_type: str, body: bytes) -> list[TaskItem]:
 
 
 def _read_json(body: bytes) -> list[TaskItem]:
-    return _validated(lambda: _tasks.validate_json(body), "task", first=0)
+    return _validated(_json("body", body), "task", first=0)
 
 
 def _read_ndjson(body: bytes) -> list[TaskItem]:
-    # All lines as one array: a line that is empty or holds two values makes the array invalid or too long.
-    lines = body.removesuffix(b"\n").split(b"\n") if body.strip() else []
-    tasks = _validated(lambda: _tasks.validate_json(b"[" + b",".join(lines) + b"]"), "line", first=1)
-    if len(tasks) != len(lines):
-        raise Problem(INVALID_JSON, "body: every line must hold exactly one task")
-    return tasks
+    lines = body.removesuffix(b"\n").split(b"\n") if body else []
+    return _validated(
+        [_json(f"line {number}", line) for number, line in enumerate(lines, 1)], "line", first=1
+    )
+
+
+def _json(place: str, text: bytes) -> Any:
+    try:
+        return read_json(text)
+    except json.JSONDecodeError as error:
+        raise Problem(INVALID_JSON, f"{place}: {error.msg}") from error
 
 
 def _read_parquet(body: bytes) -> list[TaskItem]:
@@ -71,36 +77,33 @@ def _read_parquet(body: bytes) -> list[TaskItem]:
         file = pq.ParquetFile(io.BytesIO(body))
         groups = range(file.metadata.num_row_groups)
         unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-        unknown = set(file.schema_arrow.names) - set(_COLUMNS)
+        names = file.schema_arrow.names
         if unpacked > _MAX_PARQUET_BYTES:
             limit = _MAX_PARQUET_BYTES // MEBIBYTE
             raise Problem(INVALID_PARQUET, f"body: it unpacks to more than {limit} MiB; send several files")
-        if "id" not in file.schema_arrow.names or unknown:
+        if "id" not in names or not set(names) <= _COLUMNS or len(set(names)) < len(names):
             raise Problem(INVALID_PARQUET, "body: the columns are id (text), domain (text) and references")
-        rows = file.read().to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        rows = file.read().to_pylist(maps_as_pydicts="strict")
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
-    return _validated(lambda: _tasks.validate_python([_task_values(row) for row in rows]), "row", first=0)
+    return _validated([_task_values(row) for row in rows], "row", first=0)
 
 
 def _task_values(row: dict[str, Any]) -> dict[str, Any]:
     """A row without its nulls: a struct column has every reference in every row."""
     values = {name: value for name, value in row.items() if value is not None}
     references = values.get("references")
-    if references is not None:  # a struct comes as a dict, a map as pairs
-        values["references"] = {name: rate for name, rate in dict(references).items() if rate is not None}
+    if isinstance(references, dict):
+        values["references"] = {name: rate for name, rate in references.items() if rate is not None}
     return values
 
 
-def _validated(parse: Callable[[], list[TaskItem]], unit: str, first: int) -> list[TaskItem]:
+def _validated(values: Any, unit: str, first: int) -> list[TaskItem]:
     try:
-        return parse()
+        return _tasks.validate_python(values)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        kind: Kind = INVALID_REQUEST
-        if errors[0]["type"] == "json_invalid":
-            kind = INVALID_JSON
         for entry in errors:
             if entry["loc"] and isinstance(entry["loc"][0], int):
                 entry["loc"] = (f"{unit} {entry['loc'][0] + first}", *entry["loc"][1:])
-        raise Problem(kind, explain_validation(errors)) from error
+        raise Problem(INVALID_REQUEST, explain_validation(errors)) from error

@@ -39,11 +39,11 @@ def test_importing_again_changes_nothing(bots: Bots, fake: FakeSelector, tmp_pat
 
 
 def test_large_files_are_sent_in_several_requests(bots: Bots, fake: FakeSelector, tmp_path: Path):
-    rows: list[dict[str, Any]] = [{"id": i} for i in range(25_000)]
+    rows: list[dict[str, Any]] = [{"id": i} for i in range(11_000)]
     result = bots("pool", "import", written(tmp_path, ".parquet", rows), "--pool", "p")
-    assert "25,000 inserted" in result.stdout
-    assert [task.id for task in sent(fake)] == [str(i) for i in range(25_000)]
-    assert len(fake.requests) == 1 + 3
+    assert "11,000 inserted" in result.stdout
+    assert [task.id for task in sent(fake)] == [str(i) for i in range(11_000)]
+    assert len(fake.requests) == 1 + 2
 
 
 def test_rows_of_the_same_content_are_one_task_and_counted(bots: Bots, fake: FakeSelector, tmp_path: Path):

@@ -159,3 +159,13 @@ def test_a_log_of_another_version_is_refused(log):
 def test_a_table_that_lacks_tasks_is_refused():
     with pytest.raises(ValueError, match="the table holds 1"):
         fold_all([runs.created(RunConfig("p"), 2)], runs.table_of(runs.plain_rows(1)))
+
+
+def test_a_copy_stays_as_it_is_while_the_run_goes_on():
+    table = pool()
+    live, _ = play(CONFIGS["bots"], table, 30)
+    copied = live.copy()
+    before = fingerprint(copied)
+    assert before == fingerprint(live)
+    runs.commit(live, {"t3": (1, 16), "t4": (16, 16)}, "another")
+    assert fingerprint(copied) == before

@@ -70,7 +70,7 @@ def test_a_snapshot_comes_back_bit_for_bit() -> None:
 
 
 def test_objects_do_not_enter_a_snapshot() -> None:
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
         encode_snapshot({}, {"a": np.array([{}])})
 
 

@@ -405,7 +405,9 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
     assert first == Reported(accepted=2, duplicates=1, remaining=0, committed=True, step=1)
     again = await other_store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
     assert again == Reported(accepted=0, duplicates=1, remaining=0, committed=True, step=1)
-    assert (await store.runs.report_unsolicited(RUN, "eval 2", sent)).step == 2
+    more = await store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
+    assert more == Reported(accepted=1, duplicates=1, remaining=0, committed=True, step=2)
+    assert (await store.runs.report_unsolicited(RUN, "eval 2", sent)).step == 3
     event = (await read_events(store))[1]
     assert (event["selection"], event["key"], event["reason"]) == (None, 'eval "1"', "unsolicited")
     assert [outcome["task"] for outcome in event["outcomes"]] == ["t3", "t1"]

@@ -245,15 +245,15 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
     again = report(http, run, None, outcomes, key="k")
     assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
     more = report(http, run, None, [seen("task-2")], key="k")
-    assert (more["accepted"], more["duplicates"], more["step"]) == (0, 1, 1)
+    assert (more["accepted"], more["duplicates"], more["step"]) == (1, 0, 2)
     other = report(http, run, None, [seen("task-0"), seen("task-0", 0)], key="l")
-    assert (other["accepted"], other["duplicates"], other["step"]) == (1, 1, 2)
+    assert (other["accepted"], other["duplicates"], other["step"]) == (1, 1, 3)
     status = http.get(f"/runs/{run}").json()
     assert status["selections"] == {"open": 0, "committed": 0, "expired": 0}
     lines = http.get(f"/runs/{run}/events", params={"after": 1}).content.strip(b"\n").split(b"\n")
     events = [json.loads(line) for line in lines]
     assert [(event["type"], event["reason"], event["selection"], event["key"]) for event in events] == [
-        ("committed", "unsolicited", None, key) for key in "kl"
+        ("committed", "unsolicited", None, key) for key in "kkl"
     ]
 
 
@@ -359,6 +359,22 @@ def test_what_a_body_names_but_is_not_there_has_its_code(http: httpx.Client, run
 )
 def test_a_body_that_is_wrong_is_refused(http: httpx.Client, run: str, path: str, body: dict[str, Any]):
     assert_problem(http.post(path, json={"run": run, **body}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"seed": -1},
+        {"lease_seconds": 0},
+        {"posterior": {"forgetting": 0}},
+        {"implicit": {}},
+        {"policy": {"target": 0.5}},
+        {"polcy": {"type": "random"}},
+    ],
+)
+def test_a_run_config_that_is_wrong_is_refused(http: httpx.Client, pool: str, part: dict[str, Any]):
+    assert_problem(http.put(f"/runs/of-{pool}", json={"pool": pool, **part}), 422, "invalid-request")
+    assert_problem(http.get(f"/runs/of-{pool}"), 404, "unknown-run")
 
 
 @pytest.mark.parametrize("path", ["/select", "/report"])

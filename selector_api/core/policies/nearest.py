@@ -23,7 +23,7 @@ import numpy as np
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.posterior import Marginals
 
-_TRIES = 60
+_TRIES = 40
 """Radii tried at the most. Nearly always one or two are; the rest is bisection for distributions that have
 their whole mass at one place, or an infinite density at p*."""
 _PROPORTIONAL_TRIES = 5
@@ -126,7 +126,7 @@ def _ball_holding(
             upper, enough = radius, ball
         guess = 1.4 * radius * wanted / expected if expected > 0.0 else math.inf
         if attempt >= _PROPORTIONAL_TRIES or not lower < guess < upper:
-            guess = limit if enough is None else math.sqrt(max(lower, _TINY) * upper)
+            guess = limit if enough is None else math.sqrt(max(lower, _TINY)) * math.sqrt(upper)
     return enough or _ball(marginals, target, limit)
 
 

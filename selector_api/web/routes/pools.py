@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request, Response
 from selector_api.store.codec import TaskRows
 from selector_api.store.errors import TaskConflict
 from selector_api.web import problems
+from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.pools import PoolRequest, PoolView, TaskItem, TasksReceipt
 from selector_api.web.services import PoolName, Services, Use
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
 
-router = APIRouter(tags=["pools"])
+router = APIRouter(route_class=StrictJsonRoute, tags=["pools"])
 
 _TASK_SCHEMA = {"$ref": "#/components/schemas/TaskItem"}
 _TASKS_BODY: dict[str, Any] = {
@@ -45,7 +46,8 @@ async def _view(services: Services, pool: str) -> PoolView:
 
 @router.put(
     "/pools/{pool}",
-    responses={201: {"model": PoolView, "description": "The pool is new"}},
+    responses={201: {"model": PoolView, "description": "The pool is new"}}
+    | documented(*problems.ANY_CALL, *problems.JSON_BODY),
 )
 async def create_pool(
     pool: PoolName, services: Use, response: Response, body: PoolRequest | None = None
@@ -56,7 +58,7 @@ async def create_pool(
     return await _view(services, pool)
 
 
-@router.get("/pools/{pool}", responses=documented(problems.UNKNOWN_POOL))
+@router.get("/pools/{pool}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL))
 async def get_pool(pool: PoolName, services: Use) -> PoolView:
     """How many tasks a pool has, of which domains, measured with which references."""
     return await _view(services, pool)
@@ -66,11 +68,10 @@ async def get_pool(pool: PoolName, services: Use) -> PoolView:
     "/pools/{pool}/tasks",
     openapi_extra=_TASKS_BODY,
     responses=documented(
-        problems.INVALID_JSON,
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
         problems.UNKNOWN_POOL,
         problems.TASK_CONFLICT,
-        problems.UNSUPPORTED_MEDIA_TYPE,
-        problems.INVALID_REQUEST,
         problems.INVALID_PARQUET,
     ),
 )
@@ -98,7 +99,9 @@ def _rows(tasks: list[TaskItem]) -> TaskRows:
 
 
 @router.delete(
-    "/pools/{pool}", status_code=204, responses=documented(problems.UNKNOWN_POOL, problems.POOL_IN_USE)
+    "/pools/{pool}",
+    status_code=204,
+    responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL, problems.POOL_IN_USE),
 )
 async def delete_pool(pool: PoolName, services: Use) -> None:
     """Delete a pool that no run draws from."""

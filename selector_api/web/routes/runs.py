@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, StreamingResponse
@@ -15,13 +16,14 @@ from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference
 from selector_api.web import posteriors, problems
+from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
 from selector_api.web.schemas.runs import PosteriorsView, RunRequest, RunView
 from selector_api.web.services import RunName, Services, Use
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 
 
 def _view(run: str, state: RunState) -> RunView:
@@ -51,7 +53,12 @@ def _view(run: str, state: RunState) -> RunView:
     "/runs/{run}",
     responses={201: {"model": RunView, "description": "The run is new"}}
     | documented(
-        problems.UNKNOWN_POOL, problems.RUN_CONFLICT, problems.UNKNOWN_DOMAIN, problems.UNKNOWN_REFERENCE
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
+        problems.UNKNOWN_POOL,
+        problems.RUN_CONFLICT,
+        problems.UNKNOWN_DOMAIN,
+        problems.UNKNOWN_REFERENCE,
     ),
 )
 async def create_run(run: RunName, body: RunRequest, services: Use, response: Response) -> RunView:
@@ -69,7 +76,7 @@ async def create_run(run: RunName, body: RunRequest, services: Use, response: Re
     return await _current(services, run)
 
 
-@router.get("/runs/{run}", responses=documented(problems.UNKNOWN_RUN))
+@router.get("/runs/{run}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
 async def get_run(run: RunName, services: Use) -> RunView:
     """A run's configuration and where it stands."""
     return await _current(services, run)
@@ -84,27 +91,30 @@ async def _current(services: Services, run: str) -> RunView:
     "/runs/{run}/posteriors",
     response_model=PosteriorsView,
     responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
-    | documented(problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
 )
 async def get_posteriors(
     run: RunName,
     services: Use,
     request: Request,
     task: Annotated[
-        list[Id] | None, Query(max_length=posteriors.PAGE, description="Only these tasks")
-    ] = None,
-    cursor: Annotated[
-        str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")
-    ] = None,
+        list[Id], Query(default_factory=list, max_length=posteriors.PAGE, description="Only these tasks")
+    ],
+    cursor: Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")] = "0",
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
     replica = await services.replicas.of(run)
     if _accepted(request.headers.get("accept", "*/*")) == PARQUET:
-        handle, path = tempfile.mkstemp(suffix=".parquet")
-        os.close(handle)
-        await replica.read(lambda state: posteriors.write_parquet(state, path, task))
-        return FileResponse(path, media_type=PARQUET, background=BackgroundTask(os.unlink, path))
-    body = await replica.read(lambda state: posteriors.page(state, int(cursor or 0), task))
+        state = await replica.copy()  # so that no selection waits until the file is written
+        folder = tempfile.TemporaryDirectory(prefix="bots-")
+        path = Path(folder.name, "posteriors.parquet")
+        try:
+            await anyio.to_thread.run_sync(posteriors.write_parquet, state, path, task or None)
+        except BaseException:
+            folder.cleanup()
+            raise
+        return FileResponse(path, media_type=PARQUET, background=BackgroundTask(folder.cleanup))
+    body = await replica.read(lambda state: posteriors.page(state, int(cursor), task or None))
     return Response(body, media_type=JSON)
 
 
@@ -123,7 +133,7 @@ def _accepted(accept: str) -> str:
     "/runs/{run}/events",
     response_class=StreamingResponse,
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
-    | documented(problems.UNKNOWN_RUN),
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
 )
 async def get_events(
     run: RunName,
@@ -145,7 +155,7 @@ async def get_events(
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-@router.delete("/runs/{run}", status_code=204, responses=documented(problems.UNKNOWN_RUN))
+@router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
 async def delete_run(run: RunName, services: Use) -> None:
     """Delete a run and its log."""
     await services.runs.delete(run)

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
+from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import moment
 from selector_api.web.schemas.selections import (
@@ -20,13 +21,15 @@ from selector_api.web.schemas.selections import (
 )
 from selector_api.web.services import Use
 
-router = APIRouter(tags=["training"])
+router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
 
 
 @router.post(
     "/select",
     response_model_exclude_unset=True,
     responses=documented(
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.KEY_CONFLICT,
         problems.NOT_EXPLAINED,
@@ -55,10 +58,11 @@ async def select(body: SelectRequest, services: Use) -> SelectionView:
 @router.post(
     "/report",
     responses=documented(
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.UNKNOWN_SELECTION,
         problems.TASK_NOT_IN_SELECTION,
-        problems.INVALID_REQUEST,
     ),
 )
 async def report(body: ReportRequest, services: Use) -> ReceiptView:

@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter, Response
 
 from selector_api.web import metrics, problems
+from selector_api.web.auth import TOKEN
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import Answer
+from selector_api.web.schemas.common import Answer, example
 from selector_api.web.services import Use
 
 router = APIRouter(tags=["service"])
@@ -17,16 +18,18 @@ router = APIRouter(tags=["service"])
 class Health(Answer):
     """A probe's answer."""
 
+    model_config = example(status="ok")
+
     status: Literal["ok"] = "ok"
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=documented(problems.INTERNAL_ERROR))
 async def healthz() -> Health:
     """Whether the process lives. Never touches Redis: restarting the service would not mend Redis."""
     return Health()
 
 
-@router.get("/readyz", responses=documented(problems.STORE_UNAVAILABLE))
+@router.get("/readyz", responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE))
 async def readyz(services: Use) -> Health:
     """Whether the service can serve: Redis answers."""
     await services.store.redis.ping()
@@ -36,7 +39,14 @@ async def readyz(services: Use) -> Health:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    responses={
+        200: {
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "description": "Prometheus' text format",
+        }
+    }
+    | documented(*problems.ANY_CALL),
+    dependencies=[TOKEN],
 )
 async def get_metrics(services: Use) -> Response:
     """Metrics of this process."""

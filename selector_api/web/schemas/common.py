@@ -6,26 +6,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 
-
-def _encodable(value: str) -> str:
-    # JSON may carry half of a surrogate pair, which no UTF-8 can hold.
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode") from None
-    return value
-
-
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_encodable)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """Name of a pool, run, task, domain, reference or key: 1 to 256 characters."""
 
 Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
@@ -36,7 +26,11 @@ def _rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A moment in UTC, written as in RFC 3339 with milliseconds."""
 
 

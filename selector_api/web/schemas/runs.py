@@ -6,12 +6,9 @@ import math
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    ConfigDict,
     Field,
     FiniteFloat,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -27,6 +24,8 @@ Positive = Annotated[FiniteFloat, Field(gt=0.0, le=1e9)]
 class BotsPosteriorItem(Request):
     """A discounted Beta posterior of every task's success probability."""
 
+    model_config = example(type="bots", prior=[1.0, 1.0], forgetting=0.1, implicit_weight=0.1, rollouts=16)
+
     type: Literal["bots"]
     prior: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         default=[1.0, 1.0], description="Pseudo-counts (α0, β0)"
@@ -40,6 +39,8 @@ class BotsPosteriorItem(Request):
 
 class InterpolationItem(Request):
     """Implicit evidence interpolated between two reference models."""
+
+    model_config = example(type="interpolation", weak="qwen-7b", strong="qwen-30b", smoothing=0.9)
 
     type: Literal["interpolation"]
     weak: Id = Field(description="Name of the weak reference")
@@ -58,19 +59,17 @@ class InterpolationItem(Request):
 class NoImplicitItem(Request):
     """No implicit evidence."""
 
+    model_config = example(type="none")
+
     type: Literal["none"]
 
 
 class _PolicyItem(Request):
     domains: dict[Id, Share] | None = Field(
         default=None,
+        exclude_if=lambda shares: shares is None,
         description="Fixed share of each batch by domain, summing to 1; without it the pool is one",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_absent_domains(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values = serialize(self)
-        return values if self.domains is not None else {k: v for k, v in values.items() if k != "domains"}
 
     @field_validator("domains")
     @classmethod
@@ -91,17 +90,23 @@ class _TargetPolicyItem(_PolicyItem):
 class ThompsonItem(_TargetPolicyItem):
     """Tasks whose drawn success probability is nearest the target."""
 
+    model_config = example(type="thompson", target=0.5, temperature=0.0, exploration=0.05)
+
     type: Literal["thompson"]
 
 
 class PosteriorMeanItem(_TargetPolicyItem):
     """Tasks whose posterior mean is nearest the target."""
 
+    model_config = example(type="posterior-mean", target=0.5, temperature=0.05, exploration=0.0)
+
     type: Literal["posterior-mean"]
 
 
 class BaselineItem(_PolicyItem):
     """A baseline that does not look at the posterior."""
+
+    model_config = example(type="random", domains={"math": 0.75, "code": 0.25})
 
     type: Literal["random", "sequential", "shuffle", "easy-to-hard"]
 
@@ -125,7 +130,7 @@ _CONFIG_EXAMPLE: dict[str, Any] = {
 class RunRequest(Request):
     """PUT /runs/{run}: how a run selects. Absent fields take the defaults of the paper's run."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_CONFIG_EXAMPLE]})
+    model_config = example(**_CONFIG_EXAMPLE)
 
     pool: Id = Field(description="The pool to draw from")
     seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Seed of all draws")
@@ -145,6 +150,8 @@ class RunRequest(Request):
 class ConfigView(Answer):
     """A run's configuration, every default written out."""
 
+    model_config = example(**_CONFIG_EXAMPLE, share_leased=False)
+
     pool: str
     seed: int
     posterior: PosteriorItem
@@ -157,6 +164,8 @@ class ConfigView(Answer):
 class SelectionCounts(Answer):
     """How many selections are in which state."""
 
+    model_config = example(open=1, committed=120, expired=2)
+
     open: int
     committed: int
     expired: int = Field(description="Closed with nothing reported")
@@ -164,6 +173,8 @@ class SelectionCounts(Answer):
 
 class EffectiveTaskRatio(Answer):
     """Share of reported tasks whose pass rate was strictly between 0 and 1; null before any."""
+
+    model_config = example(last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None})
 
     last: float | None = Field(description="Of the last commit")
     recent: float | None = Field(description="Of the last 20 commits")
@@ -194,8 +205,21 @@ class RunView(Answer):
     never_selected: int = Field(description="Tasks that were never selected")
 
 
+_POSTERIOR_EXAMPLE: dict[str, Any] = {
+    "task": "gsm8k/17",
+    "mean": 0.44,
+    "sd": 0.09,
+    "alpha": 12.4,
+    "beta": 15.8,
+    "selected": 3,
+    "last_step": 118,
+}
+
+
 class PosteriorItemView(Answer):
     """What is known of one task."""
+
+    model_config = example(**_POSTERIOR_EXAMPLE)
 
     task: str
     mean: float = Field(description="Mean of its success probability")
@@ -211,17 +235,7 @@ class PosteriorsView(Answer):
 
     model_config = example(
         step=120,
-        posteriors=[
-            {
-                "task": "gsm8k/17",
-                "mean": 0.44,
-                "sd": 0.09,
-                "alpha": 12.4,
-                "beta": 15.8,
-                "selected": 3,
-                "last_step": 118,
-            }
-        ],
+        posteriors=[_POSTERIOR_EXAMPLE],
         next="10000",
     )
 

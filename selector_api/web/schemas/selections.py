@@ -29,6 +29,8 @@ class SelectRequest(Request):
 class Explanation(Answer):
     """Why a task was chosen."""
 
+    model_config = example(task="gsm8k/17", alpha=12.4, beta=15.8, draw=0.49)
+
     task: str
     alpha: float | None = Field(description="α of its Beta posterior when it was drawn")
     beta: float | None = Field(description="β likewise")
@@ -108,7 +110,7 @@ class ReportRequest(Request):
     outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH)]
     final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
-        default=None, description="Only without a selection: the same key again is not counted again"
+        default=None, description="Only without a selection: each task counts once under a key"
     )
 
     @model_validator(mode="after")

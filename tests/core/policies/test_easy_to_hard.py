@@ -53,7 +53,7 @@ def test_each_domain_has_its_own_curriculum():
 
 
 def test_equal_rates_keep_pool_order_however_many_there_are():
-    rows = [(f"t{number}", "a", {"weak": 0.5}) for number in range(200)]
+    rows: list[runs.Row] = [(f"t{number}", "a", {"weak": 0.5}) for number in range(200)]
     state = run(rows=rows)
     assert [take(state, 70) for _ in range(2)] == [
         [f"t{number}" for number in range(70)],

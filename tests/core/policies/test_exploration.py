@@ -16,7 +16,7 @@ def first(candidates: Candidates, count: int) -> Choice:
     return Choice(tasks, np.zeros(count))
 
 
-def explored_numbers(share: float, count: int, repeats: int = 2000) -> np.ndarray:
+def explored_numbers(share: float, count: int, repeats: int = 1500) -> np.ndarray:
     candidates = Candidates.of(laws.mixed_run(PosteriorMeanPolicy()))
     rng = np.random.default_rng(1)
     choices = [explored(share, candidates, count, rng, first) for _ in range(repeats)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.arrays import FloatArray
 from selector_api.core.bots import BetaMarginals
 from selector_api.core.policies import nearest
 from selector_api.core.policies.nearest import draws_near
@@ -12,37 +12,33 @@ from tests.core import laws
 MARGINALS = BetaMarginals(np.array([1.0, 0.5, 4.0, 40.0, 1.0]), np.array([1.0, 0.5, 1.5, 9.0, 17.0]))
 SIZES = np.array([30, 12, 25, 50, 1])
 NOTHING = np.empty(0)
-SELECTIONS = 5000
+SELECTIONS = 2500
 DENSE = 20_000
 
 
-def batch_ends(
-    rows: IntArray, values: FloatArray, known: FloatArray, target: float, count: int
-) -> tuple[IntArray, FloatArray]:
-    """Row (−1: a known value) and value of the nearest and of the `count`-th nearest, each [2]."""
-    rows = np.concatenate([rows, np.full(len(known), -1)])
-    values = np.concatenate([values, known])
-    ends = np.argsort(np.abs(values - target))[[0, count - 1]]
-    return rows[ends], values[ends]
-
-
 def assert_law_of_drawing_everything(target: float, count: int, known: FloatArray = NOTHING) -> None:
+    """The nearest and the `count`-th nearest draw: of which distribution (−1: a known one), and its value."""
     rng = np.random.default_rng(5)
-    sparse = [
-        batch_ends(
-            *draws_near(MARGINALS, SIZES, target, np.abs(known - target), count, rng), known, target, count
-        )
-        for _ in range(SELECTIONS)
-    ]
+    distances = np.abs(known - target)
+    sparse_rows, sparse_values = [], []
+    for _ in range(SELECTIONS):
+        rows, values = draws_near(MARGINALS, SIZES, target, distances, count, rng)
+        rows, values = np.append(rows, np.full(len(known), -1)), np.append(values, known)
+        ends = np.argsort(np.abs(values - target))[[0, count - 1]]
+        sparse_rows.append(rows[ends])
+        sparse_values.append(values[ends])
+
     of_draw = np.repeat(np.arange(len(SIZES)), SIZES)
     draws = rng.beta(MARGINALS.alpha[of_draw], MARGINALS.beta[of_draw], size=(DENSE, len(of_draw)))
-    dense = [batch_ends(of_draw, values, known, target, count) for values in draws]
+    draws = np.column_stack([draws, np.tile(known, (DENSE, 1))])
+    of_draw = np.append(of_draw, np.full(len(known), -1))
+    ends = np.argsort(np.abs(draws - target), axis=1)[:, [0, count - 1]]
 
-    rows, values = (np.array(column) for column in zip(*sparse, strict=True))
-    dense_rows, dense_values = (np.array(column) for column in zip(*dense, strict=True))
+    dense = of_draw[ends].T + 1, np.take_along_axis(draws, ends, axis=1).T
+    sparse = np.array(sparse_rows).T + 1, np.array(sparse_values).T
     for end in range(2):
-        assert laws.same_frequencies(rows[:, end] + 1, dense_rows[:, end] + 1) > laws.P_VALUE
-        assert laws.same_distribution(values[:, end], dense_values[:, end]) > laws.P_VALUE
+        assert laws.same_frequencies(sparse[0][end], dense[0][end]) > laws.P_VALUE
+        assert laws.same_distribution(sparse[1][end], dense[1][end]) > laws.P_VALUE
 
 
 @pytest.mark.parametrize("factor", [0.02, 0.3, 1.0, 10.0])
@@ -68,13 +64,12 @@ def test_everything_is_drawn_if_everything_is_wanted(target):
 
 @pytest.mark.parametrize("target", [0.0, 1e-9, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize(
-    ("alpha", "beta"),
-    [(1.0, 1.0), (1.0, 17.0), (17.0, 1.0), (0.2, 0.2), (300.0, 700.0), (6e6, 4e6), (1e-2, 1.0), (1.0, 1e-1)],
+    ("alpha", "beta"), [(1, 1), (1, 17), (17, 1), (0.5, 0.8), (0.06, 1), (300, 700), (6e6, 4e6)]
 )
 def test_a_batch_from_a_hundred_million_takes_few_draws(target, alpha, beta):
     marginals = BetaMarginals(np.array([alpha, 1.0]), np.array([beta, 20.0]))
     sizes = np.array([10**8, 1000])
-    for seed in range(5):
+    for seed in range(3):
         rows, values = draws_near(marginals, sizes, target, NOTHING, 64, np.random.default_rng(seed))
         assert 64 <= len(rows) == len(values) < 400
         assert ((values >= 0) & (values <= 1)).all()

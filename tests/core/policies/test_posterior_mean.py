@@ -40,9 +40,9 @@ def test_leased_tasks_are_passed_over():
 
 def test_where_the_batch_ends_within_a_class_its_tasks_are_alike():
     state = reported_run(PosteriorMeanPolicy(target=0.45), 20, {"t7": 0.42, "t8": 0.3})
-    tasks, _ = laws.selections(state, 6, 3000)
+    tasks, _ = laws.selections(state, 6, 1500)
     counts = np.bincount(tasks.ravel(), minlength=20)
-    assert counts[7] == 3000
+    assert counts[7] == 1500
     assert counts[8] == 0
     background = np.delete(np.arange(20), [7, 8])
     for position in (1, 5):
@@ -59,5 +59,5 @@ def test_equal_distances_on_both_sides_are_alike_over_tasks_not_over_classes():
     state = runs.commit(state, {"t4": (4, 5)})  # (17 + 4) / (25 + 5) = 0.7
     means = state.posterior.of_tasks(np.arange(7)).mean()
     np.testing.assert_allclose(means, [0.3] * 4 + [0.7] + [0.3] * 2)
-    tasks, _ = laws.selections(state, 1, 7000)
+    tasks, _ = laws.selections(state, 1, 2000)
     assert laws.expected_frequencies(np.bincount(tasks[:, 0], minlength=7), np.full(7, 1 / 7)) > laws.P_VALUE

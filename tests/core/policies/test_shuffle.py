@@ -51,7 +51,7 @@ def test_tasks_of_an_epoch_come_in_any_order():
     for task in range(0, 30, 3):
         fold(state, runs.selected(f"s{task}", [f"t{task}"]), state.table)
     state.leased.clear()
-    tasks, _ = laws.selections(state, 2, 4000)
+    tasks, _ = laws.selections(state, 2, 2000)
     counts = np.bincount(tasks[:, 1], minlength=30)
     assert counts[::3].sum() == 0
     assert laws.expected_frequencies(counts[counts > 0], np.full(20, 1 / 20)) > laws.P_VALUE

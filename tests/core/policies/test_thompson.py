@@ -41,7 +41,7 @@ def test_classes_of_one_task_each_are_drawn_in_the_same_law():
     state = continuous_run(ThompsonPolicy(target=0.4), tasks=40)
     state = runs.commit(state, {"t3": (0, 16), "t20": (8, 16), "t36": (15, 16)})
     free = laws.free_tasks(state)
-    tasks, scores = laws.selections(state, 3, 4000)
+    tasks, scores = laws.selections(state, 3, 2500)
     dense_tasks, dense_scores = laws.nearest(free, laws.dense_draws(state, free, 20_000, 9), 0.4, 3)
     assert laws.same_frequencies(tasks[:, 0], dense_tasks[:, 0]) > laws.P_VALUE
     assert laws.same_inclusion(tasks, dense_tasks) > laws.P_VALUE
@@ -53,7 +53,7 @@ def test_the_law_does_not_hang_on_which_classes_are_small(monkeypatch, small):
     state = laws.mixed_run(ThompsonPolicy(target=0.7))
     free = laws.free_tasks(state)
     monkeypatch.setattr(thompson, "SMALL_CLASS", small)
-    tasks, scores = laws.selections(state, 5, 4000)
+    tasks, scores = laws.selections(state, 5, 2500)
     dense_tasks, dense_scores = laws.nearest(free, laws.dense_draws(state, free, 20_000, 8), 0.7, 5)
     assert laws.same_frequencies(tasks[:, 0], dense_tasks[:, 0]) > laws.P_VALUE
     assert laws.same_inclusion(tasks, dense_tasks) > laws.P_VALUE
@@ -70,7 +70,7 @@ def test_equal_draws_are_taken_in_random_order():
     # With forgetting 1 and this prior, draws below the least positive float are all 0: thousands of them.
     config = RunConfig("pool", posterior=BotsPosterior(prior=(1e-4, 1.0)), policy=ThompsonPolicy(target=0.0))
     state = runs.started(config, runs.table_of(runs.plain_rows(40)))
-    tasks, scores = laws.selections(state, 1, 4000)
+    tasks, scores = laws.selections(state, 1, 1500)
     assert (scores == 0).mean() > 0.9
     assert (
         laws.expected_frequencies(np.bincount(tasks[:, 0], minlength=40), np.full(40, 1 / 40)) > laws.P_VALUE

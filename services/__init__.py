@@ -1,0 +1,1 @@
+"""Things that run beside the selector: the demo, and what trains and measures with it."""

@@ -1,0 +1,165 @@
+"""What a run's exported log says, checked and replayed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from selector_api.core.fold import fold, fold_all
+from selector_api.core.select import select
+from selector_api.core.state import RunState
+from selector_api.core.table import DEFAULT_DOMAIN, TaskTable
+from tests.core.dense import DenseRun
+from tests.promises.pair import REPLICAS, Run, Task, ok
+
+Event = dict[str, Any]
+TOLERANCE = 1e-9
+
+
+def table_of(tasks: Sequence[Task]) -> TaskTable:
+    """The table of the tasks that were uploaded."""
+    return TaskTable.empty().extended(
+        [task["id"] for task in tasks],
+        [task.get("domain", DEFAULT_DOMAIN) for task in tasks],
+        [task.get("references", {}) for task in tasks],
+    )
+
+
+def of_kind(events: Sequence[Event], kind: str) -> list[Event]:
+    return [event for event in events if event["type"] == kind]
+
+
+def check_order(events: Sequence[Event]) -> None:
+    """Events, steps and selections are numbered without gaps; no leased task is leased again."""
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["type"] for event in events].count("created") == 1
+    step = selections = 0
+    open_: dict[str, set[str]] = {}
+    known: set[str] = set()
+    for event in events:
+        if event["type"] == "selected":
+            selections += 1
+            assert (event["number"], event["step"]) == (selections, step), event
+            assert len(event["tasks"]) == len(set(event["tasks"])) == event["batch_size"], event
+            leased = set().union(*open_.values())
+            assert leased.isdisjoint(event["tasks"]), f"leased twice at a time: {event}"
+            open_[event["selection"]] = set(event["tasks"])
+            known.add(event["selection"])
+        elif event["type"] == "committed":
+            step += 1
+            assert event["step"] == step, event
+            if event["reason"] in ("complete", "final", "lease"):
+                del open_[event["selection"]]
+            elif event["reason"] == "late":
+                assert event["selection"] in known - open_.keys(), event
+            else:
+                assert (event["reason"], event["selection"]) == ("unsolicited", None), event
+        elif event["type"] == "released":
+            del open_[event["selection"]]
+
+
+def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]]:
+    """(successes, trials) by (selection or key, task); each is counted exactly once."""
+    counted: dict[tuple[str, str], tuple[float, int]] = {}
+    for event in of_kind(events, "committed"):
+        source = event["selection"] or f"key {event['key']}"
+        assert event["outcomes"], event
+        for outcome in event["outcomes"]:
+            place = (source, outcome["task"])
+            assert place not in counted, f"counted twice: {place}"
+            counted[place] = (outcome["successes"], outcome["trials"])
+    return counted
+
+
+def tasks_selected(events: Sequence[Event]) -> dict[str, list[str]]:
+    """The tasks of each selection."""
+    return {event["selection"]: event["tasks"] for event in of_kind(events, "selected")}
+
+
+def dense_run(events: Sequence[Event], tasks: Sequence[Task]) -> DenseRun:
+    """The dense recursion over the log."""
+    config = events[0]["config"]
+    posterior, implicit = config["posterior"], config["implicit"]
+    dense = DenseRun(
+        posterior["forgetting"],
+        posterior["implicit_weight"],
+        posterior["rollouts"],
+        tuple(posterior["prior"]),
+        smoothing=implicit.get("smoothing", 0.9),
+        interpolate=implicit["type"] == "interpolation",
+    )
+    for event in events:
+        if event["type"] in ("created", "grown"):
+            for task in tasks[len(dense.ids) : event["tasks"]]:
+                rates = task.get("references", {})
+                dense.join(
+                    task["id"],
+                    task.get("domain", DEFAULT_DOMAIN),
+                    rates.get(implicit.get("weak")),
+                    rates.get(implicit.get("strong")),
+                )
+        elif event["type"] == "committed":
+            dense.commit({o["task"]: (o["successes"], o["trials"]) for o in event["outcomes"]})
+    return dense
+
+
+def check_dense(rows: Sequence[dict[str, Any]], dense: DenseRun) -> None:
+    """Posteriors as they were answered agree with the dense recursion."""
+    assert [row["task"] for row in rows] == dense.ids
+    alpha, beta = np.array(dense.alpha), np.array(dense.beta)
+    mean = alpha / (alpha + beta)
+    expected = {
+        "alpha": alpha,
+        "beta": beta,
+        "mean": mean,
+        "sd": np.sqrt(mean * (1 - mean) / (alpha + beta + 1)),
+    }
+    for name, values in expected.items():
+        answered = [row[name] for row in rows]
+        np.testing.assert_allclose(answered, values, rtol=TOLERANCE, atol=0.0, err_msg=name)
+
+
+def rows_of(state: RunState) -> list[dict[str, Any]]:
+    """The posteriors of a folded state, as `GET /runs/{run}/posteriors` answers them."""
+    tasks = np.arange(state.size)
+    marginals = state.posterior.of_tasks(tasks)
+    columns = {
+        "task": state.table.ids(tasks),
+        "mean": marginals.mean().tolist(),
+        "sd": marginals.sd().tolist(),
+        **{name: values.tolist() for name, values in marginals.parameters().items()},
+        "selected": state.history.times_selected(tasks).tolist(),
+        "last_step": [None if step < 0 else step for step in state.history.last_step(tasks).tolist()],
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def check_replay(run: Run, batch_sizes: Sequence[int] = (3, 1, 4, 2)) -> None:
+    """The exported log, folded, is what both replicas have, bit for bit, and draws what they draw next."""
+    events = run.events(0)
+    assert events == run.events(1)
+    table = table_of(run.tasks)
+    state = fold_all(events, table)
+    for replica in REPLICAS:
+        assert repr(run.posteriors(replica)) == repr(rows_of(state)), f"replica {replica}"
+        view = run.view(replica)
+        assert (view["step"], view["capability"]) == (state.step, state.capability), f"replica {replica}"
+    for turn, batch_size in enumerate(batch_sizes):
+        predicted = table.ids(select(state, batch_size).tasks)
+        answer = ok(run.select(turn % 2, batch_size))
+        assert answer["tasks"] == predicted, f"selection {turn + 1} after the log, by replica {turn % 2}"
+        for event in run.events(1 - turn % 2)[len(events) :]:
+            state = fold(state, event, table)
+            events.append(event)
+
+
+def sums(counted: dict[tuple[str, str], tuple[float, int]]) -> dict[str, tuple[float, float]]:
+    """(successes, failures) in all, by task."""
+    totals: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+    for (_, task), (successes, trials) in counted.items():
+        s, f = totals[task]
+        totals[task] = (s + successes, f + trials - successes)
+    return dict(totals)

@@ -1,0 +1,64 @@
+"""Folding an exported log gives what the live replicas have, bit for bit, and the same next selections."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from selector_api.store.keys import run_keys
+from tests.promises.logs import check_dense, check_order, check_replay, dense_run
+from tests.promises.pair import Pair, Run, ok, outcome, tasks_of
+
+IMPLICIT = {"type": "interpolation", "weak": "weak", "strong": "strong"}
+SHARES = {"math": 0.5, "code": 0.25, "default": 0.25}
+POLICIES: list[dict[str, Any]] = [
+    {"type": "thompson"},
+    {"type": "thompson", "temperature": 0.05, "target": 0.3},
+    {"type": "thompson", "exploration": 0.3, "domains": SHARES},
+    {"type": "posterior-mean", "exploration": 0.2},
+    {"type": "posterior-mean", "temperature": 0.1, "domains": SHARES},
+    {"type": "random"},
+    {"type": "sequential", "domains": SHARES},
+    {"type": "shuffle"},
+    {"type": "shuffle", "domains": SHARES},
+    {"type": "easy-to-hard"},
+]
+
+
+def live(run: Run, rng: random.Random) -> None:
+    """Selections that end in every way, some that stay open, and tasks that join, by both replicas."""
+    for step in range(14):
+        if step % 5 == 2:
+            run.grow(step % 2, tasks_of(9, prefix=f"{step}-"))
+        selection = ok(run.select(step % 2, rng.randint(1, 5)))
+        name, tasks = selection["selection"], selection["tasks"]
+        reported = rng.sample(tasks, rng.randint(0, len(tasks)))
+        outcomes = [outcome(task, rng.randint(0, 32) / 2) for task in reported]
+        final = rng.random() < 0.6
+        if outcomes or final:
+            ok(run.report(1 - step % 2, name, outcomes, final=final))
+        if rng.random() < 0.5:
+            run.end_lease(name)
+    ok(run.report(0, None, [outcome("t0", 1), outcome("2-1", 2)], key="extra"))
+
+
+def test_replay_against_live_and_after_crashes_from_snapshot_and_tail(pair: Pair):
+    runs = []
+    for seed, policy in enumerate(POLICIES):
+        print(f"seed {seed}: {policy}")
+        run = Run(pair, tasks_of(40), seed=seed, policy=policy, implicit=IMPLICIT)
+        live(run, random.Random(seed))
+        check_replay(run)
+        check_order(run.events(0))
+        runs.append(run)
+
+    pair.crash()
+    from_snapshot = 0
+    for run in runs:
+        print(f"after the crash: {run.view(0)['config']}")
+        events = run.events(0)
+        snapshot = int(pair.redis.hget(run_keys(run.name).snapshot, "seq") or 0)  # type: ignore[arg-type]
+        from_snapshot += 0 < snapshot < len(events)
+        check_dense(run.posteriors(1), dense_run(events, run.tasks))
+        check_replay(run)
+    assert from_snapshot > len(runs) // 2
