@@ -18,7 +18,7 @@ demo: .venv/.server .venv/.trainer  ## train a small model through the service, 
 	$(BIN)/python -m services.demo
 
 test: lint .venv/.server .venv/.trainer .venv/.dev  ## all checks that run without a GPU
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 lint: .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders between packages
 	$(BIN)/ruff check .

@@ -94,7 +94,9 @@ class Classes:
     @cached_property
     def order(self) -> IntArray:
         """All tasks sorted by class, then by index, shape [size]."""
-        return np.argsort(self.of_task, kind="stable").astype(np.int64)
+        # numpy sorts numbers of 16 bits by radix, several times faster than wider ones.
+        narrow = self.of_task.astype(np.uint16) if len(self) <= 1 << 16 else self.of_task
+        return np.argsort(narrow, kind="stable").astype(np.int64)
 
     @cached_property
     def starts(self) -> IntArray:

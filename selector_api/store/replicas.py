@@ -221,7 +221,7 @@ class Replica:
         try:
             return await self._worker.run(function, *args)
         except asyncio.CancelledError:
-            self._forget()  # the thread goes on reading this state: nobody may change it
+            self._forget()  # the thread goes on with this state, which no two threads may use
             raise
 
     def _forget(self) -> None:

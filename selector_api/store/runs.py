@@ -246,7 +246,9 @@ class Runs:
             UnknownTask: an outcome's task is not the run's.
         """
         tasks = [outcome.task for outcome in outcomes]
-        pairs = [text for outcome in outcomes for text in (report_field(key, outcome.task), outcome.to_json())]
+        pairs = [
+            text for outcome in outcomes for text in (report_field(key, outcome.task), outcome.to_json())
+        ]
         while True:
             run = await self.find(name)
             table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)

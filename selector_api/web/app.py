@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
@@ -40,7 +41,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     for module in (selections, runs, pools):
         app.include_router(module.router, dependencies=[TOKEN])
     app.include_router(service.router)
-    errors.install(app)
+    errors.install(app, chain(*(module.router.routes for module in (selections, runs, pools, service))))
     _document(app)
 
     def limit_of(path: str) -> int:

@@ -154,7 +154,6 @@ class LimitBody:
         too_large = Problem(
             PAYLOAD_TOO_LARGE,
             f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests",
-            headers={"Connection": "close"},
         )
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:

@@ -77,17 +77,17 @@ class Problem(Exception):
     Args:
         kind: which problem.
         detail: the field that is wrong and what to do, without the input's values.
-        headers: headers of the answer, beside those that its status asks for.
         members: extension members of the answer (RFC 9457, section 3.2).
     """
 
-    def __init__(
-        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-    ) -> None:
+    headers: Mapping[str, str]
+    """Of the answer. May be changed."""
+
+    def __init__(self, kind: Kind, detail: str, **members: Any) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
-        self.headers = headers or {}
+        self.headers = {name: value for name, (value, _) in _HEADERS.get(kind.status, {}).items()}
         self.members = members
 
     def response(self) -> JSONResponse:
@@ -100,8 +100,7 @@ class Problem(Exception):
             "code": self.kind.code,
             **self.members,
         }
-        asked_for = {name: value for name, (value, _) in _HEADERS.get(self.kind.status, {}).items()}
-        return JSONResponse(body, self.kind.status, {**asked_for, **self.headers}, MEDIA_TYPE)
+        return JSONResponse(body, self.kind.status, self.headers, MEDIA_TYPE)
 
 
 class ProblemDocument(BaseModel):

@@ -43,5 +43,6 @@ def _services(request: Request) -> Services:
 
 
 Use = Annotated[Services, Depends(_services)]
-PoolName = Annotated[Id, Path(description="The pool's name")]
-RunName = Annotated[Id, Path(description="The run's name")]
+# A slash, even a quoted one, makes another address.
+PoolName = Annotated[Id, Path(pattern="^[^/]+$", description="The pool's name")]
+RunName = Annotated[Id, Path(pattern="^[^/]+$", description="The run's name")]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from selector_api.settings import MEBIBYTE
 from selector_api.web.errors import explain_validation
 from selector_api.web.json_body import read_json
+from selector_api.web.parquet_rows import read_rows
 from selector_api.web.problems import (
     INVALID_JSON,
-    INVALID_PARQUET,
     INVALID_REQUEST,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
@@ -26,10 +22,6 @@ from selector_api.web.schemas.pools import TaskItem
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 PARQUET = "application/vnd.apache.parquet"
-
-_MAX_PARQUET_BYTES = 512 * MEBIBYTE
-"""Most that a Parquet body may unpack to: a few kilobytes can hold gigabytes of equal values."""
-_COLUMNS = {"id", "domain", "references"}
 
 _tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
 
@@ -73,29 +65,7 @@ def _json(place: str, text: bytes) -> Any:
 
 
 def _read_parquet(body: bytes) -> list[TaskItem]:
-    try:
-        file = pq.ParquetFile(io.BytesIO(body))
-        groups = range(file.metadata.num_row_groups)
-        unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-        names = file.schema_arrow.names
-        if unpacked > _MAX_PARQUET_BYTES:
-            limit = _MAX_PARQUET_BYTES // MEBIBYTE
-            raise Problem(INVALID_PARQUET, f"body: it unpacks to more than {limit} MiB; send several files")
-        if "id" not in names or not set(names) <= _COLUMNS or len(set(names)) < len(names):
-            raise Problem(INVALID_PARQUET, "body: the columns are id (text), domain (text) and references")
-        rows = file.read().to_pylist(maps_as_pydicts="strict")
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
-    return _validated([_task_values(row) for row in rows], "row", first=0)
-
-
-def _task_values(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without its nulls: a struct column has every reference in every row."""
-    values = {name: value for name, value in row.items() if value is not None}
-    references = values.get("references")
-    if isinstance(references, dict):
-        values["references"] = {name: rate for name, rate in references.items() if rate is not None}
-    return values
+    return _validated(read_rows(body), "row", first=0)
 
 
 def _validated(values: Any, unit: str, first: int) -> list[TaskItem]:

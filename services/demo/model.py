@@ -109,7 +109,7 @@ def pass_rates(
     samples: int,
     seed: int,
 ) -> list[float]:
-    """Each task's share of `samples` completions, drawn at temperature 1, that pass. Global random state is kept."""
+    """Each task's share of `samples` completions at temperature 1 that pass. Leaves the global random state."""
     was_training = model.training
     model.eval()
     sampling = GenerationConfig(
@@ -127,7 +127,7 @@ def pass_rates(
         for first in range(0, len(tasks), SAMPLING_BATCH):
             chosen = by_length[first : first + SAMPLING_BATCH]
             prompts = tokenizer([tasks[index].prompt for index in chosen], return_tensors="pt", padding=True)
-            output = model.generate(
+            output = model.generate(  # pyright: ignore[reportAttributeAccessIssue] - it does have it
                 input_ids=prompts["input_ids"],
                 attention_mask=prompts["attention_mask"],
                 generation_config=sampling,

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import reasoning_gym
 from reasoning_gym.factory import get_score_answer_fn
@@ -100,9 +100,9 @@ KINDS = {
 
 
 def draw_tasks(of_each_level: int, seed: int, apart_from: Iterable[DemoTask] = ()) -> list[DemoTask]:
-    """Draw tasks of every level of every kind; none has a prompt twice, or one of the tasks `apart_from`.
+    """Draw tasks of every level of every kind; no prompt comes twice, or is one of the tasks `apart_from`.
 
-    Levels with few distinct tasks may give less than `of_each_level`.
+    Of each level at most `of_each_level` are drawn: less where prompts are few.
     """
     known = {task.prompt for task in apart_from}
     tasks = []
@@ -123,4 +123,4 @@ def draw_tasks(of_each_level: int, seed: int, apart_from: Iterable[DemoTask] = (
 
 @cache
 def _scorer(name: str) -> Callable[[str, Entry], float]:
-    return get_score_answer_fn(name)
+    return cast(Callable[[str, Entry], float], get_score_answer_fn(name))

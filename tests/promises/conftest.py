@@ -9,11 +9,8 @@ from tests.promises.pair import Pair
 
 @pytest.fixture(scope="package")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """Two API processes on one Valkey, shared: each test has runs of its own, and leaves both serving.
-
-    They write snapshots often, so that most of what is read after a restart is a snapshot and a tail.
-    """
-    pair = Pair(tmp_path_factory.mktemp("pair"), {"SELECTOR_SNAPSHOT_EVERY": "7"})
+    """Two API processes on one Valkey, shared: each test has runs of its own, and leaves both serving."""
+    pair = Pair(tmp_path_factory.mktemp("pair"))
     pair.start()
     yield pair
     pair.stop()

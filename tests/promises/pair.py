@@ -22,6 +22,8 @@ Task = dict[str, Any]
 
 PATIENCE_SECONDS = 60.0
 REPLICAS = (0, 1)
+SNAPSHOT_EVERY = 7
+"""Events: so often that most of what is read after a restart is a snapshot and a tail."""
 
 _numbers = itertools.count(1)
 
@@ -29,7 +31,8 @@ _numbers = itertools.count(1)
 class Pair:
     """Replica 0 keeps the embedded Valkey, which replica 1 shares."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
+        environment = {"SELECTOR_SNAPSHOT_EVERY": str(SNAPSHOT_EVERY)}
         owner = Service(folder / "first", environment=environment)
         self.services = (owner, Service(folder / "second", owner.redis_url, environment))
         self._https = tuple(httpx.Client(base_url=service.url, timeout=30.0) for service in self.services)

@@ -7,7 +7,7 @@ import pytest
 from selector_api.core.config import RunConfig
 from selector_api.store import pools as pools_module
 from selector_api.store.codec import TaskRows
-from selector_api.store.errors import PoolInUse, TaskConflict, UnknownPool, UnknownRun
+from selector_api.store.errors import PoolInUse, RunConflict, TaskConflict, UnknownPool, UnknownRun
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Added
 from selector_api.store.store import Store
@@ -193,24 +193,26 @@ async def test_an_append_to_a_pool_that_was_made_anew_meanwhile_is_validated_aga
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(2))
     prepare = pools_module._prepare
 
     def prepare_slowly(table, rows):
         prepared = prepare(table, rows)
-        if not done:
-            done.append(True)
+        if table and "other" not in done:
+            done.append("other")  # the other's own tasks come through here, too
             asyncio.run_coroutine_threadsafe(make_anew(), loop).result()
         return prepared
 
     async def make_anew() -> None:
         await other_store.pools.delete(POOL)
         await other_store.pools.create(POOL)
+        await other_store.pools.add_tasks(POOL, task_rows(1, "other"))
 
-    done: list[bool] = []
+    done: list[str] = []
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(pools_module, "_prepare", prepare_slowly)
-    assert await store.pools.add_tasks(POOL, task_rows(2)) == Added(2, 0, 2)
-    assert len(await other_store.pools.table(POOL)) == 2
+    assert await store.pools.add_tasks(POOL, task_rows(3)) == Added(3, 0, 4)
+    assert len(await other_store.pools.table(POOL)) == 4
 
 
 async def test_a_run_left_behind_by_its_deleted_pool_is_not_taken_over_by_a_new_one(store: Store) -> None:
@@ -224,6 +226,8 @@ async def test_a_run_left_behind_by_its_deleted_pool_is_not_taken_over_by_a_new_
     assert await read_types(store) == ["created"]
     with pytest.raises(UnknownPool):
         await (await store.replicas.of(RUN)).read(len_of_table)
+    with pytest.raises(RunConflict, match="deleted"):
+        await store.runs.create(RUN, RunConfig(POOL))
     await store.pools.delete(POOL)
     await store.runs.delete(RUN)
     with pytest.raises(UnknownRun):

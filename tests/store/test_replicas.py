@@ -1,6 +1,8 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -327,10 +329,13 @@ async def test_there_is_no_replica_of_an_unknown_run(store: Store) -> None:
         await store.replicas.of("other")
 
 
-async def test_an_event_of_a_later_version_stops_the_run_and_not_the_replica(store: Store) -> None:
+async def test_an_event_of_a_later_version_stops_the_run_and_not_the_replica(
+    store: Store, other_store: Store
+) -> None:
     await make_run(store)
     await train(store, 2)
     await read(store)
+    await select(other_store)
     await store.redis.rpush(run_keys(RUN).log, '{"type":"novelty","at":1}')
     for _ in range(2):
         with pytest.raises(UnreadableLog, match="novelty"):
@@ -339,29 +344,56 @@ async def test_an_event_of_a_later_version_stops_the_run_and_not_the_replica(sto
     assert await read(store) == await folded_from_the_start(store)
 
 
+class Slow:
+    """A function whose first call is held up until `go_on` is set."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.states: list[RunState | None] = []
+        self.started, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, state: RunState | None, *args: Any) -> Any:
+        self.states.append(state)
+        if len(self.states) > 1:
+            return self._function(state, *args)
+        self.started.set()
+        self.go_on.wait()
+        try:
+            return self._function(state, *args)
+        finally:
+            self.ended.set()
+
+    async def cancel_when_started(self, caller: asyncio.Task[Any]) -> None:
+        await asyncio.to_thread(self.started.wait)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        self.go_on.set()
+        await asyncio.to_thread(self.ended.wait)
+
+
 async def test_a_caller_that_goes_away_while_its_selection_is_drawn_harms_nobody(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_run(store)
-    drawing, go_on = threading.Event(), threading.Event()
+    slow = Slow(draw)
+    monkeypatch.setattr(replicas_module, "select", slow)
+    await slow.cancel_when_started(asyncio.create_task(select(store, key="k")))
+    assert not (await select(store, key="k")).replayed
+    assert slow.states[0] is not slow.states[1]
+    assert await read(store) == await folded_from_the_start(store)
 
-    def draw_slowly(state: RunState, batch_size: int):
-        drawing.set()
-        go_on.wait()
-        return draw(state, batch_size)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(replicas_module, "select", draw_slowly)
-        caller = asyncio.create_task(select(store, key="k"))
-        await asyncio.to_thread(drawing.wait)
-        caller.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await caller
-    try:
-        selection = await select(store, key="k")
-    finally:
-        go_on.set()
-    assert not selection.replayed
+async def test_a_caller_that_goes_away_while_events_are_folded_harms_nobody(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_run(store)
+    await read(store)
+    await other_store.pools.add_tasks(POOL, task_rows(2, "new"))
+    await select(other_store)
+    slow = Slow(replicas_module._folded)
+    monkeypatch.setattr(replicas_module, "_folded", slow)
+    await slow.cancel_when_started(asyncio.create_task(read(store)))
     assert await read(store) == await folded_from_the_start(store)
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
-from trl import GRPOTrainer
+from datasets import Dataset
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer_client.client import SelectorClient
 from trainer_client.models import Selection
@@ -47,27 +48,28 @@ class SelectedGRPOTrainer(GRPOTrainer):
 
     def __init__(self, *args: Any, selector: SelectorClient, outcome_reward: int = 0, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        columns = getattr(self.train_dataset, "column_names", None) or []
-        if TASK_COLUMN not in columns:
+        if not isinstance(self.train_dataset, Dataset) or TASK_COLUMN not in self.train_dataset.column_names:
             raise ValueError(
-                f"train_dataset has the columns {columns}; it needs {TASK_COLUMN!r} with the tasks' ids in the pool"
+                f"train_dataset must be a datasets.Dataset with the column {TASK_COLUMN!r}: the tasks' ids in the pool"
             )
+        self._rows = self.train_dataset
+        self._row_of_task = {task: row for row, task in enumerate(self._rows[TASK_COLUMN])}
         self._selector = selector
         self._outcome_reward = outcome_reward
-        self._row_of_task = {task: row for row, task in enumerate(self.train_dataset[TASK_COLUMN])}
         self._keyed_step, self._selections_in_step = -1, 0
         self._outcomes: torch.Tensor = torch.empty(0)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Replace this rank's `inputs` (rows, one for each rollout) by those of the selected tasks."""
+        assert self.model is not None
+        assert self.num_generations is not None
         if not self.model.training:
             return super()._generate_and_score_completions(inputs)
-        rollouts = len(inputs)
-        batch_size = rollouts * self.accelerator.num_processes // self.num_generations
+        here = len(inputs)
+        batch_size = here * self.accelerator.num_processes // self.num_generations
         selection, tasks = self._select(batch_size)
-        first = self.accelerator.process_index * rollouts
-        mine = range(first, first + rollouts)
-        chosen = [self._row(tasks[rollout // self.num_generations]) for rollout in mine]
+        first = self.accelerator.process_index * here
+        chosen = [self._row(tasks[rollout // self.num_generations]) for rollout in range(first, first + here)]
         batch = super()._generate_and_score_completions(chosen)
         if selection is not None:
             self._report(selection, self._outcomes.view(batch_size, self.num_generations).tolist())
@@ -119,7 +121,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
     def _row(self, task: str) -> dict[str, Any]:
         if task not in self._row_of_task:
             raise ValueError(f"the selector chose task {task!r}, which train_dataset does not have")
-        return self.train_dataset[self._row_of_task[task]]
+        return self._rows[self._row_of_task[task]]
 
     def _measure(self, name: str, value: float) -> None:
         """Add a value to TRL's log of this step."""

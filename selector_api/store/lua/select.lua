@@ -10,10 +10,10 @@ if incarnation ~= known_incarnation then return {'replaced'} end
 local known = event_of_key(field)
 if known then return {'exists', known} end
 
-local at = now()
-expire_due(at)
+-- What became due since the caller's sync may stay open until the next one.
 if redis.call('LLEN', LOG) ~= tonumber(drawn_from) then return {'moved'} end
 
+local at = now()
 local expires_at = digits(at + tonumber(lease))
 local event = append('selected', at, '"expires_at":' .. expires_at .. ',' .. fields)
 write_selection({id = id, seq = tonumber(drawn_from) + 1, status = 'open', known = 0})

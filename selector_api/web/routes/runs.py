@@ -26,6 +26,10 @@ from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 
 
+_MAX_NAMED = 100
+"""Tasks that one call can name: an address has room for 64 KiB."""
+
+
 def _view(run: str, state: RunState) -> RunView:
     return RunView.model_validate(
         {
@@ -98,7 +102,7 @@ async def get_posteriors(
     services: Use,
     request: Request,
     task: Annotated[
-        list[Id], Query(default_factory=list, max_length=posteriors.PAGE, description="Only these tasks")
+        list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
     ],
     cursor: Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")] = "0",
 ) -> Response:

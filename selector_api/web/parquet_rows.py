@@ -1,0 +1,100 @@
+"""Reading the rows of a Parquet file of tasks, without trusting the file.
+
+A few kilobytes can stand for gigabytes: equal values are stored once, and what is stored is compressed. So the
+file's own account of its size is looked at first, and text is kept as it is stored, each value once, until its
+length is known.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selector_api.settings import MEBIBYTE
+from selector_api.web.problems import INVALID_PARQUET, Problem
+
+MAX_CELLS = 4_000_000
+"""Most values in a file: a million tasks with a domain and two references."""
+MAX_UNPACKED_BYTES = 512 * MEBIBYTE
+_MAX_TEXT = 256
+_COLUMNS = ["id", "domain", "references"]
+
+
+def read_rows(body: bytes) -> list[dict[str, Any]]:
+    """The file's rows, without their nulls.
+
+    Raises:
+        Problem: invalid-parquet.
+    """
+    try:
+        file = pq.ParquetFile(io.BytesIO(body))
+        _refuse_columns(file.schema_arrow)
+        _refuse_size(file.metadata)
+        columns = [file.schema.column(index) for index in range(len(file.schema))]
+        texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+        table = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts).read()
+        if any(_longest_text(chunk) > _MAX_TEXT for column in table.columns for chunk in column.chunks):
+            raise Problem(INVALID_PARQUET, "body: ids, domains and references have at most 256 characters")
+        rows = table.to_pylist(maps_as_pydicts="strict")
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
+    return [_without_nulls(row) for row in rows]
+
+
+def _refuse_columns(schema: pa.Schema) -> None:
+    names = schema.names
+    fits = {"id"} <= set(names) <= set(_COLUMNS) and len(set(names)) == len(names)
+    for name in names if fits else ():
+        kind = schema.field(name).type
+        fits &= pa.types.is_null(kind) or (_is_rates(kind) if name == "references" else _is_text(kind))
+    if not fits:
+        raise Problem(
+            INVALID_PARQUET,
+            "body: the columns are id (text), domain (text) and references (struct or map of numbers)",
+        )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_rates(kind: pa.DataType) -> bool:
+    if pa.types.is_map(kind):
+        return _is_text(kind.key_type) and _is_number(kind.item_type)
+    return pa.types.is_struct(kind) and all(_is_number(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)
+
+
+def _refuse_size(metadata: pq.FileMetaData) -> None:
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    cells = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
+    if cells > MAX_CELLS:
+        raise Problem(INVALID_PARQUET, f"body: more than {MAX_CELLS} values; send several files")
+    if sum(group.total_byte_size for group in groups) > MAX_UNPACKED_BYTES:
+        limit = MAX_UNPACKED_BYTES // MEBIBYTE
+        raise Problem(INVALID_PARQUET, f"body: it unpacks to more than {limit} MiB; send several files")
+
+
+def _longest_text(array: pa.Array) -> int:
+    """Characters of the longest text in a column."""
+    if isinstance(array, pa.MapArray):
+        return _longest_text(array.keys)
+    if isinstance(array, pa.DictionaryArray):
+        return max((len(text) for text in array.dictionary.to_pylist()), default=0)
+    return 0  # numbers
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """A struct column has every reference in every row; an absent value is a null."""
+    values = {name: value for name, value in row.items() if value is not None}
+    if "references" in values:
+        values["references"] = {name: rate for name, rate in row["references"].items() if rate is not None}
+    return values

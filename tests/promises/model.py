@@ -1,0 +1,166 @@
+"""The contract as a plain model in memory: what a run answers, whatever was called before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from selector_api.core.table import DEFAULT_DOMAIN
+from tests.core.dense import DenseRun
+from tests.promises.pair import Task
+
+Value = tuple[float, int]
+"""Successes out of trials."""
+
+
+@dataclass
+class Held:
+    """A selection: its tasks, and the first value that was reported of each."""
+
+    batch_size: int
+    tasks: list[str]
+    open: bool = True
+    known: dict[str, Value] = field(default_factory=dict)
+
+
+class Model:
+    """A run's state, as its callers may expect it."""
+
+    def __init__(self, dense: DenseRun, share_leased: bool) -> None:
+        self.dense = dense
+        self.share_leased = share_leased
+        self.pool: dict[str, Task] = {}
+        self.selections: dict[str, Held] = {}
+        self.by_key: dict[str, str] = {}
+        self.evidence: dict[tuple[str, str], Value] = {}
+        self.commits: list[dict[str, Value]] = []
+        self.times_selected: Counter[str] = Counter()
+        self.last_step: dict[str, int] = {}
+        self._committed = self._expired = 0
+
+    # What is there
+
+    @property
+    def step(self) -> int:
+        return len(self.commits)
+
+    @property
+    def open(self) -> list[str]:
+        return [name for name, held in self.selections.items() if held.open]
+
+    @property
+    def free(self) -> set[str]:
+        """The tasks that may be handed out."""
+        leased = {task for name in self.open for task in self.selections[name].tasks}
+        return set(self.pool) - (set() if self.share_leased else leased)
+
+    def view(self) -> dict[str, Any]:
+        """`GET /runs/{run}` but for the run's name, its config and its capability."""
+        return {
+            "step": self.step,
+            "tasks": len(self.pool),
+            "selections": {
+                "open": len(self.open),
+                "committed": self._committed,
+                "expired": self._expired,
+            },
+            "etr": {
+                "last": self._ratio(1),
+                "recent": self._ratio(20),
+                "by_domain": {domain: self._ratio(20, domain) for domain in self.domains},
+            },
+            "never_selected": sum(not self.times_selected[task] for task in self.pool),
+        }
+
+    @property
+    def domains(self) -> set[str]:
+        return {self._domain(task) for task in self.pool}
+
+    def _domain(self, task: str) -> str:
+        return self.pool[task].get("domain", DEFAULT_DOMAIN)
+
+    def _ratio(self, commits: int, domain: str | None = None) -> float | None:
+        reported = [
+            value
+            for commit in self.commits[-commits:]
+            for task, value in commit.items()
+            if domain in (None, self._domain(task))
+        ]
+        effective = [0 < successes < trials for successes, trials in reported]
+        return sum(effective) / len(effective) if effective else None
+
+    # What happens
+
+    def grow(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            self.pool[task["id"]] = task
+            rates = task.get("references", {})
+            self.dense.join(task["id"], self._domain(task["id"]), rates.get("weak"), rates.get("strong"))
+
+    def select(self, name: str, batch_size: int, tasks: list[str], key: str | None) -> None:
+        """A new selection was answered."""
+        assert name not in self.selections
+        assert len(tasks) == len(set(tasks)) == batch_size
+        assert set(tasks) <= self.free, "a task that is leased or not the run's"
+        self.selections[name] = Held(batch_size, tasks)
+        self.times_selected.update(tasks)
+        if key is not None:
+            self.by_key[key] = name
+
+    def report(self, name: str, outcomes: Sequence[tuple[str, Value]], final: bool) -> dict[str, Any]:
+        """The receipt of a report."""
+        held = self.selections[name]
+        fresh: dict[str, Value] = {}
+        for task, value in outcomes:
+            if task not in held.known:
+                fresh.setdefault(task, value)
+        held.known |= fresh
+        if held.open:
+            if final or len(held.known) == len(held.tasks):
+                self.close(name)
+        elif fresh:
+            self._commit(name, fresh)
+        return {
+            "selection": name,
+            "accepted": len(fresh),
+            "duplicates": len(outcomes) - len(fresh),
+            "remaining": len(held.tasks) - len(held.known),
+            "committed": bool(held.known) and not held.open,
+            "step": self.step,
+        }
+
+    def report_unsolicited(self, key: str, outcomes: Sequence[tuple[str, Value]]) -> dict[str, Any]:
+        """The receipt of a report without a selection: of each key and task the first value counts."""
+        first: dict[str, Value] = {}
+        for task, value in outcomes:
+            if (f"key {key}", task) not in self.evidence:
+                first.setdefault(task, value)
+        if first:
+            self._commit(f"key {key}", first)
+        return {
+            "selection": None,
+            "accepted": len(first),
+            "duplicates": len(outcomes) - len(first),
+            "remaining": 0,
+            "committed": True,
+            "step": self.step,
+        }
+
+    def close(self, name: str) -> None:
+        """All is reported, or `final` was sent, or the lease has ended."""
+        held = self.selections[name]
+        held.open = False
+        if held.known:
+            self._committed += 1
+            self._commit(name, held.known)
+        else:
+            self._expired += 1
+
+    def _commit(self, source: str, outcomes: dict[str, Value]) -> None:
+        outcomes = dict(outcomes)
+        self.dense.commit(outcomes)
+        self.commits.append(outcomes)
+        self.evidence |= {(source, task): value for task, value in outcomes.items()}
+        self.last_step |= dict.fromkeys(outcomes, self.step)

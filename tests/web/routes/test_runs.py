@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
+
+BOTS = {"type": "bots", "prior": [1.0, 1.0], "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16}
+THOMPSON = {"type": "thompson", "target": 0.5, "temperature": 0.0, "exploration": 0.0}
+INTERPOLATION = {"type": "interpolation", "weak": "weak", "strong": "strong", "smoothing": 0.9}
+
+
+def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
+    path = f"/runs/{fresh_name('run')}"
+    made = http.put(path, json={"pool": pool})
+    assert made.status_code == 201
+    assert made.json() == {
+        "run": path.removeprefix("/runs/"),
+        "config": {
+            "pool": pool,
+            "seed": 0,
+            "posterior": BOTS,
+            "implicit": {"type": "none"},
+            "policy": THOMPSON,
+            "lease_seconds": 3600.0,
+            "share_leased": False,
+        },
+        "step": 0,
+        "tasks": 10,
+        "selections": {"open": 0, "committed": 0, "expired": 0},
+        "capability": {"algebra": None, "sets": None},
+        "etr": {"last": None, "recent": None, "by_domain": {"algebra": None, "sets": None}},
+        "never_selected": 10,
+    }
+    same = {"pool": pool, "seed": 0, "posterior": {"type": "bots", "prior": [1, 1]}, "lease_seconds": 3600}
+    again = http.put(path, json=same)
+    assert (again.status_code, again.json()) == (200, made.json())
+    assert_problem(http.put(path, json={"pool": pool, "seed": 1}), 409, "run-conflict")
+    assert http.get(path).json() == made.json()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"seed": 2**63 - 1, "lease_seconds": 0.5, "share_leased": True},
+        {"posterior": BOTS | {"prior": [0.5, 2.0], "forgetting": 1, "implicit_weight": 0, "rollouts": 1}},
+        {"implicit": INTERPOLATION},
+        {"policy": THOMPSON | {"target": 1, "temperature": 0.1, "exploration": 0.25}},
+        {"policy": THOMPSON | {"type": "posterior-mean", "domains": {"algebra": 0.25, "sets": 0.75}}},
+        *(
+            {"policy": {"type": kind, "domains": {"sets": 1}}}
+            for kind in ("random", "sequential", "shuffle", "easy-to-hard")
+        ),
+    ],
+)
+def test_every_configuration_is_kept_as_it_was_sent(
+    http: httpx.Client, pool: str, config: dict[str, Any]
+) -> None:
+    path = f"/runs/{fresh_name('run')}"
+    view = http.put(path, json={"pool": pool, **config}).json()
+    assert {name: view["config"][name] for name in config} == config
+    assert http.put(path, json=view["config"]).status_code == 200
+    assert len(select(http, view["run"], 4)["tasks"]) == 4
+
+
+def test_a_configuration_must_name_what_the_pool_has(http: httpx.Client, pool: str) -> None:
+    path = f"/runs/{fresh_name('run')}"
+    for role in ("weak", "strong"):
+        body = {"pool": pool, "implicit": INTERPOLATION | {role: "nobody"}}
+        assert (
+            f"implicit.{role}"
+            in assert_problem(http.put(path, json=body), 422, "unknown-reference")["detail"]
+        )
+    body = {"pool": pool, "policy": {"type": "random", "domains": {"algebra": 0.5, "nowhere": 0.5}}}
+    assert "policy.domains" in assert_problem(http.put(path, json=body), 422, "unknown-domain")["detail"]
+    assert_problem(http.put(path, json={"pool": "nobody"}), 404, "unknown-pool")
+    assert_problem(http.get(path), 404, "unknown-run")
+
+
+def test_a_run_tells_where_it_stands(http: httpx.Client, pool: str) -> None:
+    run = fresh_name("run")
+    policy = {"type": "sequential", "domains": {"algebra": 0.5, "sets": 0.5}}
+    http.put(f"/runs/{run}", json={"pool": pool, "implicit": INTERPOLATION, "policy": policy})
+    first = select(http, run, 4)
+    report(
+        http,
+        run,
+        first["selection"],
+        [seen(task, 1 if int(task[-1]) % 2 == 0 else 2) for task in first["tasks"]],
+    )
+    select(http, run, 2)
+    report(http, run, select(http, run, 2)["selection"], [], final=True)
+    view = http.get(f"/runs/{run}").json()
+    assert (view["step"], view["selections"]) == (1, {"open": 1, "committed": 1, "expired": 1})
+    assert view["never_selected"] == 10 - 8
+    # Half of the algebra tasks' rollouts passed: half way between 0.25 and 0.75. All of sets' did: beyond.
+    assert view["capability"] == pytest.approx({"algebra": 0.5, "sets": 1.5}, rel=1e-4)
+    assert view["etr"] == {"last": 0.5, "recent": 0.5, "by_domain": {"algebra": 1.0, "sets": 0.0}}
+
+
+def test_events_are_told_from_any_of_them_on(http: httpx.Client, run: str) -> None:
+    for step in range(3):
+        select(http, run, 1, key=f"step-{step}")
+    told = events(http, run)
+    assert [event["seq"] for event in told] == [1, 2, 3, 4]
+    assert [event["type"] for event in told] == ["created", "selected", "selected", "selected"]
+    assert [event.get("key") for event in told[1:]] == ["step-0", "step-1", "step-2"]
+    for after in range(5):
+        assert events(http, run, after) == told[after:]
+    assert events(http, run, 2**53) == []
+
+
+def test_a_deleted_run_is_gone_and_its_name_is_free(http: httpx.Client, pool: str, run: str) -> None:
+    selection = select(http, run, 2, key="k")
+    deleted = http.delete(f"/runs/{run}")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    body = {"run": run, "selection": selection["selection"], "outcomes": [seen(selection["tasks"][0])]}
+    for answer in (
+        http.get(f"/runs/{run}"),
+        http.get(f"/runs/{run}/posteriors"),
+        http.get(f"/runs/{run}/events"),
+        http.delete(f"/runs/{run}"),
+        http.post("/select", json={"run": run, "batch_size": 1}),
+        http.post("/report", json=body),
+    ):
+        assert_problem(answer, 404, "unknown-run")
+    assert http.put(f"/runs/{run}", json={"pool": pool, "seed": 5}).status_code == 201
+    assert not select(http, run, 2, key="k")["replayed"]
+    assert_problem(http.post("/report", json=body), 404, "unknown-selection")

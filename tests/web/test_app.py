@@ -1,0 +1,89 @@
+"""The OpenAPI document, as far as schemathesis (test_contract.py) does not judge it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema_rs import validator_for
+
+from selector_api.web.problems import Problem
+
+
+@pytest.fixture(scope="module")
+def document(http: httpx.Client) -> dict[str, Any]:
+    return http.get("/openapi.json").raise_for_status().json()
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_it_has_every_call(document: dict[str, Any]) -> None:
+    assert set(operations(document)) == {
+        "PUT /pools/{pool}",
+        "POST /pools/{pool}/tasks",
+        "GET /pools/{pool}",
+        "DELETE /pools/{pool}",
+        "PUT /runs/{run}",
+        "GET /runs/{run}",
+        "DELETE /runs/{run}",
+        "GET /runs/{run}/posteriors",
+        "GET /runs/{run}/events",
+        "POST /select",
+        "POST /report",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+    }
+
+
+def test_every_model_has_examples_that_fit_it(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        assert schema.get("examples"), name
+        validator = validator_for(
+            {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        )
+        for example in schema["examples"]:
+            validator.validate(example)
+
+
+def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
+    problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    for name, operation in operations(document).items():
+        errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert "500" in errors, name
+        for answer in errors.values():
+            assert answer["content"] == {"application/problem+json": problem}, name
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_a_retry_and_a_login_are_documented(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        for status, header in (("401", "WWW-Authenticate"), ("503", "Retry-After")):
+            answer = operation["responses"].get(status)
+            assert answer is None or header in answer["headers"]
+
+
+def test_calls_say_that_they_take_a_token_and_probes_that_they_do_not(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        assert ("security" in operation) == (name not in ("GET /healthz", "GET /readyz")), name
+
+
+def test_docs_are_a_page(http: httpx.Client) -> None:
+    page = http.get("/docs")
+    assert (page.status_code, page.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
+
+
+def test_a_problem_holds_no_more_than_it_is_told() -> None:
+    from selector_api.web.problems import BATCH_TOO_LARGE
+
+    answer = Problem(BATCH_TOO_LARGE, "batch_size: ask for fewer", available=3).response()
+    assert answer.status_code == 409
+    assert b'"available":3' in answer.body

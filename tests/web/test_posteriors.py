@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from selector_api.web.posteriors import PAGE
+from tests.web.calls import add_tasks, assert_problem, fresh_name, report, seen, select
+
+PARQUET = "application/vnd.apache.parquet"
+SIZE = 2 * PAGE + 1
+
+
+@pytest.fixture(scope="module")
+def large(http: httpx.Client) -> str:
+    """A run over more tasks than two pages hold, of which two were reported."""
+    name = fresh_name("large")
+    http.put(f"/pools/{name}")
+    add_tasks(http, name, [{"id": f"task-{number}"} for number in range(SIZE)])
+    http.put(f"/runs/{name}", json={"pool": name, "policy": {"type": "sequential"}})
+    selection = select(http, name, 2)
+    report(http, name, selection["selection"], [seen("task-0", 3, 4), seen("task-1", 0, 4)])
+    return name
+
+
+def rows_of(http: httpx.Client, run: str) -> list[dict[str, Any]]:
+    """All rows, page by page."""
+    rows: list[dict[str, Any]] = []
+    asked: dict[str, str] = {}
+    while True:
+        page = http.get(f"/runs/{run}/posteriors", params=asked).raise_for_status().json()
+        assert page["step"] == 1
+        assert len(page["posteriors"]) <= PAGE
+        rows += page["posteriors"]
+        if page["next"] is None:
+            return rows
+        asked = {"cursor": page["next"]}
+
+
+def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
+    rows = rows_of(http, large)
+    assert [row["task"] for row in rows] == [f"task-{number}" for number in range(SIZE)]
+    alpha, beta = 1 + 0.9 * 3, 1 + 0.9 * 1
+    assert rows[0] == {
+        "task": "task-0",
+        "mean": pytest.approx(alpha / (alpha + beta)),
+        "sd": pytest.approx((alpha * beta / (alpha + beta + 1)) ** 0.5 / (alpha + beta)),
+        "alpha": pytest.approx(alpha, rel=1e-9),
+        "beta": pytest.approx(beta, rel=1e-9),
+        "selected": 1,
+        "last_step": 1,
+    }
+    untouched = {"mean": 0.5, "alpha": 1.0, "beta": 1.0, "selected": 0, "last_step": None}
+    assert all(row.items() >= untouched.items() for row in rows[2:])
+
+
+def test_a_parquet_file_holds_the_same_rows(http: httpx.Client, large: str) -> None:
+    answer = http.get(f"/runs/{large}/posteriors", headers={"Accept": PARQUET})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, PARQUET)
+    assert pq.read_table(io.BytesIO(answer.content)).to_pylist() == rows_of(http, large)
+
+
+def test_a_cursor_beyond_the_end_gives_nothing(http: httpx.Client, large: str) -> None:
+    page = http.get(f"/runs/{large}/posteriors", params={"cursor": "9" * 18}).json()
+    assert page == {"step": 1, "posteriors": [], "next": None}
+
+
+def test_tasks_can_be_named(http: httpx.Client, large: str) -> None:
+    path, named = f"/runs/{large}/posteriors", ["task-20000", "task-1", "task-20000"]
+    page = http.get(path, params={"task": named}).json()
+    assert [row["task"] for row in page["posteriors"]] == named
+    assert page["next"] is None
+    answer = http.get(path, params={"task": "task-1"}, headers={"Accept": PARQUET})
+    assert pq.read_table(io.BytesIO(answer.content)).to_pylist() == page["posteriors"][1:2]
+    for accept in (PARQUET, "application/json"):
+        answer = http.get(path, params={"task": ["task-1", "nobody"]}, headers={"Accept": accept})
+        assert_problem(answer, 404, "unknown-task")
+
+
+@pytest.mark.parametrize(
+    ("accept", "given"),
+    [
+        ("*/*", "application/json"),
+        ("text/html, application/*;q=0.8", "application/json"),
+        ("Application/JSON", "application/json"),
+        (f"{PARQUET}, application/json", PARQUET),
+    ],
+)
+def test_the_caller_says_what_is_accepted(http: httpx.Client, run: str, accept: str, given: str) -> None:
+    answer = http.get(f"/runs/{run}/posteriors", headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, given)
+
+
+def test_what_cannot_be_given_is_refused(http: httpx.Client, run: str) -> None:
+    answer = http.get(f"/runs/{run}/posteriors", headers={"Accept": "text/csv"})
+    assert "Accept: " in assert_problem(answer, 406, "not-acceptable")["detail"]
