@@ -10,6 +10,7 @@ from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1 << 20
+_LARGEST_BODY = 256 * MEBIBYTE
 
 
 class Settings(BaseSettings):
@@ -17,7 +18,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SELECTOR_", extra="ignore", frozen=True)
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """Address to listen on. Any but loopback needs at least one token."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
@@ -30,9 +31,9 @@ class Settings(BaseSettings):
     can lose the last second or two."""
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 8 * MEBIBYTE
+    max_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 8 * MEBIBYTE
     """Largest request body."""
-    max_tasks_body_bytes: Annotated[int, Field(ge=1024)] = 32 * MEBIBYTE
+    max_tasks_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 32 * MEBIBYTE
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
     """Requests at work at a time; more are told to come back (503). Probes are not counted."""

@@ -13,7 +13,7 @@ import torch
 import transformers
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig
+from trl.trainer.grpo_config import GRPOConfig
 
 from trainer_client import SelectorClient
 from trainer_client.integrations.trl import SelectedGRPOTrainer

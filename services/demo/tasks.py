@@ -16,7 +16,6 @@ from reasoning_gym.factory import get_score_answer_fn
 
 Entry = dict[str, Any]
 
-PASSING_SCORE = 0.99
 SEEDS_APART = 1_000_000
 
 
@@ -54,9 +53,9 @@ class DemoTask:
         return KINDS[self.kind].domain
 
     def passes(self, completion: str) -> bool:
-        """Whether reasoning-gym's scorer accepts the completion."""
+        """Whether reasoning-gym's scorer gives the completion full marks; it may give less to one nearly right."""
         answer = KINDS[self.kind].form.restore(completion)
-        return _scorer(self.kind)(answer, self.entry) >= PASSING_SCORE
+        return _scorer(self.kind)(answer, self.entry) == 1.0
 
 
 def _numbers(values: Iterable[str]) -> str:

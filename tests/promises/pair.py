@@ -175,11 +175,11 @@ def outcome(task: str, successes: float, trials: int = 16) -> dict[str, Any]:
     return {"task": task, "successes": successes, "trials": trials}
 
 
-def tasks_of(count: int, prefix: str = "t") -> list[Task]:
-    """Tasks of two domains and of none, measured by both references, one or none: several to a class."""
+def tasks_of(count: int, first: int = 0) -> list[Task]:
+    """Tasks from number `first` on: of two domains or of none, measured by both references, one or none."""
     tasks: list[Task] = []
-    for number in range(count):
-        task: Task = {"id": f"{prefix}{number}"}
+    for number in range(first, first + count):
+        task: Task = {"id": f"t{number}"}
         if number % 3:
             task["domain"] = ("math", "code")[number % 3 - 1]
         if number % 7 != 6:

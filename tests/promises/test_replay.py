@@ -30,7 +30,7 @@ def live(run: Run, rng: random.Random) -> None:
     """Selections that end in every way, some that stay open, and tasks that join, by both replicas."""
     for step in range(14):
         if step % 5 == 2:
-            run.grow(step % 2, tasks_of(9, prefix=f"{step}-"))
+            run.grow(step % 2, tasks_of(9, first=100 * step))
         selection = ok(run.select(step % 2, rng.randint(1, 5)))
         name, tasks = selection["selection"], selection["tasks"]
         reported = rng.sample(tasks, rng.randint(0, len(tasks)))
@@ -45,7 +45,7 @@ def live(run: Run, rng: random.Random) -> None:
 def snapshot_and_tail(run: Run, *, selecting: bool) -> None:
     """Bring about that the newest snapshot lacks the last events: a selection, or nothing but commits."""
     for number in range(SNAPSHOT_EVERY):
-        ok(run.report(0, None, [outcome("t0", 1), outcome("2-1", number)], key=f"before-{number}"))
+        ok(run.report(0, None, [outcome("t0", 1), outcome("t200", number)], key=f"before-{number}"))
     length = len(run.events(0))
     until(lambda: run.view(0)["step"] > 0 and snapshot_seq(run) == length)
     ok(run.report(1, None, [outcome("t1", 3)], key="after"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -27,11 +27,12 @@ from tests.promises.pair import REPLICAS, Pair, Run, Task, ok, refused
 replicas = st.sampled_from(REPLICAS)
 picks = st.integers(0, 1000)
 """Taken modulo the number of things there are to pick from."""
-batch_sizes = st.integers(1, 6)
+batch_sizes = st.integers(1, 6) | st.just(100)
 values = st.builds(
     lambda quarters, trials: (trials * quarters / 4, trials), st.integers(0, 4), st.sampled_from([1, 2, 16])
 )
 reports = st.lists(st.tuples(picks, values), min_size=1, max_size=6)
+first_selections = st.lists(st.tuples(replicas, st.integers(1, 3), st.booleans()), max_size=3)
 rates = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
 new_tasks = st.lists(st.tuples(st.sampled_from([None, "math", "code"]), rates, rates), min_size=1, max_size=5)
 policies = st.sampled_from(
@@ -67,9 +68,10 @@ def body_of(task: str, value: Value) -> dict[str, Any]:
 class Contract(RuleBasedStateMachine):
     """Calls to two replicas of one run; after each, both say what the model says."""
 
-    def __init__(self, pair: Pair) -> None:
+    pair: ClassVar[Pair]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.pair = pair
         self.numbers = itertools.count()
         self.turn = 0
         self.api_restarts = self.valkey_crashes = 0
@@ -81,19 +83,25 @@ class Contract(RuleBasedStateMachine):
         implicit=st.booleans(),
         share_leased=st.booleans(),
         tasks=new_tasks,
+        selections=first_selections,
     )
-    def begin(self, policy, posterior, implicit, share_leased, tasks):
+    def begin(self, policy, posterior, implicit, share_leased, tasks, selections):
         config = {"policy": policy, "posterior": {"type": "bots"} | posterior, "share_leased": share_leased}
         config |= {"implicit": IMPLICIT} if implicit else {}
         first = FIRST_TASKS + self._named(tasks)
         self.run = Run(self.pair, first, **config)
         self.model = Model(DenseRun(**posterior, interpolate=implicit), share_leased)
         self.model.grow(first)
+        for selection in selections:
+            self._select(*selection)
 
     # Selecting
 
     @rule(replica=replicas, batch_size=batch_sizes, keyed=st.booleans())
     def select(self, replica, batch_size, keyed):
+        self._select(replica, batch_size, keyed)
+
+    def _select(self, replica: int, batch_size: int, keyed: bool) -> None:
         key = f"key-{next(self.numbers)}" if keyed else None
         available = len(self.model.free)
         answer = self.run.select(replica, batch_size, key)
@@ -118,12 +126,6 @@ class Contract(RuleBasedStateMachine):
             assert (selection["selection"], selection["tasks"]) == (name, held.tasks)
             assert selection["replayed"]
 
-    @rule(replica=replicas, excess=st.integers(1, 100))
-    def select_too_many(self, replica, excess):
-        available = len(self.model.free)
-        problem = refused(self.run.select(replica, available + excess), 409, "batch-too-large")
-        assert problem["available"] == available
-
     # Reporting
 
     @precondition(lambda self: self.model.selections)
@@ -133,11 +135,12 @@ class Contract(RuleBasedStateMachine):
         tasks = self.model.selections[name].tasks
         self._report(replica, name, [(_picked(tasks, pick), value) for pick, value in report], final)
 
-    @precondition(lambda self: self.model.open)
-    @rule(replica=replicas, pick=picks, value=values)
-    def report_all(self, replica, pick, value):
-        name = _picked(self.model.open, pick)
-        self._report(replica, name, [(task, value) for task in self.model.selections[name].tasks], False)
+    @precondition(lambda self: self.model.selections)
+    @rule(replica=replicas, pick=picks, value=st.none() | values)
+    def report_all_or_none(self, replica, pick, value):
+        name = _picked(list(self.model.selections), pick)
+        tasks = self.model.selections[name].tasks if value else []
+        self._report(replica, name, [(task, value) for task in tasks], final=not value)
 
     @precondition(lambda self: self.last_report)
     @rule(replica=replicas, other_value=st.none() | values)
@@ -146,11 +149,6 @@ class Contract(RuleBasedStateMachine):
         name, outcomes, final = self.last_report
         again = [(task, other_value or value) for task, value in outcomes]
         self._report(replica, name, again, final)
-
-    @precondition(lambda self: self.model.selections)
-    @rule(replica=replicas, pick=picks)
-    def final(self, replica, pick):
-        self._report(replica, _picked(list(self.model.selections), pick), [], final=True)
 
     @precondition(lambda self: self.model.selections)
     @rule(replica=replicas, pick=picks, value=values, final=st.booleans())
@@ -183,10 +181,14 @@ class Contract(RuleBasedStateMachine):
         self.run.end_lease(name)
         self.model.close(name)
 
-    @rule(replica=replicas, tasks=new_tasks)
-    def add_tasks(self, replica, tasks):
+    @rule(replica=replicas, tasks=new_tasks, conflict=st.booleans())
+    def add_tasks(self, replica, tasks, conflict):
         added = self._named(tasks)
         known = len(self.model.pool)
+        if conflict:
+            changed = FIRST_TASKS[0] | {"domain": "another"}
+            refused(self.run.add_tasks(replica, [*added, changed]), 409, "task-conflict")
+            return
         receipt = ok(self.run.add_tasks(replica, [*FIRST_TASKS, *added]))
         assert receipt == {
             "inserted": len(added),
@@ -195,11 +197,6 @@ class Contract(RuleBasedStateMachine):
         }
         self.run.tasks += added
         self.model.grow(added)
-
-    @rule(replica=replicas, tasks=new_tasks)
-    def add_tasks_that_conflict(self, replica, tasks):
-        changed = FIRST_TASKS[0] | {"domain": "another"}
-        refused(self.run.add_tasks(replica, [*self._named(tasks), changed]), 409, "task-conflict")
 
     @precondition(lambda self: self.api_restarts < 1)
     @rule(replica=replicas, crash=st.booleans())
@@ -242,9 +239,10 @@ class Contract(RuleBasedStateMachine):
                 self.model.last_step.get(row["task"]),
             )
             assert (row["selected"], row["last_step"]) == (selected, last_step), row
+        if self.turn % 10 == 0:
+            self._replay_the_log()
 
-    @rule()
-    def replay_the_log(self):
+    def _replay_the_log(self) -> None:
         events = self.run.events(0)
         if not self.model.share_leased:
             logs.check_order(events)
@@ -258,11 +256,12 @@ def _picked(things: Sequence[Any], pick: int) -> Any:
 
 @pytest.mark.timeout(600)  # a failing program is made smaller before it is printed
 def test_any_program_of_calls_and_crashes_keeps_the_contract(pair: Pair):
+    Contract.pair = pair
     run_state_machine_as_test(
-        lambda: Contract(pair),
+        Contract,
         settings=settings(
-            max_examples=14,
-            stateful_step_count=30,
+            max_examples=12,
+            stateful_step_count=40,
             derandomize=True,
             database=None,
             deadline=None,

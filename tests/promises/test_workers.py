@@ -180,7 +180,7 @@ def _value(outcome: Outcome) -> tuple[float, int]:
 def test_eight_workers_over_two_processes(pair: Pair, seed: int, config: str):
     print(f"seed {seed}")
     run = Run(pair, tasks_of(WORKERS * LARGEST_BATCH), seed=seed, **CONFIGS[config])
-    more = tasks_of(20, prefix="more-")
+    more = tasks_of(20, first=100)
     workers = [Worker(run, number, seed) for number in range(WORKERS)]
     sent: Sent = {}
     for part in at_once(WORKERS, lambda number: workers[number].work(more)):

@@ -26,7 +26,7 @@ def add_tasks(http: httpx.Client, pool: str, tasks: list[dict[str, Any]]) -> htt
     return http.post(f"/pools/{pool}/tasks", content=lines.encode(), headers=headers)
 
 
-def select(http: httpx.Client, run: str, batch_size: int = 3, **more: Any) -> dict[str, Any]:
+def select(http: httpx.Client, run: str, batch_size: float = 3, **more: Any) -> dict[str, Any]:
     answer = http.post("/select", json={"run": run, "batch_size": batch_size, **more})
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -8,8 +8,6 @@ import httpx
 import pytest
 from jsonschema_rs import validator_for
 
-from selector_api.web.problems import Problem
-
 
 @pytest.fixture(scope="module")
 def document(http: httpx.Client) -> dict[str, Any]:
@@ -79,11 +77,3 @@ def test_calls_say_that_they_take_a_token_and_probes_that_they_do_not(document: 
 def test_docs_are_a_page(http: httpx.Client) -> None:
     page = http.get("/docs")
     assert (page.status_code, page.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
-
-
-def test_a_problem_holds_no_more_than_it_is_told() -> None:
-    from selector_api.web.problems import BATCH_TOO_LARGE
-
-    answer = Problem(BATCH_TOO_LARGE, "batch_size: ask for fewer", available=3).response()
-    assert answer.status_code == 409
-    assert b'"available":3' in answer.body

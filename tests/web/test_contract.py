@@ -18,10 +18,9 @@ from schemathesis.generation import GenerationMode
 
 from selector_api.settings import Settings
 from selector_api.web.app import create_app
-from tests.web.calls import TASKS, add_tasks
+from tests.web.calls import TASKS, add_tasks, select
 
 KNOWN = "known"
-"""A pool and a run that are there, so that not every made-up call ends at an unknown name."""
 
 
 def parquet(tasks: list[dict[str, Any]]) -> bytes:
@@ -48,32 +47,39 @@ document.config.checks.missing_required_header.enabled = False
 document.config.checks.ignored_auth.enabled = False
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _known(http: httpx.Client) -> None:
+@pytest.fixture(scope="module")
+def selection(http: httpx.Client) -> str:
+    """A selection of all tasks, of a run over a pool that are both named `KNOWN`."""
     http.put(f"/pools/{KNOWN}").raise_for_status()
     add_tasks(http, KNOWN, TASKS).raise_for_status()
-    http.put(f"/runs/{KNOWN}", json={"pool": KNOWN}).raise_for_status()
+    http.put(f"/runs/{KNOWN}", json={"pool": KNOWN, "share_leased": True}).raise_for_status()
+    return select(http, KNOWN, len(TASKS))["selection"]
 
 
-def turn_to_what_is_known(case: schemathesis.Case) -> None:
-    """Make it a call on a pool and a run that are there."""
+def turn_to_what_is_known(case: schemathesis.Case, selection: str) -> None:
+    """Make it a call on what is there, so that not every made-up call ends at an unknown name."""
     case.path_parameters = dict.fromkeys(case.path_parameters or {}, KNOWN)
     if isinstance(case.body, dict):
-        case.body = case.body | {name: KNOWN for name in ("pool", "run") if name in case.body}
+        body: dict[str, Any] = dict(case.body)
+        names = {"pool": KNOWN, "run": KNOWN, "selection": selection}
+        body |= {name: value for name, value in names.items() if body.get(name)}
+        for outcome in body.get("outcomes", ()):
+            outcome["task"] = TASKS[0]["id"]
+        case.body = body
 
 
 @document.parametrize()
 @settings(
-    max_examples=40,
+    max_examples=80,
     derandomize=True,
     database=None,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-def test_every_answer_is_as_documented(case: schemathesis.Case, service_url: str) -> None:
+def test_every_answer_is_as_documented(case: schemathesis.Case, service_url: str, selection: str) -> None:
     case.call_and_validate(service_url)
     assert case.meta is not None
     if case.meta.generation.mode == GenerationMode.POSITIVE and case.method != "DELETE":
-        turn_to_what_is_known(case)
+        turn_to_what_is_known(case, selection)
         case.call_and_validate(service_url)

@@ -43,7 +43,7 @@ def rows_of(http: httpx.Client, run: str) -> list[dict[str, Any]]:
 def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
     rows = rows_of(http, large)
     assert [row["task"] for row in rows] == [f"task-{number}" for number in range(SIZE)]
-    alpha, beta = 1 + 0.9 * 3, 1 + 0.9 * 1
+    alpha, beta = 0.9 * 1 + 0.1 * 1 + 3, 0.9 * 1 + 0.1 * 1 + 1
     assert rows[0] == {
         "task": "task-0",
         "mean": pytest.approx(alpha / (alpha + beta)),

@@ -50,7 +50,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
         super().__init__(*args, **kwargs)
         if not isinstance(self.train_dataset, Dataset) or TASK_COLUMN not in self.train_dataset.column_names:
             raise ValueError(
-                f"train_dataset must be a datasets.Dataset with the column {TASK_COLUMN!r}: the tasks' ids in the pool"
+                f"train_dataset must be a datasets.Dataset with a column {TASK_COLUMN!r} of ids in the pool"
             )
         self._rows = self.train_dataset
         self._row_of_task = {task: row for row, task in enumerate(self._rows[TASK_COLUMN])}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -20,6 +22,16 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 """A rate, share or probability: a finite number in [0, 1]."""
+
+
+def _whole(value: Any) -> Any:
+    # JSON knows one kind of number: 16.0 is 16.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+TAKE_WHOLE = BeforeValidator(_whole)
+"""Put last: an integer may be written with a fraction of zero."""
+Whole = Annotated[int, TAKE_WHOLE]
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -51,6 +63,6 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def example(**values: Any) -> ConfigDict:
-    """Model configuration that shows one example in the OpenAPI document."""
-    return ConfigDict(json_schema_extra={"examples": [values]})
+def example(rules: Mapping[str, Any] | None = None, /, **values: Any) -> ConfigDict:
+    """Model configuration that shows one example in the OpenAPI document, and `rules` of JSON Schema."""
+    return ConfigDict(json_schema_extra={"examples": [values], **(rules or {})})

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from selector_api.core.config import RunConfig
-from selector_api.web.schemas.common import Answer, Id, Request, Share, example
+from selector_api.web.schemas.common import Answer, Id, Request, Share, Whole, example
 
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
@@ -32,7 +32,7 @@ class BotsPosteriorItem(Request):
     )
     forgetting: Share = Field(default=0.1, description="λ: share that returns to the prior at every commit")
     implicit_weight: Share = Field(default=0.1, description="ρ: weight of the implicit evidence")
-    rollouts: int = Field(
+    rollouts: Whole = Field(
         default=16, ge=1, le=1_000_000, description="m: pseudo-rollouts that the implicit evidence stands for"
     )
 
@@ -133,7 +133,7 @@ class RunRequest(Request):
     model_config = example(**_CONFIG_EXAMPLE)
 
     pool: Id = Field(description="The pool to draw from")
-    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Seed of all draws")
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED, description="Seed of all draws")
     posterior: PosteriorItem = Field(default_factory=lambda: BotsPosteriorItem(type="bots"))
     implicit: ImplicitItem = Field(default_factory=lambda: NoImplicitItem(type="none"))
     policy: PolicyItem = Field(default_factory=lambda: ThompsonItem(type="thompson"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from selector_api.web.schemas.common import Answer, Id, Moment, Request, Share, example
+from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Id, Moment, Request, Share, Whole, example
 
 MAX_BATCH = 100_000
 MAX_TRIALS = 1_000_000
@@ -19,7 +19,7 @@ class SelectRequest(Request):
     model_config = example(run="qwen-grpo-1", batch_size=32, key="step-121")
 
     run: Id
-    batch_size: int = Field(ge=1, le=MAX_BATCH, description="How many tasks")
+    batch_size: Whole = Field(ge=1, le=MAX_BATCH, description="How many tasks")
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"
     )
@@ -60,14 +60,51 @@ class SelectionView(Answer):
     explain: list[Explanation] | None = None
 
 
+# What `_one_form` and `_one_kind` check, in the words of JSON Schema.
+_NULL = {"type": "null"}
+_COUNTS_OR_REWARDS: dict[str, Any] = {
+    "oneOf": [
+        {
+            "required": ["successes", "trials"],
+            "properties": {"successes": {"type": "number"}, "trials": {"type": "integer"}, "rewards": _NULL},
+        },
+        {
+            "required": ["rewards"],
+            "properties": {"successes": _NULL, "trials": _NULL, "rewards": {"type": "array"}},
+        },
+    ]
+}
+_SELECTION_OR_KEY: dict[str, Any] = {
+    "oneOf": [
+        {
+            "required": ["selection"],
+            "properties": {"selection": {"type": "string"}, "key": _NULL},
+            "anyOf": [
+                {"properties": {"outcomes": {"minItems": 1}}},
+                {"required": ["final"], "properties": {"final": {"const": True}}},
+            ],
+        },
+        {
+            "required": ["key"],
+            "properties": {
+                "selection": _NULL,
+                "key": {"type": "string"},
+                "final": {"const": False},
+                "outcomes": {"minItems": 1},
+            },
+        },
+    ]
+}
+
+
 class OutcomeItem(Request):
     """What a trainer saw of one task: successes out of trials, or the rewards themselves."""
 
-    model_config = example(task="gsm8k/17", successes=3, trials=16)
+    model_config = example(_COUNTS_OR_REWARDS, task="gsm8k/17", successes=3, trials=16)
 
     task: Id
     successes: Annotated[FiniteFloat, Field(ge=0.0, le=MAX_TRIALS)] | None = None
-    trials: Annotated[int, Field(ge=1, le=MAX_TRIALS)] | None = None
+    trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), TAKE_WHOLE] | None = None
     rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS)] | None = Field(
         default=None, description="Rewards in [0, 1]; stands for their sum out of their number"
     )
@@ -94,6 +131,7 @@ class ReportRequest(Request):
     """POST /report: outcomes of a selection's tasks, all at once or in parts."""
 
     model_config = example(
+        _SELECTION_OR_KEY,
         run="qwen-grpo-1",
         selection="s121-5f0c9b1e",
         outcomes=[

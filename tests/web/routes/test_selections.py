@@ -23,6 +23,13 @@ def test_a_selection_is_a_lease_of_distinct_tasks(http: httpx.Client, run: str) 
     assert not set(select(http, run, 6)["tasks"]) & set(selection["tasks"])
 
 
+def test_an_integer_may_have_a_fraction_of_zero(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 1.0)
+    outcomes = [{"task": selection["tasks"][0], "successes": 3.0, "trials": 16.0}]
+    assert report(http, run, selection["selection"], outcomes)["committed"]
+    assert events(http, run)[-1]["outcomes"] == [seen(selection["tasks"][0], 3, 16)]
+
+
 def test_a_key_stands_for_one_selection(http: httpx.Client, run: str) -> None:
     first = select(http, run, 4, key="k")
     assert select(http, run, 4, key="k") == first | {"replayed": True}

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from selector_api.settings import Settings
+
+
+def test_a_service_without_settings_is_for_this_machine_alone() -> None:
+    settings = Settings()
+    assert settings.is_loopback
+    assert (settings.port, settings.redis_url, settings.appendfsync) == (8000, None, "always")
+
+
+def test_the_environment_sets_what_is_named_with_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELECTOR_PORT", "0")
+    monkeypatch.setenv("SELECTOR_MAX_BODY_BYTES", "2048")
+    monkeypatch.setenv("SELECTOR_REDIS_URL", "rediss://user:secret@redis.example:6380/2")
+    settings = Settings()
+    assert (settings.port, settings.max_body_bytes) == (0, 2048)
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value().startswith("rediss://user:secret@")
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HOST", "", "at least 1 character"),
+        ("PORT", "70000", "65535"),
+        ("PORT", "-1", "greater than or equal to 0"),
+        ("PORT", "http", "integer"),
+        ("REDIS_URL", "", "redis://"),
+        ("REDIS_URL", "http://user:secret@host", "redis://"),
+        ("REDIS_URL", "redis.example:6379", "redis://"),
+        ("REDIS_URL", "unix://relative/socket", "unix:///absolute/path"),
+        ("REDIS_URL", "unix://", "unix:///absolute/path"),
+        ("APPENDFSYNC", "no", "'everysec' or 'always'"),
+        ("SNAPSHOT_EVERY", "0", "greater than or equal to 1"),
+        ("MAX_BODY_BYTES", "0", "greater than or equal to 1024"),
+        ("MAX_TASKS_BODY_BYTES", "1000000000000", "less than or equal to"),
+        ("MAX_CONCURRENT_REQUESTS", "0", "greater than or equal to 1"),
+        ("LOG_FORMAT", "xml", "'json' or 'console'"),
+        ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_what_is_wrong_or_unsafe_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(f"SELECTOR_{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    (error,) = caught.value.errors()
+    assert error["loc"] == (name.lower(),)
+    assert words in error["msg"]
+    assert "secret" not in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:
+    assert Settings(host=host).is_loopback == loopback

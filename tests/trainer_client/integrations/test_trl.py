@@ -1,0 +1,210 @@
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+from trl.trainer.grpo_config import GRPOConfig
+
+from trainer_client import FakeSelector, SelectorClient
+from trainer_client.integrations.trl import SelectedGRPOTrainer
+
+# TRL and transformers 5 still use between themselves the name that transformers deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
+
+TASKS = [f"task-{number}" for number in range(10)]
+LETTERS = ["<pad>", "<end>", *"abcdefghij"]
+
+
+class Rewards:
+    """A reward function that passes on chance, and keeps what it gave."""
+
+    __name__ = "rewards"
+
+    def __init__(self, unscored: frozenset[str] = frozenset()):
+        self.of_task: defaultdict[str, list[float]] = defaultdict(list)
+        self.prompts: dict[str, str] = {}
+        self._unscored = unscored
+        self._draws = torch.Generator().manual_seed(0)
+
+    def __call__(self, prompts: list[str], task: list[str], **_: Any) -> list[float | None]:
+        given: list[float | None] = []
+        for prompt, name in zip(prompts, task, strict=True):
+            self.prompts[name] = prompt
+            if name in self._unscored:
+                given.append(None)
+                continue
+            reward = float(torch.rand((), generator=self._draws) < 0.5)
+            self.of_task[name].append(reward)
+            given.append(reward)
+        return given
+
+
+class Logs(TrainerCallback):
+    def __init__(self):
+        self.of_steps: list[dict[str, float]] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, **about: Any) -> None:
+        self.of_steps.append(about["logs"])
+
+
+@pytest.fixture
+def fake() -> FakeSelector:
+    return FakeSelector.with_run("run", TASKS)
+
+
+@pytest.fixture
+def selector(fake: FakeSelector) -> Iterator[SelectorClient]:
+    with SelectorClient("http://selector", run="run", transport=fake.transport) as client:
+        yield client
+
+
+def make_trainer(
+    selector: SelectorClient, folder: Path, rewards: Rewards, tasks: list[str] = TASKS, **options: Any
+) -> SelectedGRPOTrainer:
+    """Two prompts of two rollouts a generation, on a model of one small layer, if the options say nothing else."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(LETTERS),
+            hidden_size=8,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=1,
+        )
+    )
+    tokens = Tokenizer(models.WordLevel({letter: number for number, letter in enumerate(LETTERS)}, "<pad>"))
+    tokens.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    config = {
+        "output_dir": str(folder),
+        "max_steps": 3,
+        "per_device_train_batch_size": 4,
+        "num_generations": 2,
+        "max_completion_length": 3,
+        "use_cpu": True,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "dataloader_pin_memory": False,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "report_to": [],
+        "disable_tqdm": True,
+    }
+    rows = [{"task": task, "prompt": LETTERS[2 + number]} for number, task in enumerate(tasks)]
+    return SelectedGRPOTrainer(
+        model=model,
+        processing_class=PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<end>"),
+        reward_funcs=rewards,
+        args=GRPOConfig(**(config | options)),
+        train_dataset=Dataset.from_list(rows),
+        selector=selector,
+    )
+
+
+def calls(fake: FakeSelector) -> list[str]:
+    return [request.url.path for request in fake.requests]
+
+
+def select_bodies(fake: FakeSelector) -> list[dict[str, Any]]:
+    return [json.loads(request.content) for request in fake.requests if request.url.path == "/select"]
+
+
+def evidence_of(rewards: Rewards) -> dict[str, tuple[float, int]]:
+    return {task: (sum(given), len(given)) for task, given in rewards.of_task.items()}
+
+
+def test_each_step_is_selected_after_the_one_before_it_is_reported(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    make_trainer(selector, tmp_path, Rewards()).train()
+    assert calls(fake) == ["/select", "/report"] * 3
+    assert [body["key"] for body in select_bodies(fake)] == ["step-0.0", "step-1.0", "step-2.0"]
+    assert selector.run_status().selections.committed == 3
+
+
+def test_the_selected_tasks_are_what_is_rolled_out_and_their_counts_are_true(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    rewards = Rewards()
+    make_trainer(selector, tmp_path, rewards).train()
+    selected = {task for event in selector.events() if event["type"] == "selected" for task in event["tasks"]}
+    assert set(rewards.of_task) == selected
+    assert all(rewards.prompts[task] == LETTERS[2 + TASKS.index(task)] for task in selected)
+    assert fake.evidence("run") == evidence_of(rewards)
+
+
+def test_a_generation_used_by_several_steps_is_selected_once(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    rewards = Rewards()
+    trainer = make_trainer(
+        selector, tmp_path, rewards, max_steps=4, gradient_accumulation_steps=2, num_iterations=2
+    )
+    trainer.train()
+    assert [(body["key"], body["batch_size"]) for body in select_bodies(fake)] == [("step-0.0", 4), ("step-2.0", 4)]
+    assert fake.evidence("run") == evidence_of(rewards)
+
+
+def test_a_step_with_several_generations_has_a_key_for_each(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    make_trainer(
+        selector, tmp_path, Rewards(), max_steps=2, gradient_accumulation_steps=2, steps_per_generation=1
+    ).train()
+    assert [body["key"] for body in select_bodies(fake)] == ["step-0.0", "step-0.1", "step-1.0", "step-1.1"]
+
+
+def test_a_resumed_job_asks_with_the_keys_of_the_one_that_died(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    make_trainer(selector, tmp_path, Rewards(), save_strategy="steps", save_steps=2).train()
+    resumed = make_trainer(selector, tmp_path, Rewards(), max_steps=4)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    assert [body["key"] for body in select_bodies(fake)][3:] == ["step-2.0", "step-3.0"]
+    events = list(selector.events())
+    assert sum(event["type"] == "selected" for event in events) == 4
+    assert sum(event["type"] == "committed" for event in events) == 4
+    assert sum(trials for _, trials in fake.evidence("run").values()) == 4 * 2 * 2
+
+
+def test_rollouts_without_a_reward_are_not_counted(fake: FakeSelector, selector: SelectorClient, tmp_path: Path):
+    rewards = Rewards(unscored=frozenset(TASKS[:5]))
+    make_trainer(selector, tmp_path, rewards, max_steps=5).train()
+    assert fake.evidence("run") == evidence_of(rewards)
+    assert selector.run_status().selections.open == 0
+
+
+def test_logs_hold_the_effective_task_ratio(selector: SelectorClient, tmp_path: Path):
+    rewards, logs = Rewards(), Logs()
+    trainer = make_trainer(selector, tmp_path, rewards, max_steps=1)
+    trainer.add_callback(logs)
+    trainer.train()
+    effective = [0 < sum(given) < len(given) for given in rewards.of_task.values()]
+    assert logs.of_steps[0]["selector/etr"] == sum(effective) / len(effective)
+    assert logs.of_steps[0]["selector/select_ms"] > 0
+
+
+def test_a_task_that_the_dataset_lacks_is_named(selector: SelectorClient, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"chose task 'task-\d', which train_dataset does not have"):
+        make_trainer(selector, tmp_path, Rewards(), tasks=["another"] * 2).train()
+
+
+def test_a_dataset_without_task_ids_is_refused(selector: SelectorClient, tmp_path: Path):
+    trainer = make_trainer(selector, tmp_path, Rewards())
+    with pytest.raises(ValueError, match="with a column 'task'"):
+        SelectedGRPOTrainer(
+            model=trainer.model,
+            processing_class=trainer.processing_class,
+            reward_funcs=Rewards(),
+            args=trainer.args,
+            train_dataset=Dataset.from_list([{"prompt": "a"}]),
+            selector=selector,
+        )
