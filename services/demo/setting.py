@@ -9,16 +9,16 @@ class Setting:
     """How much of what. Sizes of sets of tasks are by level, of which there are sixteen."""
 
     seed: int = 0
-    steps: int = 200
+    steps: int = 150
 
     pool_size: int = 140
     held_out_size: int = 30
     validation_size: int = 30
     example_size: int = 1500
 
-    weak_accuracy: float = 0.05
-    start_accuracy: float = 0.11
-    strong_accuracy: float = 0.25
+    weak_accuracy: float = 0.10
+    start_accuracy: float = 0.22
+    strong_accuracy: float = 0.36
     most_teaching_steps: int = 3000
     reference_samples: int = 8
 
