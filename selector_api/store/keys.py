@@ -25,7 +25,7 @@ class RunKeys(NamedTuple):
     idempotency: str
     """Hash: idempotency field (see below) -> selection, or "" for a report."""
     snapshot: str
-    """Hash: incarnation, seq, data of the newest snapshot."""
+    """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
 
 
 class PoolKeys(NamedTuple):

@@ -34,7 +34,7 @@ from selector_api.store.errors import (
 from selector_api.store.keys import anonymous_field, select_field
 from selector_api.store.pools import Pools
 from selector_api.store.recent import Recent
-from selector_api.store.runs import Run, Runs
+from selector_api.store.runs import Bookmark, Run, Runs
 from selector_api.store.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -87,8 +87,7 @@ class Replica:
         self._run: Run | None = None
         self._table = TaskTable.empty()
         self._state: RunState | None = None
-        self._seq = 0
-        self._saved_seq = 0
+        self._place = self._saved = Bookmark(0)
         self._saving: asyncio.Task[None] | None = None
 
     async def read(self, view: Callable[[RunState], T]) -> T:
@@ -141,7 +140,7 @@ class Replica:
                 }
                 if explain:
                     fields["explain"] = explained
-                appended = await self._runs.append_selection(run, self._seq, field, selection, fields)
+                appended = await self._runs.append_selection(run, self._place.seq, field, selection, fields)
                 if appended is not None:
                     made, event = appended
                     if made:
@@ -163,31 +162,33 @@ class Replica:
 
     async def _refresh(self, field: str = "") -> bytes | None:
         """Fold what is new; returns the `selected` event that `field` stands for, if it is known."""
+        snapshot_is_good = True
         while True:
-            run = self._run or await self._load()
+            run = self._run or await self._load(snapshot_is_good)
             try:
-                stretch = await self._runs.read_log(run, self._seq, field)
+                stretch = await self._runs.read_log(run, self._place, field)
             except UnknownRun:
                 self._forget()
                 raise
             if stretch is None:
+                snapshot_is_good = self._place != self._saved
                 self._forget()
                 continue
             await self._fold(run, stretch.events)
-            if self._seq >= stretch.length:
+            if self._place.seq >= stretch.length:
                 await self._save_if_due(run)
                 return stretch.replay
 
-    async def _load(self) -> Run:
-        """Find the run, and begin with its newest snapshot, if there is one that can be read."""
+    async def _load(self, snapshot_is_good: bool) -> Run:
+        """Find the run, and begin with its newest snapshot, if there is one that can be read and used."""
         # In this order, so that the run has at least as many tasks as the snapshot.
         snapshot = await self._runs.snapshot(self._name)
         run = await self._runs.find(self._name)
         table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
-        if snapshot is not None and snapshot.incarnation == run.incarnation:
+        if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
                 self._state = await self._worker.run(_restored, snapshot.data, table)
-                self._seq = self._saved_seq = snapshot.seq
+                self._place = self._saved = snapshot.place
             except UnreadableData as error:
                 log.warning("run %s is folded from its first event: %s", self._name, error)
         self._run, self._table = run, table
@@ -200,9 +201,9 @@ class Replica:
         try:
             quick = sum(map(len, lines)) <= _QUICK_BYTES
             if quick:
-                events = decode_events(lines, self._seq + 1)
+                events = decode_events(lines, self._place.seq + 1)
             else:
-                events = await self._worker.run(decode_events, lines, self._seq + 1)
+                events = await self._worker.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
                 self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
@@ -210,7 +211,7 @@ class Replica:
                 self._state = _folded(self._state, events, self._table)
             else:
                 self._state = await self._worker.run(_folded, self._state, events, self._table)
-            self._seq += len(lines)
+            self._place = self._place.after(lines)
         except BaseException:
             # Half folded, or still being folded by a thread that a cancelled caller left behind.
             self._forget()
@@ -227,19 +228,21 @@ class Replica:
     def _forget(self) -> None:
         self._run = self._state = None
         self._table = TaskTable.empty()
-        self._seq = self._saved_seq = 0
+        self._place = self._saved = Bookmark(0)
 
     async def _save_if_due(self, run: Run) -> None:
         """Write a snapshot beside whatever comes next, if many events were folded since the last."""
-        if self._seq - self._saved_seq < self._snapshot_every or (self._saving and not self._saving.done()):
+        if self._place.seq - self._saved.seq < self._snapshot_every or (
+            self._saving and not self._saving.done()
+        ):
             return
         copied = await self._beside(_copied, self._current[1])
-        self._saved_seq = self._seq
-        self._saving = asyncio.create_task(self._save(run, self._seq, copied))
+        self._saved = self._place
+        self._saving = asyncio.create_task(self._save(run, self._place, copied))
 
-    async def _save(self, run: Run, seq: int, copied: _Arrays) -> None:
+    async def _save(self, run: Run, place: Bookmark, copied: _Arrays) -> None:
         try:
-            await self._runs.save_snapshot(run, seq, await self._worker.run(encode_snapshot, *copied))
+            await self._runs.save_snapshot(run, place, await self._worker.run(encode_snapshot, *copied))
         except StoreError as error:
             log.warning("a snapshot of run %s was not written: %s", run.name, error)
 

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,20 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Bookmark:
+    """A place in a log: behind the event with this `seq`, 0 at its beginning."""
+
+    seq: int
+    digest: str = ""
+    """SHA-1 of that event, by which one notices that a log was cut back behind it and went on differently, as
+    after a failover to a follower that lagged. "" if that does not matter."""
+
+    def after(self, events: Sequence[bytes]) -> Bookmark:
+        """The place behind these further events, of which there is at least one."""
+        return Bookmark(self.seq + len(events), sha1(events[-1], usedforsecurity=False).hexdigest())
+
+
+@dataclass(frozen=True)
 class Stretch:
     """A part of a run's log."""
 
@@ -80,10 +95,10 @@ class Reported:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a run after the first `seq` events, encoded."""
+    """The state of a run at a place of its log, encoded."""
 
     incarnation: str
-    seq: int
+    place: Bookmark
     data: bytes
 
 
@@ -169,19 +184,19 @@ class Runs:
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
 
-    async def read_log(self, run: Run, after: int, field: str = "") -> Stretch | None:
-        """Close what is due, then read the log after the event with seq `after`, a bounded stretch of it.
+    async def read_log(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
+        """Close what is due, then read the log behind `after`, a bounded stretch of it.
 
         `field` is an idempotency field to look up with it, "" for none.
 
         Returns:
-            None if another run of this name has taken the run's place.
+            None if another run of this name has taken the run's place, or the log lost events before `after`.
 
         Raises:
             UnknownRun: the run was deleted.
         """
         reply = await self._scripts.run(
-            "sync", run_keys(run.name), run.incarnation, after, _EVENTS_A_READ, field
+            "sync", run_keys(run.name), run.incarnation, after.seq, after.digest, _EVENTS_A_READ, field
         )
         if not _still_there(run.name, reply[0]):
             return None
@@ -265,16 +280,18 @@ class Runs:
 
     async def snapshot(self, name: str) -> Snapshot | None:
         """The newest snapshot of the run."""
-        incarnation, seq, data = await self._redis.read_fields(
-            run_keys(name).snapshot, "incarnation", "seq", "data"
+        incarnation, seq, digest, data = await self._redis.read_fields(
+            run_keys(name).snapshot, "incarnation", "seq", "digest", "data"
         )
-        if incarnation is None or seq is None or data is None:
+        if incarnation is None or seq is None or digest is None or data is None:
             return None
-        return Snapshot(incarnation.decode(), int(seq), data)
+        return Snapshot(incarnation.decode(), Bookmark(int(seq), digest.decode()), data)
 
-    async def save_snapshot(self, run: Run, seq: int, data: bytes) -> None:
-        """Keep a snapshot, unless a newer one is there or the run is gone."""
-        await self._scripts.run("save_snapshot", run_keys(run.name), run.incarnation, seq, data)
+    async def save_snapshot(self, run: Run, place: Bookmark, data: bytes) -> None:
+        """Keep a snapshot, unless a newer one is there, or the run or that place of its log is gone."""
+        await self._scripts.run(
+            "save_snapshot", run_keys(run.name), run.incarnation, place.seq, place.digest, data
+        )
 
 
 def _still_there(name: str, status: bytes) -> bool:

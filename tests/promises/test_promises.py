@@ -324,7 +324,6 @@ def test_acknowledged_means_kept_when_the_crash_follows_the_answer(pair: Pair):
     assert list(evidence(run.events(1)).values()) == [(3, 16)] * 2 + [(9, 16)] * 3
 
 
-@pytest.mark.xfail(strict=True, reason="a replica does not notice that events it has folded are gone")
 def test_replicas_agree_after_redis_lost_its_last_events(pair: Pair):
     """As after a power loss with appendfsync everysec, or a failover to a follower that lagged behind."""
     run = Run(pair, tasks_of(40))

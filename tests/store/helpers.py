@@ -10,7 +10,7 @@ from selector_api.core.table import DEFAULT_DOMAIN
 from selector_api.store.codec import Outcome, TaskRows, decode_events
 from selector_api.store.keys import run_keys
 from selector_api.store.replicas import Selected
-from selector_api.store.runs import Reported
+from selector_api.store.runs import Bookmark, Reported
 from selector_api.store.store import Store
 
 POOL = "pool"
@@ -65,4 +65,4 @@ async def end_lease(store: Store, selection: Selected, at: int = 1) -> None:
 
 async def notice_ended_leases(store: Store) -> None:
     """What any call does first."""
-    await store.runs.read_log(await store.runs.find(RUN), 0)
+    await store.runs.read_log(await store.runs.find(RUN), Bookmark(0))

@@ -241,19 +241,19 @@ async def test_a_snapshot_and_the_events_after_it_give_the_same_state_and_the_sa
     snapshot = await store.runs.snapshot(RUN)
     assert snapshot is not None
     await train(store, 3)
-    assert 10 <= snapshot.seq < len(await read_events(store))
+    assert 10 <= snapshot.place.seq < len(await read_events(store))
     live = await read(store)
 
     async with open_store(valkey.url) as cold:
         read_log, asked_after = cold.runs.read_log, []
 
         async def noted(run, after, field=""):
-            asked_after.append(after)
+            asked_after.append(after.seq)
             return await read_log(run, after, field)
 
         monkeypatch.setattr(cold.runs, "read_log", noted)
         assert await read(cold) == live == await folded_from_the_start(store)
-        assert asked_after == [snapshot.seq]
+        assert asked_after == [snapshot.place.seq]
 
         async def next_draw(one: Store) -> list[int]:
             return (await (await one.replicas.of(RUN)).read(lambda state: draw(state, 5))).tasks.tolist()

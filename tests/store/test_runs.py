@@ -14,7 +14,7 @@ from selector_api.store.errors import (
     UnknownTask,
 )
 from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.runs import Reported
+from selector_api.store.runs import Bookmark, Reported, Run, Snapshot
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,
@@ -430,22 +430,42 @@ async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Sto
 # --- snapshots ---
 
 
+async def places_in_log(store: Store, run: Run, events: int) -> list[Bookmark]:
+    """The places behind the first events of the run's log, of which selections make as many as asked for."""
+    for _ in range(events - 1):
+        await select(store, 1)
+    stretch = await store.runs.read_log(run, Bookmark(0))
+    assert stretch is not None
+    places = [Bookmark(0)]
+    for event in stretch.events:
+        places.append(places[-1].after([event]))
+    return places
+
+
 async def test_the_newest_snapshot_is_kept(store: Store) -> None:
-    await make_run(store)
+    await make_run(store, tasks=30)
     run = await store.runs.find(RUN)
+    places = await places_in_log(store, run, 7)
     for seq, data in ((5, b"five"), (3, b"three"), (5, b"other five"), (7, b"seven"), (6, b"six")):
-        await store.runs.save_snapshot(run, seq, data)
-    snapshot = await store.runs.snapshot(RUN)
-    assert snapshot is not None
-    assert (snapshot.incarnation, snapshot.seq, snapshot.data) == (run.incarnation, 7, b"seven")
+        await store.runs.save_snapshot(run, places[seq], data)
+    assert await store.runs.snapshot(RUN) == Snapshot(run.incarnation, places[7], b"seven")
+
+
+async def test_a_snapshot_of_a_log_that_went_on_differently_is_not_kept(store: Store) -> None:
+    await make_run(store, tasks=30)
+    run = await store.runs.find(RUN)
+    places = await places_in_log(store, run, 3)
+    await store.runs.save_snapshot(run, Bookmark(3, places[2].digest), b"of another log")
+    assert await store.runs.snapshot(RUN) is None
 
 
 async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
     await make_run(store)
     run = await store.runs.find(RUN)
+    place = (await places_in_log(store, run, 1))[1]
     await store.runs.delete(RUN)
-    await store.runs.save_snapshot(run, 5, b"five")
+    await store.runs.save_snapshot(run, place, b"one")
     assert await store.runs.snapshot(RUN) is None
     await store.runs.create(RUN, RunConfig(POOL))
-    await store.runs.save_snapshot(run, 5, b"five")
+    await store.runs.save_snapshot(run, place, b"one")
     assert await store.runs.snapshot(RUN) is None

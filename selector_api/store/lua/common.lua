@@ -19,6 +19,11 @@ local function append(kind, at, fields)
   return event
 end
 
+-- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know.
+local function digest_at(seq)
+  return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
+end
+
 -- A selection is open, then closed (committed or released), then complete (an outcome of every task counted).
 local function read_selection(id)
   local record = redis.call('HGET', SELECTIONS, id)

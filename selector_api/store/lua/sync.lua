@@ -1,12 +1,16 @@
 -- Close what is due and read what follows the events that the caller knows.
--- ARGV: incarnation, number of events known, number of events wanted, idempotency field or ''
--- Returns {unknown-run}, {replaced} (another incarnation), or
+-- ARGV: incarnation, number of events known, SHA-1 of the last of them or '', number of events wanted,
+--   idempotency field or ''
+-- Returns {unknown-run}, {replaced} (another incarnation, or a log that lost events which the caller knows), or
 --   {ok, length of the log, the field's `selected` event or '', events}.
+local known_incarnation, known, digest, wanted, field = unpack(ARGV)
+
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-run'} end
-if incarnation ~= ARGV[1] then return {'replaced'} end
+if incarnation ~= known_incarnation then return {'replaced'} end
+local first = tonumber(known)
+if digest ~= '' and digest ~= digest_at(first) then return {'replaced'} end
 
 expire_due(now())
-local first = tonumber(ARGV[2])
-local events = redis.call('LRANGE', LOG, first, first + tonumber(ARGV[3]) - 1)
-return {'ok', redis.call('LLEN', LOG), event_of_key(ARGV[4]) or '', events}
+local events = redis.call('LRANGE', LOG, first, first + tonumber(wanted) - 1)
+return {'ok', redis.call('LLEN', LOG), event_of_key(field) or '', events}

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, StreamingResponse
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference
+from selector_api.store.runs import Bookmark
 from selector_api.web import posteriors, problems
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
@@ -147,14 +148,14 @@ async def get_events(
     """The run's log: folding it gives the run's state."""
     run_read = await services.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
-    first = await services.runs.read_log(run_read, after)
+    first = await services.runs.read_log(run_read, Bookmark(after))
 
     async def lines() -> AsyncIterator[bytes]:
         seq, stretch = after, first
         while stretch is not None and stretch.events:
             yield b"".join(numbered_line(event, seq + place) for place, event in enumerate(stretch.events, 1))
             seq += len(stretch.events)
-            stretch = await services.runs.read_log(run_read, seq)
+            stretch = await services.runs.read_log(run_read, Bookmark(seq))
 
     return StreamingResponse(lines(), media_type=NDJSON)
 
