@@ -4,14 +4,15 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
 
-from ._exchange import Request, Steps, answer_of, exchange, nothing
-from .errors import ApiError, Forbidden, SelectorUnavailable, Unauthorized
+from ._exchange import Request, Steps, answer_of, exchange, file_of, nothing
+from .errors import ApiError, BatchTooLarge, Forbidden, SelectorUnavailable, Unauthorized
 from .fallback import Fallback, logger
 from .models import Outcome, PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
 
@@ -21,6 +22,8 @@ Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]
 # The service takes 32 MiB at a time; smaller batches keep a slow line within the timeout.
 BATCH_TASKS = 10_000
 BATCH_BYTES = 4 * 2**20
+
+PARQUET = "application/vnd.apache.parquet"
 
 # Seconds. A machine that is gone answers nothing at all, and the trainer waits this long to know.
 LONGEST_CONNECT = 5.0
@@ -65,6 +68,7 @@ class Calls:
         self.run = run
         self.max_retries = max_retries
         self.fallback = fallback
+        self._warned_of_replay = False
 
     def select(self, batch_size: int, key: str | None, explain: bool) -> Steps[Selection]:
         """One selection; its key is made here, once, so that all attempts ask for the same one."""
@@ -86,6 +90,17 @@ class Calls:
             selection = yield from exchange(request, answer_of(Selection), self._patience(fallback))
         except SelectorUnavailable as error:
             fallback.lost(error)
+            fallback.lost_selection = True
+            return fallback.select(run, batch_size, key)
+        except BatchTooLarge as error:
+            fallback.found(fallback.step)
+            if not fallback.lost_selection:
+                raise
+            logger.warning(
+                "the selector has too few tasks left, maybe since it still holds those of a selection that was "
+                "lost on its way here; this batch comes from the fallback: %s",
+                error,
+            )
             return fallback.select(run, batch_size, key)
         fallback.found(selection.step)
         return selection
@@ -98,7 +113,9 @@ class Calls:
         request = _report(selection, seen, final)
         fallback = self.fallback
         if fallback is None:
-            return (yield from exchange(request, answer_of(Receipt), self.max_retries))
+            receipt = yield from exchange(request, answer_of(Receipt), self.max_retries)
+            self._check_replay(selection, receipt)
+            return receipt
         spooled = fallback.spool.put(request.content)
         try:
             yield from self._send_spooled(fallback)
@@ -114,6 +131,7 @@ class Calls:
         else:
             fallback.spool.remove(spooled)
             fallback.found(receipt.step)
+            self._check_replay(selection, receipt)
             return receipt
         finally:
             fallback.spool.release(spooled)
@@ -132,6 +150,20 @@ class Calls:
         """Say so if reports are left for the folder's next client."""
         if self.fallback is not None and (waiting := len(self.fallback.spool)):
             logger.warning("%d reports wait in %s for the next client", waiting, self.fallback.spool.folder)
+
+    def _check_replay(self, selection: Selection, receipt: Receipt) -> None:
+        """Warn, once, if a selection was made before and all its reported outcomes had been counted before."""
+        if self._warned_of_replay or not selection.replayed:
+            return
+        if receipt.accepted == 0 and receipt.duplicates > 0:
+            self._warned_of_replay = True
+            logger.warning(
+                "run %r: the outcomes of selection %s had all been reported before and do not count again. "
+                "Harmless if this training resumes; but one run per training: a restart from scratch needs "
+                "a new run",
+                selection.run,
+                selection.selection,
+            )
 
     def _patience(self, fallback: Fallback) -> int:
         return 0 if fallback.away else self.max_retries
@@ -219,6 +251,16 @@ class Calls:
             headers={"Accept": "application/json"},
         )
         return exchange(request, answer_of(PosteriorPage), self.max_retries)
+
+    def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Steps[None]:
+        """`GET /runs/{run}/posteriors` as one Parquet file."""
+        request = Request(
+            "GET",
+            _path("runs", self.run_or(run), "posteriors"),
+            headers={"Accept": PARQUET},
+            file=Path(path),
+        )
+        return exchange(request, file_of(PARQUET), self.max_retries)
 
     def events(self, run: str | None, after: int) -> Request:
         """The request of `GET /runs/{run}/events`, whose answer is a stream."""

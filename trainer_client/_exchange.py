@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -37,13 +38,17 @@ LONGEST_RETRY_AFTER = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """A request to send; `path` is relative to the service's address."""
+    """A request to send; `path` is relative to the service's address.
+
+    With `file`, a successful answer's body is streamed there, from the file's start at every attempt.
+    """
 
     method: str
     path: str
     content: bytes = b""
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of httpx's `request` and `stream`."""
@@ -99,6 +104,16 @@ def answer_of(model: type[Answer]) -> Reader[Answer]:
             return model.model_validate_json(response.content)
         except ValueError as error:
             raise _not_the_selector(response) from error
+
+    return read
+
+
+def file_of(media_type: str) -> Reader[None]:
+    """A reader of answers that went to a file; one of another type is none of the selector's."""
+
+    def read(response: httpx.Response) -> None:
+        if _media_type(response) != media_type:
+            raise _not_the_selector(response)
 
     return read
 
@@ -189,13 +204,17 @@ def _kind(status: int, code: str) -> type[ApiError]:
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
-    if response.headers.get("Content-Type", "").partition(";")[0].strip() != "application/problem+json":
+    if _media_type(response) != "application/problem+json":
         return {}
     try:
         problem = response.json()
     except ValueError:
         return {}
     return problem if isinstance(problem, dict) else {}
+
+
+def _media_type(response: httpx.Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip()
 
 
 def _not_the_selector(response: httpx.Response) -> SelectorUnavailable:

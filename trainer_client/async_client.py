@@ -1,6 +1,7 @@
 """The asynchronous client: the twin of `client`, call by call."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from ._calls import Calls, Outcomes, http_options
-from ._exchange import EventLines, Outcome, Steps, Wait, accepted, pause
+from ._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
 from .errors import SelectorUnavailable
 from .fallback import Fallback
 from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
@@ -19,8 +20,8 @@ T = TypeVar("T")
 class AsyncSelectorClient:
     """`SelectorClient` for asyncio: the same arguments, calls, promises and errors, to be awaited.
 
-    Tasks of one event loop may share it. With a fallback, a report is written to disk within the event loop,
-    which takes milliseconds on a local disk.
+    Tasks of one event loop may share it. What goes to disk (with a fallback a report, or a download) is written
+    within the event loop, milliseconds at a time on a local disk.
     """
 
     def __init__(
@@ -110,6 +111,10 @@ class AsyncSelectorClient:
                 return
             cursor = page.next
 
+    async def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
+        """See `SelectorClient.download_posteriors`."""
+        await self._run(self._calls.download_posteriors(run, path))
+
     async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """See `SelectorClient.events`."""
         attempt = 0
@@ -165,10 +170,22 @@ class AsyncSelectorClient:
                     await asyncio.sleep(step.seconds)
                     continue
                 try:
-                    outcome = await self._http.request(**step.arguments())
+                    outcome = await self._send(step)
                 except httpx.TransportError as error:
                     outcome = error
         except StopIteration as finished:
             return finished.value
         finally:
             steps.close()
+
+    async def _send(self, request: Request) -> httpx.Response:
+        if request.file is None:
+            return await self._http.request(**request.arguments())
+        async with self._http.stream(**request.arguments()) as response:
+            if not response.is_success:
+                await response.aread()
+                return response
+            with request.file.open("wb") as file:
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk)
+        return response

@@ -1,5 +1,6 @@
 """The synchronous client."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from ._calls import Calls, Outcomes, http_options
-from ._exchange import EventLines, Outcome, Steps, Wait, accepted, pause
+from ._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
 from .errors import SelectorUnavailable
 from .fallback import Fallback
 from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
@@ -52,7 +53,9 @@ class SelectorClient:
 
         The same `key` (1 to 256 characters) always gets the same selection, also after a restart: a trainer
         passes something like "step-12". Without one, every call gets a new selection. With `explain` the
-        selection says why each task was chosen. Raises `BatchTooLarge` if fewer tasks can be drawn now.
+        selection says why each task was chosen. Raises `BatchTooLarge` if fewer tasks can be drawn now; once a
+        selection was lost, the fallback (if there is one) draws the batch instead, since the service may hold
+        the lost one's tasks until its lease ends.
         """
         return self._run(self._calls.select(batch_size, key, explain))
 
@@ -61,7 +64,8 @@ class SelectorClient:
 
         `outcomes` are `Outcome`s, or a mapping of each task's id to the rewards of its rollouts, each in
         [0, 1]. `final` says that no more will come, so the selection commits without its missing tasks, or is
-        released if there were none at all. Reporting again changes nothing.
+        released if there were none at all. Reporting again changes nothing; a log warning says so when a
+        replayed selection is reported again.
         Raises ValueError if `outcomes` is empty and not final, or names a task of another selection.
         """
         return self._run(self._calls.report(selection, outcomes, final))
@@ -131,7 +135,10 @@ class SelectorClient:
         self._run(self._calls.delete_run(run))
 
     def posteriors(self, run: str | None = None, *, task: str | None = None) -> Iterator[PosteriorRow]:
-        """The posterior of every task of the pool, or of one `task`, fetched page by page."""
+        """The posterior of every task of the pool, or of one `task`, fetched page by page.
+
+        A commit between two pages shows in the later one; `download_posteriors` gives one state.
+        """
         cursor: str | None = None
         while True:
             page = self._run(self._calls.posteriors(run, task, cursor))
@@ -139,6 +146,14 @@ class SelectorClient:
             if page.next is None:
                 return
             cursor = page.next
+
+    def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
+        """Write the posterior of every task of the pool, in one state of the run, to a Parquet file.
+
+        The columns are the fields of `PosteriorRow`. The file is replaced as the answer comes in, so an error
+        on the way leaves a part of it; a refusal leaves what was there. Raises OSError if it cannot be written.
+        """
+        self._run(self._calls.download_posteriors(run, path))
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[dict[str, Any]]:
         """The run's log from the event after `after` on; a broken stream is taken up where it broke."""
@@ -193,10 +208,22 @@ class SelectorClient:
                     time.sleep(step.seconds)
                     continue
                 try:
-                    outcome = self._http.request(**step.arguments())
+                    outcome = self._send(step)
                 except httpx.TransportError as error:
                     outcome = error
         except StopIteration as finished:
             return finished.value
         finally:
             steps.close()
+
+    def _send(self, request: Request) -> httpx.Response:
+        if request.file is None:
+            return self._http.request(**request.arguments())
+        with self._http.stream(**request.arguments()) as response:
+            if not response.is_success:
+                response.read()
+                return response
+            with request.file.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+        return response

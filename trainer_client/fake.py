@@ -6,8 +6,8 @@
 It answers the HTTP calls of the contract: pools, runs, selections with keys and leases, reports with their
 deduplication (partial, final, late, unsolicited), posteriors, the event log, and problem documents. Its clock
 moves only when told to, and it can go away, fail and lose replies. It is not the method: batches are drawn
-uniformly whatever the policy says, posteriors follow the update without implicit evidence, and Parquet,
-policies' domains and token scopes are not there.
+uniformly whatever the policy says, posteriors follow the update without implicit evidence, and Parquet (which
+it neither takes nor gives), policies' domains and token scopes are not there.
 """
 
 import json
@@ -136,7 +136,10 @@ class FakeSelector:
                 del self._runs[self._run(name).name]
                 return httpx.Response(204)
             case "GET", ["runs", name, "posteriors"]:
-                page = self._run(name).posteriors(params.get("task"), int(params.get("cursor", 0)))
+                run = self._run(name)
+                if request.headers.get("Accept") == "application/vnd.apache.parquet":
+                    raise Problem(406, "not-acceptable", "Accept: the fake gives posteriors as JSON only.")
+                page = run.posteriors(params.get("task"), int(params.get("cursor", 0)))
                 return httpx.Response(200, json=page)
             case "GET", ["runs", name, "events"]:
                 events = self._run(name).events[int(params.get("after", 0)) :]

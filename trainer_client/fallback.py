@@ -5,6 +5,9 @@ its outcomes in a folder on disk. They are sent, oldest first, with the next cal
 Outcomes of batches that the client drew itself are sent without a selection, under the batch's id as their key.
 The service counts each task of a selection, or of a key, once. So nothing is lost and nothing counts twice:
 whatever is sent again, by this process, by its successor or by another one on the same folder, does no harm.
+
+A selection whose reply was lost keeps its tasks leased at the service. So from then on, when the service has
+too few tasks for a batch, the client draws that batch itself too, with a warning.
 """
 
 import json
@@ -116,9 +119,13 @@ class Fallback:
 
     `tasks` are the ids to draw from, at least as many as the largest batch; they should be tasks of the run's
     pool, since the service refuses outcomes of others. `folder` is where unsent reports wait; give each
-    service its own. `seed` and a selection's key settle the draw, so equal keys get equal batches on every
-    rank and after a restart; without a key every batch is another. Raises ValueError if `tasks` is empty or
-    holds an id twice.
+    service its own. `seed` and a selection's key settle the draw, so a process that falls back again under the
+    same key, also after a restart, gets the same batch; without a key every batch is another.
+
+    Ranks that each ask for themselves may differ: one falls back while another still gets the service's answer.
+    Select on one rank and broadcast the selection to the others, as `integrations.trl` does.
+
+    Raises ValueError if `tasks` is empty or holds an id twice.
     """
 
     def __init__(self, tasks: Sequence[str], folder: str | os.PathLike[str], *, seed: int = 0):
@@ -128,6 +135,7 @@ class Fallback:
         self.seed = seed
         self.spool = Spool(folder)
         self.away = False
+        self.lost_selection = False
         self.step = 0
 
     def select(self, run: str, batch_size: int, key: str) -> Selection:

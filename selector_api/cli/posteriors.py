@@ -1,6 +1,7 @@
 """`bots posteriors`: what a run knows about every task."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ def export(
 ) -> None:
     """Write the posterior of every task of a run to a file.
 
-    The columns are task, mean, sd, alpha, beta, selected (how often)
+    All rows are of one step, also while the run goes on. The columns are task, mean, sd, alpha, beta, selected (how often)
     and last_step (of its last commit). The file appears when it is
     complete.
 
@@ -31,13 +32,22 @@ def export(
         bots posteriors export my-run posteriors.parquet
     """
     from .output import moving, progress_bar, replacing
-    from .posterior_files import WRITERS
+    from .posterior_files import COLUMNS, WRITERS
+    from .row_files import ParquetRows
 
-    write = WRITERS.get(file.suffix.lower())
-    if write is None:
-        raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {', '.join(WRITERS)}", MISTAKE)
-    with service(url, token) as client, progress_bar() as bar, replacing(file) as unfinished:
-        total = client.run_status(run).tasks
-        rows = moving(bar, "posteriors", enumerate(client.posteriors(run)), total)
-        written = write(unfinished, rows)
-    typer.echo(f"{file}: {written:,} tasks")
+    suffix = file.suffix.lower()
+    if suffix != ".parquet" and suffix not in WRITERS:
+        suffixes = ", ".join([".parquet", *WRITERS])
+        raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}", MISTAKE)
+    with service(url, token) as client, replacing(file) as unfinished:
+        if suffix == ".parquet":
+            client.download_posteriors(unfinished, run)
+            table = ParquetRows(unfinished, COLUMNS)
+        else:
+            with TemporaryDirectory(prefix="bots-") as folder, progress_bar() as bar:
+                downloaded = Path(folder, "posteriors.parquet")
+                client.download_posteriors(downloaded, run)
+                table = ParquetRows(downloaded, COLUMNS)
+                rows = ((row.position, row.values) for row in table)
+                WRITERS[suffix](unfinished, moving(bar, "posteriors", rows, table.total))
+    typer.echo(f"{file}: {table.total:,} tasks")

@@ -224,12 +224,13 @@ class BetaPosterior:
 
     def _decay_since(self, written: IntArray) -> DoubleDouble:
         """(1−λ)^(step − written)."""
-        while len(self._decay.hi) <= self._step:
+        while len(self._decay.hi) <= self._step and self._decay.hi[-1] > 0.0:
             # Doubling: the second half of the table is its first half times one power.
             known = len(self._decay.hi)
             last = self._decay.take(slice(known - 1, known)).times(self._kept)
             self._decay = self._decay.joined(self._decay.times(last))
-        return self._decay.take(self._step - written)
+        # Once a power is 0 all further ones are.
+        return self._decay.take(np.minimum(self._step - written, len(self._decay.hi) - 1))
 
     def _noticeable(self, rows: slice) -> BoolArray:
         decay = self._decay_since(self._written[rows]).hi

@@ -148,25 +148,24 @@ class RunConfig:
             TypeError: an unknown field.
         """
         values = dict(values)
-        if "posterior" in values:
-            posterior = dict(values["posterior"])
-            if "prior" in posterior:
-                posterior["prior"] = tuple(posterior["prior"])
-            values["posterior"] = _from_typed(_POSTERIORS, posterior)
-        if "implicit" in values:
-            values["implicit"] = _from_typed(_IMPLICITS, values["implicit"])
-        if "policy" in values:
-            values["policy"] = _from_typed(_POLICIES, values["policy"])
+        for name, kinds in (("posterior", _POSTERIORS), ("implicit", _IMPLICITS), ("policy", _POLICIES)):
+            if name in values:
+                values[name] = _from_typed(kinds, values[name])
         return cls(**values)
+
+    @property
+    def references(self) -> tuple[str, str] | None:
+        """The (weak, strong) references by whose rates this run tells tasks apart, None if by none."""
+        return (
+            (self.implicit.weak, self.implicit.strong) if isinstance(self.implicit, Interpolation) else None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, every default written out."""
-        posterior = _to_typed(self.posterior)
-        posterior["prior"] = list(self.posterior.prior)
         return {
             "pool": self.pool,
             "seed": self.seed,
-            "posterior": posterior,
+            "posterior": _to_typed(self.posterior),
             "implicit": _to_typed(self.implicit),
             "policy": _to_typed(self.policy),
             "lease_seconds": self.lease_seconds,
@@ -175,9 +174,12 @@ class RunConfig:
 
 
 def _from_typed(kinds: Mapping[str, type], values: Mapping[str, Any]) -> Any:
-    values = dict(values)
-    return kinds[values.pop("type")](**values)
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kinds[str(fields.pop("type"))](**fields)
 
 
 def _to_typed(value: Any) -> dict[str, Any]:
-    return {"type": value.type} | {name: entry for name, entry in asdict(value).items() if entry is not None}
+    fields = {
+        name: list(entry) if isinstance(entry, tuple) else entry for name, entry in asdict(value).items()
+    }
+    return {"type": value.type} | {name: entry for name, entry in fields.items() if entry is not None}

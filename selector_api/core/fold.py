@@ -14,7 +14,7 @@ Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
 
     Raises:
         UnreadableLog: an unknown event or version, or a log that does not begin with `created`.
-        ValueError: the table lacks tasks of the event.
+        ValueError: the table or the run lacks tasks of the event.
     """
     kind = event["type"]
     if kind == "created":
@@ -85,7 +85,7 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
 
 
 def _select(state: RunState, event: Mapping[str, Any]) -> None:
-    tasks = state.table.find(event["tasks"])
+    tasks = _indices(state, event["tasks"])
     state.leased[event["selection"]] = tasks
     state.selections += 1
     by_domain = state.config.policy.domains is not None
@@ -97,7 +97,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
         del state.leased[event["selection"]]
         state.committed += 1
     outcomes = event["outcomes"]
-    tasks = state.table.find([outcome["task"] for outcome in outcomes])
+    tasks = _indices(state, [outcome["task"] for outcome in outcomes])
     successes = np.array([outcome["successes"] for outcome in outcomes], np.float64)
     trials = np.array([outcome["trials"] for outcome in outcomes], np.float64)
 
@@ -106,6 +106,15 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.step += 1
     state.history.record_commit(tasks, state.step)
     state.recent.append(_effective(state, tasks, successes, trials))
+
+
+def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
+    tasks = state.table.find(ids)
+    if len(tasks) and not 0 <= tasks.min() <= tasks.max() < state.size:
+        raise ValueError(
+            "the event names a task that the run does not have: fold the log with its pool's table"
+        )
+    return tasks
 
 
 def _effective(

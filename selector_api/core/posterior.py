@@ -6,12 +6,15 @@ the others are individuals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.bots import BetaPosterior
 from selector_api.core.classes import Classes
+from selector_api.core.config import BotsPosterior
 
 
 class Marginals(Protocol):
@@ -89,5 +92,17 @@ class Posterior(Protocol):
         ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything that `restored` needs beside configuration and classes."""
+        """Everything that `restored_posterior` needs beside configuration and classes."""
         ...
+
+
+def initial_posterior(config: BotsPosterior) -> Posterior:
+    """The posterior of this configuration, of no tasks yet."""
+    return BetaPosterior(config)
+
+
+def restored_posterior(
+    config: BotsPosterior, classes: Classes, arrays: Mapping[str, np.ndarray]
+) -> Posterior:
+    """The posterior of this configuration whose `to_arrays` gave `arrays`, bit for bit."""
+    return BetaPosterior.restored(config, classes, arrays)

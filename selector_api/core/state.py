@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from selector_api.core.arrays import IntArray
-from selector_api.core.bots import BetaPosterior
 from selector_api.core.classes import Classes
-from selector_api.core.config import Interpolation, RunConfig, ShufflePolicy
+from selector_api.core.config import RunConfig, ShufflePolicy
 from selector_api.core.implicit import Predictor, predictor
-from selector_api.core.posterior import Posterior
+from selector_api.core.posterior import Posterior, initial_posterior, restored_posterior
 from selector_api.core.table import TaskTable
 
 WHOLE_POOL = -1
@@ -138,8 +137,8 @@ class RunState:
             config=config,
             table=TaskTable.empty(),
             size=0,
-            classes=_no_classes(config),
-            posterior=BetaPosterior(config.posterior),
+            classes=Classes.of(config.references),
+            posterior=initial_posterior(config.posterior),
             predictor=predictor(config.implicit),
             history=History(isinstance(config.policy, ShufflePolicy)),
         )
@@ -222,7 +221,7 @@ class RunState:
         """
         state = cls.initial(RunConfig.from_dict(header["config"]))
         known = Classes(
-            state.classes.references,
+            state.config.references,
             arrays["classes.domain"],
             arrays["classes.weak"],
             arrays["classes.strong"],
@@ -230,7 +229,7 @@ class RunState:
         )
         state.classes = known  # so that the classes keep their numbers
         state.grow(table, header["size"])
-        state.posterior = BetaPosterior.restored(
+        state.posterior = restored_posterior(
             state.config.posterior, state.classes, _part(arrays, "posterior")
         )
         state.history = History.restored(
@@ -245,11 +244,6 @@ class RunState:
             for commit in header["recent"]
         )
         return state
-
-
-def _no_classes(config: RunConfig) -> Classes:
-    implicit = config.implicit
-    return Classes.of((implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else None)
 
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

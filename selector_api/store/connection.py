@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from selector_api.store.errors import StoreUnavailable, UnsupportedServer
@@ -18,7 +26,18 @@ log = logging.getLogger(__name__)
 
 _OLDEST_REDIS = (7, 0)
 _OLDEST_VALKEY = (7, 2)
-_TRANSIENT_ERRORS = ("BUSY ", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN")
+_DEADLINE_SECONDS = 10.0
+"""For one command with all that redis-py does around it: waiting for a connection, connecting, retrying."""
+_UNAVAILABLE = (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisConnectionError,
+    RedisTimeoutError,
+    TryAgainError,
+)
+_TRANSIENT_ERRORS = ("BUSY ", "MISCONF", "NOREPLICAS")
 """How those of the server's refusals begin that redis-py has no class for and that pass with time."""
 
 
@@ -39,8 +58,11 @@ class StoreClient(Redis):
             StoreUnavailable: no connection, no reply, or the server accepts no writes at the moment.
         """
         try:
-            return await super().execute_command(*args, **options)
-        except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                return await super().execute_command(*args, **options)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error
+        except _UNAVAILABLE as error:
             raise StoreUnavailable(f"Redis is not available: {error}") from error
         except ResponseError as error:
             if str(error).startswith(_TRANSIENT_ERRORS):
@@ -67,8 +89,7 @@ def connect(url: str, max_connections: int = 50) -> StoreClient:
         max_connections=max_connections,
         timeout=5,
         socket_connect_timeout=5,
-        socket_timeout=15,
-        health_check_interval=30,
+        socket_timeout=_DEADLINE_SECONDS / 2,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=4),
     )
     return StoreClient(pool)

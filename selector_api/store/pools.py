@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha1
 
 import numpy as np
 
@@ -55,6 +56,8 @@ class _Copy:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     incarnation: str = ""
     chunks: int = 0
+    last_digest: str = ""
+    """SHA-1 of the last chunk, by which one notices that Redis lost chunks."""
     table: TaskTable = field(default_factory=TaskTable.empty)
 
 
@@ -193,17 +196,23 @@ class Pools:
         async with copy.lock:
             while True:
                 status, *reply = await self._scripts.pool(
-                    "pool_read", pool_keys(pool), copy.incarnation, copy.chunks, _CHUNKS_A_READ
+                    "pool_read",
+                    pool_keys(pool),
+                    copy.incarnation,
+                    copy.chunks,
+                    copy.last_digest,
+                    _CHUNKS_A_READ,
                 )
                 if status == b"unknown-pool":
                     self._copies.drop(pool)
                     raise UnknownPool(pool)
-                incarnation, chunks, content = reply[0].decode(), reply[1], reply[2]
-                if incarnation != copy.incarnation:
+                incarnation, known, chunks, content = reply[0].decode(), *reply[1:]
+                if known == 0:
                     copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
                 if content:
                     copy.table = await self._worker.run(_extended, copy.table, content)
                     copy.chunks += len(content)
+                    copy.last_digest = sha1(content[-1], usedforsecurity=False).hexdigest()
                 if copy.chunks >= chunks:
                     return copy
 

@@ -34,15 +34,15 @@ from selector_api.store.errors import (
 from selector_api.store.keys import anonymous_field, select_field
 from selector_api.store.pools import Pools
 from selector_api.store.recent import Recent
-from selector_api.store.runs import Bookmark, Run, Runs
+from selector_api.store.runs import Bookmark, Drawn, Run, Runs
 from selector_api.store.worker import Worker
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_QUICK_BYTES = 32 * 1024
-"""Events of this size together are folded in about a millisecond, which is not worth a thread."""
+_QUICK = 32 * 1024
+"""Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
 _JOINING = ("created", "grown")
 """The events by which tasks join; their work grows with the pool."""
 
@@ -119,7 +119,7 @@ class Replica:
             TooFewTasks: fewer tasks can be drawn now (from `core.select`).
             KeyConflict: the key was used with another batch size.
             NotExplained: the key was used without `explain`.
-            Overloaded: other processes kept moving the run on while this one drew.
+            Overloaded: other processes kept selecting from the run while this one drew.
         """
         field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
         deadline = time.monotonic() + self._patience
@@ -140,12 +140,12 @@ class Replica:
                 }
                 if explain:
                     fields["explain"] = explained
-                appended = await self._runs.append_selection(run, self._place.seq, field, selection, fields)
+                drawn_from = Drawn(self._place, state.selections, state.size)
+                appended = await self._runs.append_selection(run, drawn_from, field, selection, fields)
                 if appended is not None:
-                    made, event = appended
-                    if made:
-                        await self._fold(run, [event])
-                    return _selected(event, batch_size, explain, replayed=not made)
+                    if appended.seq == self._place.seq + 1:
+                        await self._fold(run, [appended.event])
+                    return _selected(appended.event, batch_size, explain, replayed=appended.seq is None)
                 if time.monotonic() > deadline:
                     raise Overloaded(f"run {self._name!r} has too many callers at once: try again later")
 
@@ -199,7 +199,8 @@ class Replica:
         if not lines:
             return
         try:
-            quick = sum(map(len, lines)) <= _QUICK_BYTES
+            classes = 0 if self._state is None else len(self._state.classes)
+            quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
             if quick:
                 events = decode_events(lines, self._place.seq + 1)
             else:

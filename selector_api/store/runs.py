@@ -80,6 +80,26 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The state that a selection was drawn from."""
+
+    place: Bookmark
+    selections: int
+    """Number of selections made before."""
+    tasks: int
+    """Number of the run's tasks."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    """A selection in the log."""
+
+    event: bytes
+    seq: int | None
+    """Of the event if it was appended now; None if its idempotency field was known and stands for it."""
+
+
+@dataclass(frozen=True)
 class Reported:
     """What became of a report."""
 
@@ -204,32 +224,34 @@ class Runs:
         return Stretch(events, length, replay or None)
 
     async def append_selection(
-        self, run: Run, drawn_from: int, field: str, selection: str, fields: dict[str, Any]
-    ) -> tuple[bool, bytes] | None:
-        """Append a selection that was drawn from the state after `drawn_from` events.
+        self, run: Run, drawn_from: Drawn, field: str, selection: str, fields: dict[str, Any]
+    ) -> Appended | None:
+        """Append a selection.
 
         `field` is its idempotency field; `fields` are those of the event but `at` and `expires_at`.
 
         Returns:
-            Whether it was made now, and the event (its own, or the one that its field stands for); None if
-            the run has moved on, and nothing was appended.
+            None if other selections, or tasks, came since it was drawn; then nothing was appended.
 
         Raises:
             UnknownRun: the run was deleted.
         """
-        status, *events = await self._scripts.run(
+        status, *reply = await self._scripts.run(
             "select",
             run_keys(run.name),
             run.incarnation,
-            drawn_from,
+            drawn_from.place.seq,
+            drawn_from.place.digest,
+            drawn_from.selections,
+            drawn_from.tasks,
             field,
             selection,
             run.lease_ms,
-            event_fields({"selection": selection, **fields}),
+            event_fields({"selection": selection, "drawn_from": drawn_from.place.seq, **fields}),
         )
         if not _still_there(run.name, status) or status == b"moved":
             return None
-        return status == b"made", events[0]
+        return Appended(reply[0], reply[1] if status == b"made" else None)
 
     async def report(
         self, name: str, selection: str, outcomes: Sequence[Outcome], final: bool = False

@@ -8,26 +8,29 @@ length is known.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from selector_api.settings import MEBIBYTE
 from selector_api.web.problems import INVALID_PARQUET, Problem
+from selector_api.web.task_limits import refuse_too_many
 
 MAX_CELLS = 4_000_000
-"""Most values in a file: a million tasks with a domain and two references."""
+"""Most values in a file: sixteen a task where there are as many tasks as there may be."""
 MAX_UNPACKED_BYTES = 512 * MEBIBYTE
 _MAX_TEXT = 256
 _COLUMNS = ["id", "domain", "references"]
 
 
-def read_rows(body: bytes) -> list[dict[str, Any]]:
-    """The file's rows, without their nulls.
+def slices_of_rows(body: bytes, size: int) -> Iterator[list[dict[str, Any]]]:
+    """The file's rows, without their nulls, `size` at a time.
 
     Raises:
-        Problem: invalid-parquet.
+        Problem: invalid-parquet or payload-too-large.
     """
     try:
         file = pq.ParquetFile(io.BytesIO(body))
@@ -38,10 +41,11 @@ def read_rows(body: bytes) -> list[dict[str, Any]]:
         table = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts).read()
         if any(_longest_text(chunk) > _MAX_TEXT for column in table.columns for chunk in column.chunks):
             raise Problem(INVALID_PARQUET, "body: ids, domains and references have at most 256 characters")
-        rows = table.to_pylist(maps_as_pydicts="strict")
+        for start in range(0, table.num_rows, size):
+            rows = table.slice(start, size).to_pylist(maps_as_pydicts="strict")
+            yield [_without_nulls(row) for row in rows]
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
-    return [_without_nulls(row) for row in rows]
 
 
 def _refuse_columns(schema: pa.Schema) -> None:
@@ -74,6 +78,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _refuse_size(metadata: pq.FileMetaData) -> None:
+    refuse_too_many(metadata.num_rows)
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     cells = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
     if cells > MAX_CELLS:
@@ -88,7 +93,7 @@ def _longest_text(array: pa.Array) -> int:
     if isinstance(array, pa.MapArray):
         return _longest_text(array.keys)
     if isinstance(array, pa.DictionaryArray):
-        return max((len(text) for text in array.dictionary.to_pylist()), default=0)
+        return pc.max(pc.utf8_length(array.dictionary)).as_py() or 0
     return 0  # numbers
 
 

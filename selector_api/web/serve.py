@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from selector_api.settings import Settings
 from selector_api.store.connection import check_server
@@ -28,7 +29,10 @@ def configure_logging(settings: Settings) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks: the others show local variables, and with them tokens.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -59,7 +63,8 @@ def serve(settings: Settings) -> None:
         SystemExit: the address is taken.
     """
     configure_logging(settings)
-    asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
 from selector_api.store.pools import Pools
@@ -12,7 +13,7 @@ from selector_api.store.replicas import Replicas
 from selector_api.store.runs import Runs
 from selector_api.store.store import Store
 from selector_api.web.metrics import Metrics
-from selector_api.web.schemas.common import Id
+from selector_api.web.schemas.common import Name
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Services:
 
     store: Store
     metrics: Metrics
+    import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
 
     @property
     def pools(self) -> Pools:
@@ -43,6 +46,5 @@ def _services(request: Request) -> Services:
 
 
 Use = Annotated[Services, Depends(_services)]
-# A slash, even a quoted one, makes another address.
-PoolName = Annotated[Id, Path(pattern="^[^/]+$", description="The pool's name")]
-RunName = Annotated[Id, Path(pattern="^[^/]+$", description="The run's name")]
+PoolName = Annotated[Name, Path(description="The pool's name")]
+RunName = Annotated[Name, Path(description="The run's name")]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from selector_api.store.codec import TaskRows
 from selector_api.web.errors import explain_validation
 from selector_api.web.json_body import read_json
-from selector_api.web.parquet_rows import read_rows
+from selector_api.web.parquet_rows import slices_of_rows
 from selector_api.web.problems import (
     INVALID_JSON,
     INVALID_REQUEST,
@@ -18,43 +19,64 @@ from selector_api.web.problems import (
     Problem,
 )
 from selector_api.web.schemas.pools import TaskItem
+from selector_api.web.task_limits import refuse_too_many
 
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 PARQUET = "application/vnd.apache.parquet"
 
+_SLICE = 1_000
+"""Tasks converted and validated at a time: until such a call is done no other thread runs, the event loop's
+included."""
+
 _tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
 
 
-def read_tasks(content_type: str, body: bytes) -> list[TaskItem]:
-    """The tasks in a body of this type.
+def read_tasks(content_type: str, body: bytes) -> TaskRows:
+    """The tasks in a body of this type. Takes seconds for a large one: call it beside the event loop.
 
     Raises:
-        Problem: unsupported-media-type, invalid-json, invalid-parquet or invalid-request.
+        Problem: unsupported-media-type, payload-too-large, invalid-json, invalid-parquet or invalid-request.
     """
-    readers: dict[str, Callable[[bytes], list[TaskItem]]] = {
-        NDJSON: _read_ndjson,
-        JSON: _read_json,
-        PARQUET: _read_parquet,
+    # By type: how it is read, what a task's place is called, and the number of the first place.
+    readers: dict[str, tuple[Callable[[bytes], Iterator[list[Any]]], str, int]] = {
+        NDJSON: (_slices_of_ndjson, "line", 1),
+        JSON: (_slices_of_json, "task", 0),
+        PARQUET: (_slices_of_parquet, "row", 0),
     }
     reader = readers.get(content_type.partition(";")[0].strip().lower())
     if reader is None:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Content-Type: send one of {', '.join(readers)}")
-    tasks = reader(body)
-    if not tasks:
+    slices, unit, first = reader
+    ids: list[str] = []
+    domains: list[str] = []
+    references: list[dict[str, float]] = []
+    for values in slices(body):
+        tasks = _validated(values, unit, first + len(ids))
+        ids += [task.id for task in tasks]
+        domains += [task.domain for task in tasks]
+        references += [task.references for task in tasks]
+    if not ids:
         raise Problem(INVALID_REQUEST, "body: it holds no task")
-    return tasks
+    return TaskRows(ids, domains, references)
 
 
-def _read_json(body: bytes) -> list[TaskItem]:
-    return _validated(_json("body", body), "task", first=0)
+def _slices_of_json(body: bytes) -> Iterator[list[Any]]:
+    values = _json("body", body)
+    if not isinstance(values, list):
+        raise Problem(INVALID_REQUEST, "body: it must be an array of tasks")
+    refuse_too_many(len(values))
+    for start in range(0, len(values), _SLICE):
+        yield values[start : start + _SLICE]
 
 
-def _read_ndjson(body: bytes) -> list[TaskItem]:
-    lines = body.removesuffix(b"\n").split(b"\n") if body else []
-    return _validated(
-        [_json(f"line {number}", line) for number, line in enumerate(lines, 1)], "line", first=1
-    )
+def _slices_of_ndjson(body: bytes) -> Iterator[list[Any]]:
+    text = body.removesuffix(b"\n")
+    refuse_too_many(text.count(b"\n") + 1)
+    lines = text.split(b"\n") if body else []
+    for start in range(0, len(lines), _SLICE):
+        part = lines[start : start + _SLICE]
+        yield [_json(f"line {number}", line) for number, line in enumerate(part, start + 1)]
 
 
 def _json(place: str, text: bytes) -> Any:
@@ -64,16 +86,18 @@ def _json(place: str, text: bytes) -> Any:
         raise Problem(INVALID_JSON, f"{place}: {error.msg}") from error
 
 
-def _read_parquet(body: bytes) -> list[TaskItem]:
-    return _validated(read_rows(body), "row", first=0)
+def _slices_of_parquet(body: bytes) -> Iterator[list[Any]]:
+    return slices_of_rows(body, _SLICE)
 
 
-def _validated(values: Any, unit: str, first: int) -> list[TaskItem]:
+def _validated(values: list[Any], unit: str, first: int) -> list[TaskItem]:
+    """The tasks of a slice whose first one has the place `first`."""
     try:
         return _tasks.validate_python(values)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         for entry in errors:
-            if entry["loc"] and isinstance(entry["loc"][0], int):
-                entry["loc"] = (f"{unit} {entry['loc'][0] + first}", *entry["loc"][1:])
+            place, *inside = entry["loc"]
+            assert isinstance(place, int)
+            entry["loc"] = (f"{unit} {first + place}", *inside)
         raise Problem(INVALID_REQUEST, explain_validation(errors)) from error

@@ -100,7 +100,9 @@ def prepare(
     model, tokenizer = make_model(), make_tokenizer()
     with console.status("teaching") as status:
         step = 0
-        for step, accuracy in teach(model, tokenizer, examples, validation, goals, setting.most_teaching_steps):
+        for step, accuracy in teach(
+            model, tokenizer, examples, validation, goals, setting.most_teaching_steps
+        ):
             status.update(f"teaching: step {step}, accuracy {accuracy:.3f} of {setting.strong_accuracy}")
     console.print(
         f"A model of {model.num_parameters():,} parameters, {step} supervised steps. Its checkpoints at accuracy "
@@ -141,7 +143,9 @@ def train(
     for arm in arms.values():
         arm.start()
     with Live(live_table(records, setting.steps), console=console, refresh_per_second=4) as live:
-        while any(not arm.evaluations or arm.evaluations[-1].step < setting.steps for arm in records.values()):
+        while any(
+            not arm.evaluations or arm.evaluations[-1].step < setting.steps for arm in records.values()
+        ):
             try:
                 records.add(progress.get(timeout=1))
                 live.update(live_table(records, setting.steps))

@@ -132,7 +132,9 @@ def pass_rates(
                 attention_mask=prompts["attention_mask"],
                 generation_config=sampling,
             )
-            texts = tokenizer.batch_decode(output[:, prompts["input_ids"].shape[1] :], skip_special_tokens=True)
+            texts = tokenizer.batch_decode(
+                output[:, prompts["input_ids"].shape[1] :], skip_special_tokens=True
+            )
             for place, index in enumerate(chosen):
                 completions = texts[place * samples : (place + 1) * samples]
                 rates[index] = sum(map(tasks[index].passes, completions)) / samples
@@ -146,7 +148,9 @@ def _encode(
     """Token ids and labels, padded on the right, and lengths; prompts and padding have no label."""
     prompts = tokenizer([task.prompt for task in tasks])["input_ids"]
     targets = tokenizer([task.target + END for task in tasks])["input_ids"]
-    lengths = torch.tensor([len(prompt) + len(target) for prompt, target in zip(prompts, targets, strict=True)])
+    lengths = torch.tensor(
+        [len(prompt) + len(target) for prompt, target in zip(prompts, targets, strict=True)]
+    )
     ids = torch.full((len(tasks), int(lengths.max())), VOCABULARY.index(PAD))
     labels = torch.full_like(ids, IGNORED_LABEL)
     for row, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):

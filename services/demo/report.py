@@ -123,7 +123,9 @@ def draw(by_seed: dict[int, Records], path: Path) -> None:
     for policy in POLICIES:
         arms = [records[policy] for records in by_seed.values()]
         smoothed = [_smooth([step.etr for step in arm.steps]) for arm in arms]
-        etr.plot([fmean(values) for values in zip(*smoothed, strict=True)], color=COLOURS[policy], label=policy)
+        etr.plot(
+            [fmean(values) for values in zip(*smoothed, strict=True)], color=COLOURS[policy], label=policy
+        )
         steps, mean = zip(*_mean_accuracy(arms), strict=True)
         accuracy.plot(steps, mean, color=COLOURS[policy], marker="o", markersize=3, label=policy)
         if len(arms) > 1:

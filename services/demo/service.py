@@ -26,7 +26,16 @@ def running_service(data_dir: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     log = data_dir / "service.log"
-    command = [sys.executable, "-m", "selector_api.cli", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "selector_api.cli",
+        "serve",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(data_dir),
+    ]
     settings = {"SELECTOR_LOG_LEVEL": "warning"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SELECTOR_")}
     with log.open("wb") as output:

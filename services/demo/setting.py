@@ -9,7 +9,7 @@ class Setting:
     """How much of what. Sizes of sets of tasks are by level, of which there are sixteen."""
 
     seed: int = 0
-    steps: int = 150
+    steps: int = 200
 
     pool_size: int = 140
     held_out_size: int = 30

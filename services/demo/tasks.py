@@ -78,7 +78,8 @@ def _filtering(entry: Entry) -> str:
 WORD = Form(shorten=str.lower, restore=lambda text: text.replace(" ", ""))
 LIST = Form(shorten=lambda answer: _numbers(ast.literal_eval(answer)), restore=lambda text: str(text.split()))
 LIST_LEVELS = tuple(
-    {"min_numbers": n, "max_numbers": n, "max_decimals": 0, "min_value": 0, "max_value": 99} for n in (3, 5, 7, 9)
+    {"min_numbers": n, "max_numbers": n, "max_decimals": 0, "min_value": 0, "max_value": 99}
+    for n in (3, 5, 7, 9)
 )
 KINDS = {
     "spell_backward": Kind(

@@ -169,3 +169,12 @@ def test_a_copy_stays_as_it_is_while_the_run_goes_on():
     assert before == fingerprint(live)
     runs.commit(live, {"t3": (1, 16), "t4": (16, 16)}, "another")
     assert fingerprint(copied) == before
+
+
+@pytest.mark.parametrize(
+    "event", [runs.selected("s", ["t0", "stranger"]), runs.committed(None, {"t1": (1, 2)}, "unsolicited")]
+)
+def test_a_log_of_another_pool_is_refused(event):
+    table = runs.table_of(runs.plain_rows(2))
+    with pytest.raises(ValueError, match="a task that the run does not have"):
+        fold(runs.started(RunConfig("p"), table, tasks=1), event, table)

@@ -7,6 +7,7 @@ import pytest
 from selector_api.core.config import RunConfig
 from selector_api.store import pools as pools_module
 from selector_api.store.codec import TaskRows
+from selector_api.store.connection import StoreClient
 from selector_api.store.errors import PoolInUse, RunConflict, TaskConflict, UnknownPool, UnknownRun
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Added
@@ -237,3 +238,17 @@ async def test_a_run_left_behind_by_its_deleted_pool_is_not_taken_over_by_a_new_
 
 def len_of_table(state) -> int:
     return len(state.table)
+
+
+async def test_tasks_that_redis_lost_are_not_in_the_table(store: Store, redis: StoreClient) -> None:
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(3, "kept"))
+    await store.pools.add_tasks(POOL, task_rows(2, "lost"))
+    assert len(await store.pools.table(POOL)) == 5
+    keys = pool_keys(POOL)
+    await redis.rpop(keys.tasks)
+    await redis.hset(keys.meta, "tasks", "3")
+    assert len(await store.pools.table(POOL)) == 3
+    await store.pools.add_tasks(POOL, task_rows(2, "new"))
+    table = await store.pools.table(POOL)
+    assert table.find([*task_rows(2, "lost").ids, *task_rows(2, "new").ids]).tolist() == [-1, -1, 3, 4]

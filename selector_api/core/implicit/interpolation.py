@@ -44,5 +44,7 @@ class CapabilityInterpolation:
 
     def predict(self, classes: Classes) -> FloatArray:
         """clip(w + μ (v − w), 0, 1) of each class; NaN without references or before μ is set."""
-        capability = np.array([self.capability.get(domain, np.nan) for domain in classes.domain.tolist()])
-        return np.clip(classes.weak + capability * (classes.strong - classes.weak), 0.0, 1.0)
+        by_domain = np.full(int(classes.domain.max(initial=-1)) + 1, np.nan)
+        for domain, capability in self.capability.items():
+            by_domain[domain] = capability
+        return np.clip(classes.weak + by_domain[classes.domain] * (classes.strong - classes.weak), 0.0, 1.0)

@@ -1,8 +1,12 @@
 -- Read the chunks that the caller does not know.
--- ARGV: incarnation as known or '', number of chunks known of it, number of chunks wanted
--- Returns {unknown-pool} or {ok, incarnation, number of chunks, chunks}; all of them are new if the incarnation is.
+-- ARGV: incarnation as known or '', number of chunks known of it, SHA-1 of the last of them, number of chunks wanted
+-- Returns {unknown-pool} or {ok, incarnation, number of chunks before those returned, number of chunks, chunks}. The
+-- second number is 0 if what the caller knows is of another incarnation, or was lost by Redis.
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-pool'} end
-local first = incarnation == ARGV[1] and tonumber(ARGV[2]) or 0
-return {'ok', incarnation, redis.call('LLEN', TASKS),
-  redis.call('LRANGE', TASKS, first, first + tonumber(ARGV[3]) - 1)}
+local first = tonumber(ARGV[2])
+if incarnation ~= ARGV[1] or redis.sha1hex(redis.call('LINDEX', TASKS, first - 1) or '') ~= ARGV[3] then
+  first = 0
+end
+return {'ok', incarnation, first, redis.call('LLEN', TASKS),
+  redis.call('LRANGE', TASKS, first, first + tonumber(ARGV[4]) - 1)}

@@ -1,22 +1,25 @@
--- Append a selection, if it was drawn from the run as it is now.
--- ARGV: incarnation, length of the log it was drawn from, idempotency field, selection id, lease in ms,
---   further event fields
--- Returns {unknown-run}, {replaced}, {moved}, {made, event}, or {exists, event} if the field is known.
-local known_incarnation, drawn_from, field, id, lease, fields = unpack(ARGV)
+-- Append a selection, if nothing came between that it would contradict: another selection, or tasks that joined.
+-- Commits may have come; a selection that was drawn just before them is as good.
+-- ARGV: incarnation, seq of the last event before the draw, its SHA-1, number of selections before the draw,
+--   number of tasks then, idempotency field, selection id, lease in ms, further event fields
+-- Returns {unknown-run}, {replaced}, {moved}, {made, event, its seq}, or {exists, event} if the field is known.
+local known_incarnation, seq, digest, selections, tasks, field, id, lease, fields = unpack(ARGV)
 
-local incarnation = redis.call('HGET', META, 'incarnation')
-if not incarnation then return {'unknown-run'} end
-if incarnation ~= known_incarnation then return {'replaced'} end
+local state = redis.call('HMGET', META, 'incarnation', 'tasks')
+if not state[1] then return {'unknown-run'} end
+if state[1] ~= known_incarnation then return {'replaced'} end
 local known = event_of_key(field)
 if known then return {'exists', known} end
-
--- What became due since the caller's sync may stay open until the next one.
-if redis.call('LLEN', LOG) ~= tonumber(drawn_from) then return {'moved'} end
+if redis.call('HLEN', SELECTIONS) ~= tonumber(selections) or state[2] ~= tasks
+  or digest_at(tonumber(seq)) ~= digest then
+  return {'moved'}
+end
 
 local at = now()
 local expires_at = digits(at + tonumber(lease))
 local event = append('selected', at, '"expires_at":' .. expires_at .. ',' .. fields)
-write_selection({id = id, seq = tonumber(drawn_from) + 1, status = 'open', known = 0})
+local place = redis.call('LLEN', LOG)
+write_selection({id = id, seq = place, status = 'open', known = 0})
 redis.call('ZADD', LEASES, expires_at, id)
 redis.call('HSET', IDEMPOTENCY, field, id)
-return {'made', event}
+return {'made', event, place}

@@ -7,14 +7,14 @@ from typing import Any
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from selector_api.store.codec import TaskRows
 from selector_api.store.errors import TaskConflict
 from selector_api.web import problems
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.pools import PoolRequest, PoolView, TaskItem, TasksReceipt
+from selector_api.web.schemas.pools import PoolRequest, PoolView, TasksReceipt
 from selector_api.web.services import PoolName, Services, Use
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
+from selector_api.web.task_limits import MAX_TASKS
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pools"])
 
@@ -23,7 +23,7 @@ _TASKS_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON: {"schema": {"type": "array", "items": _TASK_SCHEMA, "minItems": 1}},
+            JSON: {"schema": {"type": "array", "items": _TASK_SCHEMA, "minItems": 1, "maxItems": MAX_TASKS}},
             NDJSON: {"schema": {"type": "string", "description": "One task a line"}},
             PARQUET: {
                 "schema": {
@@ -76,26 +76,20 @@ async def get_pool(pool: PoolName, services: Use) -> PoolView:
     ),
 )
 async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksReceipt:
-    """Add tasks: all of the body or, if any is wrong, none. Sending them again changes nothing."""
+    """Add tasks, at most 250,000: all of the body or, if any is wrong, none. Sending them again changes nothing."""
     content_type = request.headers.get("content-type", "")
     body = await request.body()
-    tasks = await anyio.to_thread.run_sync(read_tasks, content_type, body)
+    rows = await anyio.to_thread.run_sync(read_tasks, content_type, body, limiter=services.import_limiter)
     try:
-        added = await services.pools.add_tasks(pool, _rows(tasks))
+        added = await services.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        position = next(number for number, task in enumerate(tasks) if task.id == error.task)
+        position = rows.ids.index(error.task)
         raise Problem(
             problems.TASK_CONFLICT,
             f"task {position} of the body: its id exists with another domain or other references; "
             "nothing was inserted",
         ) from error
     return TasksReceipt(inserted=added.inserted, unchanged=added.unchanged, tasks=added.tasks)
-
-
-def _rows(tasks: list[TaskItem]) -> TaskRows:
-    return TaskRows(
-        [task.id for task in tasks], [task.domain for task in tasks], [task.references for task in tasks]
-    )
 
 
 @router.delete(

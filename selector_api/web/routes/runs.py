@@ -14,8 +14,8 @@ from starlette.responses import FileResponse, StreamingResponse
 
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
-from selector_api.store.errors import UnknownReference
-from selector_api.store.runs import Bookmark
+from selector_api.store.errors import UnknownReference, UnknownRun
+from selector_api.store.runs import Bookmark, Run, Stretch
 from selector_api.web import posteriors, problems
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
@@ -148,16 +148,26 @@ async def get_events(
     """The run's log: folding it gives the run's state."""
     run_read = await services.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
-    first = await services.runs.read_log(run_read, Bookmark(after))
+    first = await _stretch(services, run_read, Bookmark(after))
+    if after > first.length:
+        raise Problem(problems.INVALID_REQUEST, "after: the log has no such event; read it from its beginning")
 
     async def lines() -> AsyncIterator[bytes]:
-        seq, stretch = after, first
-        while stretch is not None and stretch.events:
-            yield b"".join(numbered_line(event, seq + place) for place, event in enumerate(stretch.events, 1))
-            seq += len(stretch.events)
-            stretch = await services.runs.read_log(run_read, Bookmark(seq))
+        place, stretch = Bookmark(after), first
+        while stretch.events:
+            yield b"".join(numbered_line(event, seq) for seq, event in enumerate(stretch.events, place.seq + 1))
+            place = place.after(stretch.events)
+            stretch = await _stretch(services, run_read, place)
 
     return StreamingResponse(lines(), media_type=NDJSON)
+
+
+async def _stretch(services: Services, run: Run, after: Bookmark) -> Stretch:
+    """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
+    stretch = await services.runs.read_log(run, after)
+    if stretch is None:
+        raise UnknownRun(run.name)
+    return stretch
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))

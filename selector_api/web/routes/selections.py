@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio.to_thread
 from fastapi import APIRouter
 
 from selector_api.store.codec import Outcome
@@ -20,6 +21,9 @@ from selector_api.web.schemas.selections import (
     SelectRequest,
 )
 from selector_api.web.services import Use
+
+_FEW = 1_000
+"""Outcomes that are converted at once; more would hold up all other calls."""
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
 
@@ -67,7 +71,10 @@ async def select(body: SelectRequest, services: Use) -> SelectionView:
 )
 async def report(body: ReportRequest, services: Use) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
-    outcomes = [Outcome(outcome.task, *outcome.counts()) for outcome in body.outcomes]
+    if len(body.outcomes) <= _FEW:
+        outcomes = _outcomes(body)
+    else:
+        outcomes = await anyio.to_thread.run_sync(_outcomes, body)
     try:
         if body.selection is not None:
             receipt = await services.runs.report(body.run, body.selection, outcomes, final=body.final)
@@ -92,6 +99,10 @@ async def report(body: ReportRequest, services: Use) -> ReceiptView:
         committed=receipt.committed,
         step=receipt.step,
     )
+
+
+def _outcomes(body: ReportRequest) -> list[Outcome]:
+    return [Outcome(outcome.task, *outcome.counts()) for outcome in body.outcomes]
 
 
 def _place(body: ReportRequest, task: str) -> str:

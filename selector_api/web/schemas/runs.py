@@ -13,12 +13,13 @@ from pydantic import (
 )
 
 from selector_api.core.config import RunConfig
-from selector_api.web.schemas.common import Answer, Id, Request, Share, Whole, example
+from selector_api.web.schemas.common import Answer, Id, Name, Request, Share, Whole, example
 
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
 
-Positive = Annotated[FiniteFloat, Field(gt=0.0, le=1e9)]
+# Bounded away from 0: a smaller one can vanish in arithmetic, and a Beta posterior has no pseudo-count of 0.
+PseudoCount = Annotated[FiniteFloat, Field(ge=1e-6, le=1e9)]
 
 
 class BotsPosteriorItem(Request):
@@ -27,7 +28,7 @@ class BotsPosteriorItem(Request):
     model_config = example(type="bots", prior=[1.0, 1.0], forgetting=0.1, implicit_weight=0.1, rollouts=16)
 
     type: Literal["bots"]
-    prior: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+    prior: Annotated[list[PseudoCount], Field(min_length=2, max_length=2)] = Field(
         default=[1.0, 1.0], description="Pseudo-counts (α0, β0)"
     )
     forgetting: Share = Field(default=0.1, description="λ: share that returns to the prior at every commit")
@@ -132,7 +133,7 @@ class RunRequest(Request):
 
     model_config = example(**_CONFIG_EXAMPLE)
 
-    pool: Id = Field(description="The pool to draw from")
+    pool: Name = Field(description="The pool to draw from")
     seed: Whole = Field(default=0, ge=0, le=MAX_SEED, description="Seed of all draws")
     posterior: PosteriorItem = Field(default_factory=lambda: BotsPosteriorItem(type="bots"))
     implicit: ImplicitItem = Field(default_factory=lambda: NoImplicitItem(type="none"))

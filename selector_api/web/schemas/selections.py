@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Id, Moment, Request, Share, Whole, example
+from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Id, Moment, Name, Request, Share, Whole, example
 
-MAX_BATCH = 100_000
+MAX_BATCH = 10_000
 MAX_TRIALS = 1_000_000
 
 
@@ -18,7 +18,7 @@ class SelectRequest(Request):
 
     model_config = example(run="qwen-grpo-1", batch_size=32, key="step-121")
 
-    run: Id
+    run: Name
     batch_size: Whole = Field(ge=1, le=MAX_BATCH, description="How many tasks")
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"
@@ -140,7 +140,7 @@ class ReportRequest(Request):
         ],
     )
 
-    run: Id
+    run: Name
     selection: Id | None = Field(
         default=None,
         description="The selection; null for tasks that no selection handed out (then `key` is due)",

@@ -101,7 +101,9 @@ def make_trainer(
     rows = [{"task": task, "prompt": LETTERS[2 + number]} for number, task in enumerate(tasks)]
     return SelectedGRPOTrainer(
         model=model,
-        processing_class=PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<end>"),
+        processing_class=PreTrainedTokenizerFast(
+            tokenizer_object=tokens, pad_token="<pad>", eos_token="<end>"
+        ),
         reward_funcs=rewards,
         args=GRPOConfig(**(config | options)),
         train_dataset=Dataset.from_list(rows),
@@ -149,7 +151,10 @@ def test_a_generation_used_by_several_steps_is_selected_once(
         selector, tmp_path, rewards, max_steps=4, gradient_accumulation_steps=2, num_iterations=2
     )
     trainer.train()
-    assert [(body["key"], body["batch_size"]) for body in select_bodies(fake)] == [("step-0.0", 4), ("step-2.0", 4)]
+    assert [(body["key"], body["batch_size"]) for body in select_bodies(fake)] == [
+        ("step-0.0", 4),
+        ("step-2.0", 4),
+    ]
     assert fake.evidence("run") == evidence_of(rewards)
 
 
@@ -175,7 +180,9 @@ def test_a_resumed_job_asks_with_the_keys_of_the_one_that_died(
     assert sum(trials for _, trials in fake.evidence("run").values()) == 4 * 2 * 2
 
 
-def test_rollouts_without_a_reward_are_not_counted(fake: FakeSelector, selector: SelectorClient, tmp_path: Path):
+def test_rollouts_without_a_reward_are_not_counted(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
     rewards = Rewards(unscored=frozenset(TASKS[:5]))
     make_trainer(selector, tmp_path, rewards, max_steps=5).train()
     assert fake.evidence("run") == evidence_of(rewards)
