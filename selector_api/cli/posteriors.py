@@ -23,9 +23,9 @@ def export(
 ) -> None:
     """Write the posterior of every task of a run to a file.
 
-    All rows are of one step, also while the run goes on. The columns are task, mean, sd, alpha, beta, selected (how often)
-    and last_step (of its last commit). The file appears when it is
-    complete.
+    The columns are task, mean, sd, alpha, beta, selected (how often)
+    and last_step (of its last commit). All rows are of one state of the
+    run, also while it goes on. The file appears when it is complete.
 
     Example:
 

@@ -35,11 +35,12 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
         snapshot_every: events after which a replica writes a snapshot.
         patience: seconds for which a selection is drawn again because others came first.
     """
-    worker = Worker()
+    # Threads of their own for pools: an import of a million tasks must not hold up a selection.
+    worker, pool_worker = Worker(), Worker()
     redis = connect(url)
     try:
         scripts = Scripts(redis)
-        pools = Pools(redis, scripts, worker)
+        pools = Pools(redis, scripts, pool_worker)
         runs = Runs(redis, scripts, pools, worker)
         replicas = Replicas(runs, pools, worker, snapshot_every=snapshot_every, patience=patience)
         yield Store(redis, pools, runs, replicas, Tokens(redis))
@@ -47,3 +48,4 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
     finally:
         await redis.aclose()
         worker.close()
+        pool_worker.close()

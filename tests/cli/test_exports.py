@@ -1,13 +1,17 @@
 import csv
 import json
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
+import httpx
 import pytest
 from pyarrow import parquet
 
+import trainer_client
 from trainer_client import FakeSelector, SelectorClient, Task
 
-from .conftest import Bots, client_of
+from .conftest import Bots
 
 
 def exported(path: Path) -> list[dict[str, object]]:
@@ -35,14 +39,32 @@ def test_posteriors_hold_every_task(bots: Bots, service_url: str, run: str, tmp_
         assert exported(file) == [row.model_dump() for row in client.posteriors()]
 
 
-def test_posteriors_of_large_pools_are_whole(bots: Bots, fake: FakeSelector, tmp_path: Path):
-    tasks = [f"task-{i}" for i in range(20_000)]
-    with client_of(fake) as client:
-        client.create_pool("p")
-        client.add_tasks("p", (Task(id=task) for task in tasks))
-        client.create_run("r", "p")
-    bots("posteriors", "export", "r", tmp_path / "p.parquet")
-    assert parquet.read_table(tmp_path / "p.parquet")["task"].to_pylist() == tasks
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_posteriors_of_a_large_pool_are_of_one_state_while_the_run_goes_on(
+    bots: Bots, service_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str
+):
+    run = f"cli-{uuid4().hex}"
+    tasks = [f'{"task, é" if i % 2 else "task"}-{i}' for i in range(10_001)]
+    trainer = SelectorClient(service_url, run=run)
+
+    class CommitBeforeEachCall(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            selection = trainer.select(len(tasks))
+            trainer.report(selection, {task: [1, 0] for task in tasks})
+            return super().handle_request(request)
+
+    with trainer:
+        trainer.create_pool(run)
+        trainer.add_tasks(run, (Task(id=task) for task in tasks))
+        trainer.create_run(run, run)
+        client = partial(SelectorClient, transport=CommitBeforeEachCall())
+        monkeypatch.setattr(trainer_client, "SelectorClient", client)
+        file = tmp_path / f"posteriors{suffix}"
+        result = bots("posteriors", "export", run, file, "--url", service_url)
+    assert result.stdout == f"{file}: 10,001 tasks\n"
+    rows = exported(file)
+    assert [row["task"] for row in rows] == tasks
+    assert {(row["selected"], row["last_step"]) for row in rows} == {(1, 1)}
 
 
 def test_events_are_the_log(bots: Bots, service_url: str, run: str, tmp_path: Path):
@@ -82,13 +104,10 @@ class TestTheFile:
 
     @pytest.mark.parametrize("name", ["missing/out.jsonl", "folder.jsonl"])
     def test_a_place_where_it_cannot_be_is_said(
-        self, bots: Bots, fake: FakeSelector, tmp_path: Path, command: str, name: str
+        self, bots: Bots, service_url: str, run: str, tmp_path: Path, command: str, name: str
     ):
-        with client_of(fake) as client:
-            client.create_pool("p")
-            client.create_run("r", "p")
         (tmp_path / "folder.jsonl").mkdir()
-        result = bots(command, "export", "r", tmp_path / name)
+        result = bots(command, "export", run, tmp_path / name, "--url", service_url)
         assert result.exit_code == 1
         assert f"Error: {tmp_path / name}: " in result.stderr
 

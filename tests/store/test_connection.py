@@ -1,10 +1,13 @@
 import asyncio
 import logging
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from redis.exceptions import ResponseError
 
+from selector_api.store import connection
 from selector_api.store.connection import StoreClient, check_server, connect
 from selector_api.store.errors import StoreUnavailable, UnsupportedServer
 from selector_api.store.server import EmbeddedValkey
@@ -19,6 +22,22 @@ async def test_no_server_is_store_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         await client.ping()
     await client.aclose()
+
+
+async def test_a_server_that_hangs_is_store_unavailable(
+    store: Store, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_DEADLINE_SECONDS", 0.2)
+    await make_run(store)
+    assert valkey.pid is not None
+    os.kill(valkey.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            await select(store)
+    finally:
+        os.kill(valkey.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    await select(store)
 
 
 async def test_a_broken_connection_is_made_again(redis: StoreClient) -> None:

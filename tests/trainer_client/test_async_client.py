@@ -13,6 +13,7 @@ from trainer_client import (
     BatchTooLarge,
     FakeSelector,
     Fallback,
+    InvalidRequest,
     SelectorClient,
     SelectorUnavailable,
     Task,
@@ -80,6 +81,17 @@ async def test_posteriors_and_events_are_iterated(
     assert [row.task async for row in client.posteriors(task="task-3")] == ["task-3"]
     assert [event["type"] async for event in client.events()] == ["created", "selected"]
     assert [event["seq"] async for event in client.events(after=1)] == [2]
+
+
+async def test_posteriors_are_downloaded(client: AsyncSelectorClient, tmp_path: Path, pauses: list[float]):
+    with pytest.raises(InvalidRequest, match="not-acceptable"):
+        await client.download_posteriors(tmp_path / "file")
+    headers = {"Content-Type": "application/vnd.apache.parquet"}
+    answers = [httpx.Response(503), httpx.Response(200, headers=headers, content=b"a file")]
+    transport = httpx.MockTransport(lambda request: answers.pop(0))
+    await AsyncSelectorClient("http://s", transport=transport).download_posteriors(tmp_path / "file", "run")
+    assert (tmp_path / "file").read_bytes() == b"a file"
+    assert len(pauses) == 1
 
 
 class BrokenStream(httpx.AsyncByteStream):

@@ -1,12 +1,16 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from pyarrow import parquet
 
 from trainer_client import (
     BatchTooLarge,
     FakeSelector,
+    Fallback,
     InvalidRequest,
     NotFound,
     Outcome,
@@ -71,6 +75,39 @@ def test_a_report_whose_reply_was_lost_counts_once(
     receipt = client.report(selection, {selection.tasks[0]: [1, 0]})
     assert (receipt.accepted, receipt.duplicates) == (0, 1)
     assert fake.evidence("run") == {selection.tasks[0]: (1, 2)}
+
+
+def replay_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if "reported before" in record.message]
+
+
+@pytest.mark.parametrize("with_fallback", [False, True])
+def test_a_second_training_on_the_same_run_is_warned_once(
+    with_fallback: bool, fake: FakeSelector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for training in range(2):
+        fallback = Fallback([f"task-{number}" for number in range(20)], tmp_path) if with_fallback else None
+        client = SelectorClient("http://selector", run="run", transport=fake.transport, fallback=fallback)
+        for step in range(3):
+            selection = client.select(2, key=f"step-{step}")
+            client.report(selection, {task: [1, 0] for task in selection.tasks})
+        assert len(replay_warnings(caplog)) == training
+    (message,) = replay_warnings(caplog)
+    assert "run 'run'" in message
+    assert "a restart from scratch needs a new run" in message
+
+
+def test_a_replay_that_brings_news_or_a_report_sent_twice_is_no_second_training(
+    client: SelectorClient, fake: FakeSelector, caplog: pytest.LogCaptureFixture
+):
+    first, second = client.select(2, key="step-0").tasks
+    replayed = client.select(2, key="step-0")
+    client.report(replayed, {first: [1]})
+    client.report(replayed, {first: [1], second: [1]})
+    fresh = client.select(1)
+    for _ in range(2):
+        client.report(fresh, {fresh.tasks[0]: [1]})
+    assert replay_warnings(caplog) == []
 
 
 def test_final_commits_without_the_missing_tasks(client: SelectorClient):
@@ -204,6 +241,54 @@ def test_posteriors_come_from_all_pages(
     assert len(fake.requests) == 3
     (row,) = client.posteriors(task="task-3")
     assert (row.mean, row.selected, row.last_step) == (0.5, 0, None)
+
+
+def test_posteriors_are_downloaded_as_one_file(service_url: str, tmp_path: Path):
+    run = f"run-{uuid4().hex}"
+    with SelectorClient(service_url, run=run) as client:
+        client.create_pool(run)
+        client.add_tasks(run, (Task(id=f"task-{number}") for number in range(20)))
+        client.create_run(run, run)
+        selection = client.select(2)
+        client.report(selection, {task: [1, 0] for task in selection.tasks})
+        file = tmp_path / "posteriors.parquet"
+        client.download_posteriors(file)
+        assert parquet.read_table(file).to_pylist() == [row.model_dump() for row in client.posteriors()]
+        with pytest.raises(NotFound, match="no-such-run"):
+            client.download_posteriors(file, "no-such-run")
+        assert parquet.read_metadata(file).num_rows == 20
+
+
+PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
+
+
+class BrokenFile(httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"much of a longer file"
+        raise httpx.ReadError("broken")
+
+
+def test_a_broken_download_starts_anew(tmp_path: Path, pauses: list[float]):
+    answers = [
+        httpx.Response(503),
+        httpx.Response(200, headers=PARQUET, stream=BrokenFile()),
+        httpx.Response(200, headers=PARQUET, content=b"a file"),
+    ]
+    transport = httpx.MockTransport(lambda request: answers.pop(0))
+    SelectorClient("http://selector", transport=transport).download_posteriors(tmp_path / "file", "run")
+    assert (tmp_path / "file").read_bytes() == b"a file"
+    assert len(pauses) == 2
+
+
+def test_a_download_that_is_refused_or_not_the_selectors_is_an_error(
+    client: SelectorClient, tmp_path: Path, pauses: list[float]
+):
+    with pytest.raises(InvalidRequest, match="not-acceptable"):
+        client.download_posteriors(tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+    proxy = httpx.MockTransport(lambda request: httpx.Response(200, html="<p>Sign in</p>"))
+    with pytest.raises(SelectorUnavailable, match="not the selector's"):
+        SelectorClient("http://selector", transport=proxy).download_posteriors(tmp_path / "file", "run")
 
 
 def test_events_are_the_log_after_a_place(client: SelectorClient):

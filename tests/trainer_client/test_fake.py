@@ -84,6 +84,11 @@ def test_it_keeps_the_requests(client: SelectorClient, fake: FakeSelector):
     assert [(request.method, request.url.path) for request in fake.requests] == [("POST", "/select")]
 
 
+def test_parquet_is_not_given(http: httpx.Client):
+    answer = http.get("/runs/run/posteriors", headers={"Accept": "application/vnd.apache.parquet"})
+    assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
+
+
 def test_parquet_is_not_taken(http: httpx.Client):
     headers = {"Content-Type": "application/vnd.apache.parquet"}
     answer = http.post("/pools/pool/tasks", content=b"PAR1", headers=headers)

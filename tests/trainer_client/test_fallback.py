@@ -15,6 +15,7 @@ import pytest
 
 from tests.service import Service
 from trainer_client import (
+    BatchTooLarge,
     FakeSelector,
     Fallback,
     InvalidRequest,
@@ -73,6 +74,28 @@ def test_training_goes_on_while_the_selector_is_away_and_all_evidence_arrives_on
     assert len(fallback.spool) == 0
     status = client.run_status()
     assert (status.step, status.selections.committed, status.selections.open) == (10, 7, 0)
+
+
+def test_a_lost_selections_lease_does_not_end_the_training(
+    client: SelectorClient, fake: FakeSelector, caplog: pytest.LogCaptureFixture
+):
+    fake.lose_replies(5)
+    assert client.select(12, key="step-0").fallback  # while the service holds 12 of its 20 tasks for it
+    batch = client.select(12, key="step-1")
+    assert batch.fallback
+    (message,) = (record.message for record in caplog.records if "too few tasks" in record.message)
+    assert "selection that was lost" in message
+    assert "batch-too-large" in message
+    client.report(batch, rewards(batch))
+    assert fake.evidence("run") == dict.fromkeys(batch.tasks, (1.5, 3))
+    fake.advance(3600)
+    assert not client.select(12, key="step-2").fallback
+
+
+def test_a_batch_that_is_too_large_without_any_loss_is_raised(client: SelectorClient, fake: FakeSelector):
+    client.select(12)
+    with pytest.raises(BatchTooLarge):
+        client.select(12)
 
 
 def test_waiting_reports_go_oldest_first_and_before_the_next_selection(
@@ -356,7 +379,7 @@ def test_a_client_without_fallback_can_report_anothers_fallback_batch(
     assert fake.evidence("run") == dict.fromkeys(selection.tasks, (1.5, 3))
 
 
-def test_a_key_gets_the_same_fallback_batch_on_every_rank(fallback: Fallback, tmp_path: Path):
+def test_a_key_gets_the_same_fallback_batch_in_every_process(fallback: Fallback, tmp_path: Path):
     twin = Fallback(TASKS, tmp_path / "other")
     assert fallback.select("run", 5, "step-0") == twin.select("run", 5, "step-0")
     another = Fallback(TASKS, tmp_path / "other", seed=1)
