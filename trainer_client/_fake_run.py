@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from .models import Identifier, Outcome, Rate, Task
 
+MAX_BATCH = 10_000
 POSTERIORS_PAGE = 10_000
 RECENT_COMMITS = 20
 
@@ -21,7 +22,7 @@ class SelectBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     run: Identifier
-    batch_size: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=MAX_BATCH)]
     key: Identifier | None = None
     explain: bool = False
 
@@ -41,7 +42,7 @@ class ReportBody(BaseModel):
     run: Identifier
     selection: Identifier | None
     key: Identifier | None = None
-    outcomes: list[Outcome | Rewards]
+    outcomes: Annotated[list[Outcome | Rewards], Field(max_length=MAX_BATCH)]
     final: bool = False
 
     @model_validator(mode="after")

@@ -44,27 +44,30 @@ def test_posteriors_of_a_large_pool_are_of_one_state_while_the_run_goes_on(
     bots: Bots, service_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str
 ):
     run = f"cli-{uuid4().hex}"
-    tasks = [f'{"task, é" if i % 2 else "task"}-{i}' for i in range(10_001)]
+    tasks = [f"{'task, é' if i % 2 else 'task'}-{i}" for i in range(10_001)]
     trainer = SelectorClient(service_url, run=run)
 
     class CommitBeforeEachCall(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            selection = trainer.select(len(tasks))
-            trainer.report(selection, {task: [1, 0] for task in tasks})
+            selection = trainer.select(10_000)
+            trainer.report(selection, {task: [1, 0] for task in selection.tasks})
             return super().handle_request(request)
 
     with trainer:
         trainer.create_pool(run)
         trainer.add_tasks(run, (Task(id=task) for task in tasks))
-        trainer.create_run(run, run)
+        trainer.create_run(run, run, policy={"type": "sequential"})
         client = partial(SelectorClient, transport=CommitBeforeEachCall())
         monkeypatch.setattr(trainer_client, "SelectorClient", client)
         file = tmp_path / f"posteriors{suffix}"
         result = bots("posteriors", "export", run, file, "--url", service_url)
+    assert result.exit_code == 0, result.output
     assert result.stdout == f"{file}: 10,001 tasks\n"
     rows = exported(file)
     assert [row["task"] for row in rows] == tasks
-    assert {(row["selected"], row["last_step"]) for row in rows} == {(1, 1)}
+    # As after the first commit: the second one comes to the last task.
+    assert [row["selected"] for row in rows] == [1] * 10_000 + [0]
+    assert [row["last_step"] for row in rows] == [1] * 10_000 + [None]
 
 
 def test_events_are_the_log(bots: Bots, service_url: str, run: str, tmp_path: Path):

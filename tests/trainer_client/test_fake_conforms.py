@@ -338,6 +338,7 @@ def test_what_a_body_names_but_is_not_there_has_its_code(http: httpx.Client, run
     ("path", "body"),
     [
         ("/select", {"batch_size": 0}),
+        ("/select", {"batch_size": 10_001}),
         ("/select", {"batch_size": "2"}),
         ("/select", {"batch_size": 1, "key": ""}),
         ("/select", {"batch_size": 1, "size": 1}),

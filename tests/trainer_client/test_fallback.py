@@ -327,7 +327,9 @@ def test_reports_left_behind_are_announced(
     assert f"1 reports wait in {fallback.spool.folder}" in caplog.text
 
 
-def test_each_task_of_a_fallback_batch_counts_once_in_whatever_parts(client: SelectorClient, fake: FakeSelector):
+def test_each_task_of_a_fallback_batch_counts_once_in_whatever_parts(
+    client: SelectorClient, fake: FakeSelector
+):
     fake.down()
     selection = client.select(3, key="step-0")
     first, second, third = selection.tasks
