@@ -24,7 +24,10 @@ log = structlog.get_logger("selector_api.web")
 
 _HTTP_KINDS = {
     400: (problems.INVALID_JSON, "body: it could not be parsed"),
-    404: (problems.NOT_FOUND, "path: see /docs for the calls there are; names of pools and runs hold no slash"),
+    404: (
+        problems.NOT_FOUND,
+        "path: see /docs for the calls there are; names of pools and runs hold no slash",
+    ),
     405: (problems.METHOD_NOT_ALLOWED, "method: see /docs for the calls there are"),
     413: (problems.PAYLOAD_TOO_LARGE, "body: send it in several requests"),
     415: (problems.UNSUPPORTED_MEDIA_TYPE, "Content-Type: see /docs for the types this call takes"),

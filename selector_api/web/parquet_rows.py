@@ -93,7 +93,8 @@ def _longest_text(array: pa.Array) -> int:
     if isinstance(array, pa.MapArray):
         return _longest_text(array.keys)
     if isinstance(array, pa.DictionaryArray):
-        return pc.max(pc.utf8_length(array.dictionary)).as_py() or 0
+        lengths = pc.call_function("utf8_length", [array.dictionary])
+        return pc.call_function("max", [lengths]).as_py() or 0
     return 0  # numbers
 
 

@@ -42,7 +42,7 @@ def read_tasks(content_type: str, body: bytes) -> TaskRows:
     readers: dict[str, tuple[Callable[[bytes], Iterator[list[Any]]], str, int]] = {
         NDJSON: (_slices_of_ndjson, "line", 1),
         JSON: (_slices_of_json, "task", 0),
-        PARQUET: (_slices_of_parquet, "row", 0),
+        PARQUET: (lambda body: slices_of_rows(body, _SLICE), "row", 0),
     }
     reader = readers.get(content_type.partition(";")[0].strip().lower())
     if reader is None:
@@ -84,10 +84,6 @@ def _json(place: str, text: bytes) -> Any:
         return read_json(text)
     except json.JSONDecodeError as error:
         raise Problem(INVALID_JSON, f"{place}: {error.msg}") from error
-
-
-def _slices_of_parquet(body: bytes) -> Iterator[list[Any]]:
-    return slices_of_rows(body, _SLICE)
 
 
 def _validated(values: list[Any], unit: str, first: int) -> list[TaskItem]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.web.calls import TASKS, add_tasks, assert_problem, everything, fresh_name, report, seen, select
+from tests.web.sockets import exchange, head
 
 MARK = "Echo-4711"
 """Stands in what is sent, and must not stand in the answer."""
@@ -122,6 +123,8 @@ REPORTS: list[tuple[dict[str, Any], int, str, str]] = [
     ({"key": "k"}, 422, "invalid-request", "selection, or key"),
     ({"run": MARK}, 404, "unknown-run", "run"),
     ({"run": None}, 422, "invalid-request", "run: "),
+    ({"run": f"{MARK}/a"}, 422, "invalid-request", "run: "),
+    ({"outcomes": [seen("task-0")] * 10_001}, 422, "invalid-request", "outcomes: "),
     ({"final": "yes"}, 422, "invalid-request", "final: "),
     ({"last": MARK}, 422, "invalid-request", "last: "),
     ({"\ud800": MARK}, 422, "invalid-request", "unicode"),
@@ -155,11 +158,14 @@ SELECTS: list[tuple[dict[str, Any], int, str, str]] = [
     ({"batch_size": int("1" * 400)}, 422, "invalid-request", "batch_size: "),
     ({"batch_size": float("nan")}, 422, "invalid-request", "batch_size: "),
     ({"batch_size": 7}, 409, "batch-too-large", "batch_size: "),
-    ({"batch_size": 100_000}, 409, "batch-too-large", "batch_size: "),
+    ({"batch_size": 10_000}, 409, "batch-too-large", "batch_size: "),
+    ({"batch_size": 10_001}, 422, "invalid-request", "batch_size: "),
     ({"batch_size": 3, "key": "other"}, 409, "key-conflict", "batch_size: "),
     ({"batch_size": 2, "key": "other", "explain": True}, 409, "not-explained", "explain: "),
     ({"run": MARK}, 404, "unknown-run", "run"),
     ({"run": LONG}, 422, "invalid-request", "run: "),
+    ({"run": f"{MARK}/a"}, 422, "invalid-request", "run: names of pools and runs hold no slash"),
+    ({"run": "."}, 422, "invalid-request", "run: "),
     ({"key": LONG}, 422, "invalid-request", "key: "),
     ({"key": ""}, 422, "invalid-request", "key: "),
     ({"explain": 1}, 422, "invalid-request", "explain: "),
@@ -179,12 +185,15 @@ def test_a_wrong_select(
 
 
 CONFIGS: list[tuple[dict[str, Any], str]] = [
+    ({"pool": f"{MARK}/a"}, "pool: names of pools and runs hold no slash"),
+    ({"pool": ".."}, "pool: "),
     ({"seed": -1}, "seed: "),
     ({"seed": 2**63}, "seed: "),
     ({"lease_seconds": 0}, "lease_seconds: "),
     ({"lease_seconds": 1e9}, "lease_seconds: "),
     ({"posterior": {"type": MARK}}, "posterior.type: "),
     ({"posterior": {"type": "bots", "prior": [1, 0]}}, "posterior.prior[1]: "),
+    ({"posterior": {"type": "bots", "prior": [1e-40, 1e-40]}}, "posterior.prior[0]: "),
     ({"posterior": {"type": "bots", "forgetting": 1.5}}, "posterior.forgetting: "),
     ({"implicit": {"type": MARK}}, "implicit: type must be one of"),
     ({"implicit": {}}, "implicit: "),
@@ -294,6 +303,7 @@ QUERIES: list[tuple[str, int, str, str]] = [
     ("/events?after=-1", 422, "invalid-request", "after: "),
     (f"/events?after={MARK}", 422, "invalid-request", "after: "),
     ("/events?after=1e3", 422, "invalid-request", "after: "),
+    (f"/events?after={NUMBER}", 422, "invalid-request", "after: the log has no such event"),
 ]
 
 
@@ -310,6 +320,19 @@ def test_a_name_of_300_characters(http: httpx.Client, kind: str) -> None:
         answer = http.request(method, f"/{kind}s/{LONG}")
         assert_refused(answer, 422, "invalid-request", f"{kind}: ")
     assert_refused(http.put(f"/{kind}s/{LONG}", json={"pool": "p"}), 422, "invalid-request", f"{kind}: ")
+
+
+@pytest.mark.parametrize("kind", ["pool", "run"])
+def test_a_name_with_a_slash_in_an_address(http: httpx.Client, kind: str) -> None:
+    answer = http.put(f"/{kind}s/{MARK}%2Fa", json={})
+    assert_refused(answer, 404, "not-found", "names of pools and runs hold no slash")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_clients_would_resolve(service_url: str, name: str) -> None:
+    status, _, problem = exchange(service_url, head("GET", f"/runs/{name}"))
+    assert (status, problem["code"]) == (422, "invalid-request")
+    assert "run: " in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
+from selector_api.web import task_limits
+from selector_api.web.problems import Problem
+from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
 
 TASKS: list[dict[str, Any]] = [
     {"id": "Zürich 任务/1", "domain": "math", "references": {"weak": 0.25, "strong": 1}},
@@ -47,3 +50,45 @@ def test_every_form_says_the_same(http: httpx.Client, pool: str) -> None:
         answer = http.post(f"/pools/{pool}/tasks", content=body, headers=headers)
         inserted = 0 if number else 3
         assert answer.json() == {"inserted": inserted, "unchanged": 3 - inserted, "tasks": 13}
+
+
+def forms_of(tasks: list[dict[str, Any]]) -> list[tuple[str, bytes]]:
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(tasks), file)
+    return [
+        (JSON, json.dumps(tasks).encode()),
+        (NDJSON, "".join(json.dumps(task) + "\n" for task in tasks).encode()),
+        (PARQUET, file.getvalue()),
+    ]
+
+
+def test_many_tasks_keep_their_order() -> None:
+    tasks = [
+        {"id": f"task-{number}", "domain": f"domain-{number % 3}", "references": {"weak": number / 2500}}
+        for number in range(2500)
+    ]
+    for content_type, body in forms_of(tasks):
+        rows = read_tasks(content_type, body)
+        read = zip(rows.ids, rows.domains, rows.references, strict=True)
+        assert [{"id": id_, "domain": domain, "references": rates} for id_, domain, rates in read] == tasks
+
+
+def test_a_wrong_one_among_many_is_named_by_its_place() -> None:
+    tasks = [{"id": f"task-{number}"} for number in range(2500)]
+    tasks[1234]["id"] = ""
+    for (content_type, body), place in zip(
+        forms_of(tasks), ["task 1234", "line 1235", "row 1234"], strict=True
+    ):
+        with pytest.raises(Problem, match=f"{place}.id: ") as caught:
+            read_tasks(content_type, body)
+        assert caught.value.kind.code == "invalid-request"
+
+
+def test_too_many_tasks_for_one_body_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_limits, "MAX_TASKS", 3)
+    for content_type, body in forms_of([{"id": f"task-{number}"} for number in range(3)]):
+        assert len(read_tasks(content_type, body)) == 3
+    for content_type, body in forms_of([{"id": f"task-{number}"} for number in range(4)]):
+        with pytest.raises(Problem, match="body: at most 3 tasks") as caught:
+            read_tasks(content_type, body)
+        assert caught.value.kind.code == "payload-too-large"

@@ -150,12 +150,16 @@ async def get_events(
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
     first = await _stretch(services, run_read, Bookmark(after))
     if after > first.length:
-        raise Problem(problems.INVALID_REQUEST, "after: the log has no such event; read it from its beginning")
+        raise Problem(
+            problems.INVALID_REQUEST, "after: the log has no such event; read it from its beginning"
+        )
 
     async def lines() -> AsyncIterator[bytes]:
         place, stretch = Bookmark(after), first
         while stretch.events:
-            yield b"".join(numbered_line(event, seq) for seq, event in enumerate(stretch.events, place.seq + 1))
+            yield b"".join(
+                numbered_line(event, seq) for seq, event in enumerate(stretch.events, place.seq + 1)
+            )
             place = place.after(stretch.events)
             stretch = await _stretch(services, run_read, place)
 

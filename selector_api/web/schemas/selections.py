@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Id, Moment, Name, Request, Share, Whole, example
+from selector_api.web.schemas.common import (
+    TAKE_WHOLE,
+    Answer,
+    Id,
+    Moment,
+    Name,
+    Request,
+    Share,
+    Whole,
+    example,
+)
 
 MAX_BATCH = 10_000
 MAX_TRIALS = 1_000_000

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import threading
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import httpx
 import pytest
 
+from selector_api.settings import Settings
+from selector_api.store.codec import TaskRows
+from selector_api.store.pools import Added
+from selector_api.web.app import create_app
+from selector_api.web.routes import pools
 from tests.web.calls import TASKS, add_tasks, assert_problem, everything, fresh_name
 
 
@@ -62,3 +72,39 @@ def test_a_pool_is_deleted_when_no_run_draws_from_it(http: httpx.Client, pool: s
     for answer in (http.get(f"/pools/{pool}"), http.delete(f"/pools/{pool}"), add_tasks(http, pool, TASKS)):
         assert_problem(answer, 404, "unknown-pool")
     assert http.put(f"/pools/{pool}").json()["tasks"] == 0
+
+
+@pytest.mark.anyio
+async def test_bodies_are_read_one_at_a_time_while_probes_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, entered, leave = 0, anyio.Event(), threading.Event()
+
+    def read_slowly(content_type: str, body: bytes) -> TaskRows:
+        nonlocal at_work
+        at_work += 1
+        assert at_work == 1
+        anyio.from_thread.run_sync(entered.set)
+        assert leave.wait(60)
+        at_work -= 1
+        return TaskRows(["task"], ["default"], [{}])
+
+    monkeypatch.setattr(pools, "read_tasks", read_slowly)
+    store = Mock()
+    store.tokens.any = AsyncMock(return_value=False)
+    store.pools.add_tasks = AsyncMock(return_value=Added(1, 0, 1))
+    app = create_app(Settings(), store)
+    limiter: anyio.CapacityLimiter = app.state.services.import_limiter
+    answers: list[int] = []
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://selector")
+    async with client as http, anyio.create_task_group() as tasks:
+
+        async def upload() -> None:
+            answers.append((await http.post("/pools/p/tasks", content=b"tasks")).status_code)
+
+        tasks.start_soon(upload)
+        await entered.wait()
+        tasks.start_soon(upload)
+        while not limiter.statistics().tasks_waiting:
+            await anyio.lowlevel.checkpoint()
+        assert (await http.get("/healthz")).status_code == 200
+        leave.set()
+    assert answers == [200, 200]

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
+from selector_api.store.errors import UnknownRun
+from selector_api.store.runs import Bookmark, Run, Stretch
+from selector_api.web.routes.runs import get_events
+from selector_api.web.schemas.runs import RunRequest
+from selector_api.web.services import Services
 from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
 
 BOTS = {"type": "bots", "prior": [1.0, 1.0], "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16}
@@ -109,7 +115,37 @@ def test_events_are_told_from_any_of_them_on(http: httpx.Client, run: str) -> No
     assert [event.get("key") for event in told[1:]] == ["step-0", "step-1", "step-2"]
     for after in range(5):
         assert events(http, run, after) == told[after:]
-    assert events(http, run, 2**53) == []
+
+
+def test_events_beyond_the_end_are_refused(http: httpx.Client, run: str) -> None:
+    for after in (2, 2**53):
+        answer = http.get(f"/runs/{run}/events", params={"after": after})
+        assert "after: " in assert_problem(answer, 422, "invalid-request")["detail"]
+
+
+class Log:
+    """The log of a run that is deleted, and its name taken by another, once these events were read."""
+
+    def __init__(self, events: list[bytes]) -> None:
+        self._stretches = [Stretch(events, 5, None)] if events else []
+
+    async def find(self, name: str) -> Run:
+        return Run(name, "first", "pool", "first", RunRequest(pool="pool").config(), 1)
+
+    async def read_log(self, run: Run, after: Bookmark) -> Stretch | None:
+        return self._stretches.pop() if self._stretches else None
+
+
+@pytest.mark.anyio
+async def test_events_break_off_when_their_run_is_replaced() -> None:
+    store = Mock(runs=Log([b'{"type":"created"}']))
+    answer = await get_events("run", Services(store, Mock()), 0)
+    lines = aiter(answer.body_iterator)
+    assert await anext(lines) == b'{"seq":1,"type":"created"}\n'
+    with pytest.raises(UnknownRun):
+        await anext(lines)
+    with pytest.raises(UnknownRun):
+        await get_events("run", Services(Mock(runs=Log([])), Mock()), 0)
 
 
 def test_a_deleted_run_is_gone_and_its_name_is_free(http: httpx.Client, pool: str, run: str) -> None:

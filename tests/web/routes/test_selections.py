@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.web.calls import assert_problem, events, everything, fresh_name, report, seen, select
+from tests.web.calls import add_tasks, assert_problem, events, everything, fresh_name, report, seen, select
 
 
 def test_a_selection_is_a_lease_of_distinct_tasks(http: httpx.Client, run: str) -> None:
@@ -99,6 +99,16 @@ def test_parts_resent_and_unequal_are_counted_once(http: httpx.Client, run: str)
     committed = events(http, run)[-1]
     assert (committed["reason"], committed["step"]) == ("complete", 1)
     assert committed["outcomes"] == [seen(first, 2, 4), seen(second, 0.5, 1), seen(third, 1.25, 3)]
+
+
+def test_a_large_batch_is_selected_and_reported(http: httpx.Client) -> None:
+    name = fresh_name("large")
+    http.put(f"/pools/{name}")
+    add_tasks(http, name, [{"id": f"task-{number}"} for number in range(10_000)])
+    http.put(f"/runs/{name}", json={"pool": name})
+    selection = select(http, name, 10_000)
+    receipt = report(http, name, selection["selection"], [seen(task) for task in selection["tasks"]])
+    assert (receipt["accepted"], receipt["committed"], receipt["step"]) == (10_000, True, 1)
 
 
 def test_final_closes_and_what_is_late_still_counts(http: httpx.Client, run: str) -> None:
