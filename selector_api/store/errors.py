@@ -17,6 +17,7 @@ Messages are for logs; callers that answer for the store read the attributes.
     ├── UnknownReference      the pool has no such reference
     ├── TaskNotInSelection    an outcome of a task that the selection does not hold
     ├── TaskConflict          a task's id again with other values
+    ├── TooManyReferences     a pool would have more references than it may
     ├── PoolInUse             runs draw from the pool
     ├── RunConflict           the run is there with another configuration
     ├── KeyConflict           the key was used with another batch size
@@ -119,6 +120,13 @@ class TaskConflict(StoreError):
     def __init__(self, task: str) -> None:
         super().__init__(f"task {task!r} is there with other values: use a new id")
         self.task = task
+
+
+class TooManyReferences(StoreError):
+    """The tasks of a pool would have been measured with more references than a pool may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"references: a pool has at most {limit} in all; put the tasks into several pools")
 
 
 class PoolInUse(StoreError):

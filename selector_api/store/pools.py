@@ -20,12 +20,14 @@ from selector_api.core.arrays import IntArray
 from selector_api.core.table import TaskTable
 from selector_api.store.codec import TaskRows, decode_tasks, encode_tasks
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, UnknownPool
+from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, TooManyReferences, UnknownPool
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.recent import Recent
 from selector_api.store.scripts import Scripts
 from selector_api.store.worker import Worker
 
+MAX_REFERENCES = 64
+"""Names of references that a pool may have: each is a column over all its tasks."""
 _ROWS_A_CHUNK = 50_000
 _CHUNKS_A_READ = 8
 _PATIENCE_SECONDS = 30.0
@@ -125,6 +127,7 @@ class Pools:
         Raises:
             UnknownPool: there is no such pool.
             TaskConflict: an id is there, or twice in `rows`, with different values.
+            TooManyReferences: the pool's tasks would have more than 64 references.
             Overloaded: other callers kept adding tasks at the same time.
         """
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -224,6 +227,9 @@ def _extended(table: TaskTable, chunks: list[bytes]) -> TaskTable:
 
 def _prepare(table: TaskTable, rows: TaskRows) -> tuple[int, list[bytes]]:
     """How many of these tasks are new to the table, and their chunks."""
+    names = set(table.reference_names).union(*rows.references)
+    if len(names) > MAX_REFERENCES:
+        raise TooManyReferences(MAX_REFERENCES)
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.ids):
         earlier = first.setdefault(id_, row)

@@ -39,6 +39,10 @@ _STORE_KINDS: dict[type, tuple[Kind, str]] = {
     store.UnknownPool: (problems.UNKNOWN_POOL, "pool: create it with PUT /pools/{pool}"),
     store.UnknownRun: (problems.UNKNOWN_RUN, "run: create it with PUT /runs/{run}"),
     store.UnknownSelection: (problems.UNKNOWN_SELECTION, "selection: the run never made it"),
+    store.TooManyReferences: (
+        problems.INVALID_REQUEST,
+        "references: the tasks of a pool have at most 64 different ones; put them into several pools",
+    ),
     store.PoolInUse: (problems.POOL_IN_USE, "pool: delete the runs that draw from it first"),
     store.RunConflict: (
         problems.RUN_CONFLICT,

@@ -153,6 +153,7 @@ def train(
                 for policy, arm in arms.items():
                     if arm.exitcode:
                         raise RuntimeError(f"the arm {policy!r} failed; its error stands above") from None
+    console.print()
     for arm in arms.values():
         arm.join()
     return records

@@ -116,7 +116,6 @@ def _grpo_config(setting: Setting, folder: Path) -> GRPOConfig:
         num_generations=setting.rollouts,
         max_completion_length=ANSWER_TOKENS,
         learning_rate=setting.learning_rate,
-        lr_scheduler_type="constant",
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from statistics import fmean
 
@@ -83,15 +84,18 @@ def live_table(records: Records, steps: int) -> Table:
 def result_table(by_seed: dict[int, Records]) -> Table:
     """ETR, held-out accuracy against steps, and steps to random's final accuracy; a row an arm and seed."""
     seeds = ", ".join(map(str, by_seed))
-    table = Table(title=f"Result: {len(by_seed)} seed{'s' if len(by_seed) > 1 else ''} ({seeds})")
+    table = Table(
+        title=f"Result: {len(by_seed)} seed{'s' if len(by_seed) > 1 else ''} ({seeds})",
+        caption="goal: random's final held-out accuracy, at the first evaluation that has it",
+    )
     evaluated = [seen.step for seen in next(iter(by_seed.values()))["random"].evaluations]
-    shown = evaluated[:: max(1, (len(evaluated) - 1) // 4)]
+    shown = evaluated[:: -max(1, ceil(len(evaluated) / 5))][::-1]  # the last one always
     table.add_column("seed")
     table.add_column("policy")
     table.add_column("ETR", justify="right")
     for step in shown:
         table.add_column(f"held-out\nat {step}", justify="right")
-    table.add_column("steps to random's\nfinal accuracy", justify="right")
+    table.add_column("steps\nto goal", justify="right")
     for seed, records in by_seed.items():
         goal = records["random"].final_accuracy
         for policy, record in records.items():

@@ -9,7 +9,7 @@ class Setting:
     """How much of what. Sizes of sets of tasks are by level, of which there are sixteen."""
 
     seed: int = 0
-    steps: int = 200
+    steps: int = 150
 
     pool_size: int = 140
     held_out_size: int = 30
@@ -24,7 +24,7 @@ class Setting:
 
     prompts: int = 16
     rollouts: int = 8
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     forgetting: float = 0.1
     implicit_weight: float = 0.1
 

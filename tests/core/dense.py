@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,8 +30,9 @@ class DenseRun:
 
     def join(self, id_: str, domain: str, weak: float | None, strong: float | None) -> None:
         """A task joins, at what its class would have if it had never been reported."""
-        both = weak is not None and strong is not None and self.interpolate
-        w, v = (weak, strong) if both else (math.nan, math.nan)
+        w, v = math.nan, math.nan
+        if weak is not None and strong is not None and self.interpolate:
+            w, v = weak, strong
         alpha, beta = self.background.setdefault(self._key(domain, w, v), self.prior)
         self.ids.append(id_)
         self.domain.append(domain)
@@ -39,7 +41,7 @@ class DenseRun:
         self.alpha.append(alpha)
         self.beta.append(beta)
 
-    def commit(self, outcomes: dict[str, tuple[float, int]]) -> None:
+    def commit(self, outcomes: Mapping[str, tuple[float, int]]) -> None:
         """One BOTS update with (successes, trials) by task id."""
         index = {id_: k for k, id_ in enumerate(self.ids)}
         for domain in sorted({self.domain[index[id_]] for id_ in outcomes}):

@@ -8,7 +8,14 @@ from selector_api.core.config import RunConfig
 from selector_api.store import pools as pools_module
 from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import PoolInUse, RunConflict, TaskConflict, UnknownPool, UnknownRun
+from selector_api.store.errors import (
+    PoolInUse,
+    RunConflict,
+    TaskConflict,
+    TooManyReferences,
+    UnknownPool,
+    UnknownRun,
+)
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Added
 from selector_api.store.store import Store
@@ -252,3 +259,12 @@ async def test_tasks_that_redis_lost_are_not_in_the_table(store: Store, redis: S
     await store.pools.add_tasks(POOL, task_rows(2, "new"))
     table = await store.pools.table(POOL)
     assert table.find([*task_rows(2, "lost").ids, *task_rows(2, "new").ids]).tolist() == [-1, -1, 3, 4]
+
+
+async def test_a_pool_has_a_bounded_number_of_references(store: Store) -> None:
+    await store.pools.create(POOL)
+    names = {f"model-{number}": 0.5 for number in range(pools_module.MAX_REFERENCES)}
+    await store.pools.add_tasks(POOL, task_rows(1, "a", "d", **names))
+    with pytest.raises(TooManyReferences):
+        await store.pools.add_tasks(POOL, task_rows(1, "b", another=0.5))
+    assert len(await store.pools.table(POOL)) == 1

@@ -13,6 +13,7 @@ its rewards. This trainer leaves the sampler alone and replaces the rows where g
 score, report, update, and only then select again.
 """
 
+import math
 import time
 from typing import Any
 
@@ -100,7 +101,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         """Report the rewards of each selected task's rollouts (NaN: not scored), and end the selection."""
         outcomes = {
-            task: [reward for reward in row if reward == reward]
+            task: [reward for reward in row if not math.isnan(reward)]
             for task, row in zip(selection.tasks, rewards, strict=True)
         }
         scored = {task: row for task, row in outcomes.items() if row}

@@ -149,10 +149,6 @@ async def get_events(
     run_read = await services.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
     first = await _stretch(services, run_read, Bookmark(after))
-    if after > first.length:
-        raise Problem(
-            problems.INVALID_REQUEST, "after: the log has no such event; read it from its beginning"
-        )
 
     async def lines() -> AsyncIterator[bytes]:
         place, stretch = Bookmark(after), first

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from selector_api.core.table import DEFAULT_DOMAIN
+from selector_api.store.pools import MAX_REFERENCES
 from selector_api.web.schemas.common import Answer, Id, Request, Share, example
 
 
@@ -22,7 +23,9 @@ class TaskItem(Request):
     id: Id = Field(description="Its id, unique in the pool")
     domain: Id = Field(default=DEFAULT_DOMAIN, description="What kind of task it is")
     references: dict[Id, Share] = Field(
-        default_factory=dict, description="Measured pass rates in [0, 1] by the reference model's name"
+        default_factory=dict,
+        max_length=MAX_REFERENCES,
+        description="Measured pass rates in [0, 1] by the reference model's name",
     )
 
 
