@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from selector_api.core.state import RunState
 from selector_api.core.table import TaskTable
 from tests.core import runs
 from tests.core.dense import DenseRun
+
+pytestmark = pytest.mark.timeout(600)  # minutes on a busy machine
 
 TOLERANCE = 1e-9
 
