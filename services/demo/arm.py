@@ -116,6 +116,7 @@ def _grpo_config(setting: Setting, folder: Path) -> GRPOConfig:
         num_generations=setting.rollouts,
         max_completion_length=ANSWER_TOKENS,
         learning_rate=setting.learning_rate,
+        lr_scheduler_type="constant",  # so that accuracy at a step does not depend on the planned end
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,

@@ -24,7 +24,7 @@ class Setting:
 
     prompts: int = 16
     rollouts: int = 8
-    learning_rate: float = 7e-4
+    learning_rate: float = 5e-4
     forgetting: float = 0.1
     implicit_weight: float = 0.1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from selector_api.core.fold import fold, fold_all
+from selector_api.core.fold import fold
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from selector_api.core.table import DEFAULT_DOMAIN, TaskTable
@@ -39,10 +39,11 @@ def check_order(events: Sequence[Event]) -> None:
     step = selections = 0
     open_: dict[str, set[str]] = {}
     known: set[str] = set()
+    steps = [0]  # after each event
     for event in events:
         if event["type"] == "selected":
             selections += 1
-            assert (event["number"], event["step"]) == (selections, step), event
+            assert (event["number"], event["step"]) == (selections, steps[event["drawn_from"]]), event
             assert len(event["tasks"]) == len(set(event["tasks"])) == event["batch_size"], event
             leased = set().union(*open_.values())
             assert leased.isdisjoint(event["tasks"]), f"leased twice at a time: {event}"
@@ -59,6 +60,7 @@ def check_order(events: Sequence[Event]) -> None:
                 assert (event["reason"], event["selection"]) == ("unsolicited", None), event
         elif event["type"] == "released":
             del open_[event["selection"]]
+        steps.append(step)
 
 
 def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]]:
@@ -157,12 +159,25 @@ def view_of(state: RunState) -> dict[str, Any]:
     }
 
 
+def check_draws(events: Sequence[Event], table: TaskTable) -> RunState:
+    """Every selection of the log is what the state it was drawn from draws; gives the state at the log's end."""
+    state = fold(None, events[0], table)
+    states = {1: state.copy()}
+    for event in events[1:]:
+        if event["type"] == "selected":
+            drawn = select(states[event["drawn_from"]], event["batch_size"]).tasks
+            assert event["tasks"] == table.ids(drawn), event
+        state = fold(state, event, table)
+        states[event["seq"]] = state.copy()
+    return state
+
+
 def check_replay(run: Run, batch_sizes: Sequence[int] = (3, 1, 4, 2)) -> None:
     """The exported log, folded, is what both replicas have, bit for bit, and draws what they draw next."""
     events = run.events(0)
     assert events == run.events(1)
     table = table_of(run.tasks)
-    state = fold_all(events, table)
+    state = check_draws(events, table)
     for replica in REPLICAS:
         assert repr(run.posteriors(replica)) == repr(rows_of(state)), f"replica {replica}"
         view, expected = run.view(replica), view_of(state)
