@@ -21,7 +21,6 @@ LEARNING_RATE = 3e-3
 WARMUP_STEPS = 100
 VALIDATE_EVERY = 50
 SAMPLING_BATCH = 128
-BATCHES_SORTED = 8
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:

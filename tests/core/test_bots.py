@@ -34,7 +34,7 @@ def config(**posterior) -> RunConfig:
 
 
 def test_the_paper_s_defaults_on_one_commit():
-    """Two tasks of one class, one is reported: the numbers of DESIGN §3 by hand."""
+    """Two tasks of one class, one is reported: the numbers of docs/mathematics.md by hand."""
     table = runs.table_of([("a", "d", {"w": 0.2, "s": 0.8}), ("b", "d", {"w": 0.2, "s": 0.8})])
     state = runs.commit(runs.started(config(), table), {"a": (4, 16)})
     mu = (0.25 - 0.2) / (0.6 + 1e-6)

@@ -1,4 +1,4 @@
-"""Bad input changes nothing and says why (DESIGN §5, promise 6)."""
+"""Bad input changes nothing and says why (promise 6)."""
 
 from __future__ import annotations
 

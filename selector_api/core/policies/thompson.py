@@ -1,6 +1,6 @@
 """Thompson sampling (arXiv 2510.26374, section 4.4): take the tasks whose draws are nearest p*.
 
-At τ = 0 no more is drawn than can matter, in the same law (DESIGN "the sparse form"): individuals and the
+At τ = 0 no more is drawn than can matter, in the same law (docs/mathematics.md): individuals and the
 tasks of small classes one by one, of large classes only the draws near p* (`nearest`). Which of a class's
 tasks a draw belongs to is settled last, uniformly, since they are exchangeable.
 """
