@@ -37,6 +37,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
     checkpoint gets the same tasks for the same step, and what it reports again counts once.
 
         selector        a client with a run; its pool's tasks must be rows of `train_dataset`
+        explain         whether selections are to say why each task was chosen
         outcome_reward  which of `reward_funcs` says whether a rollout passed: its values, in [0, 1], are reported.
                         A rollout for which it returns None is not counted
 
@@ -47,7 +48,14 @@ class SelectedGRPOTrainer(GRPOTrainer):
     the errors of `trainer_client.errors`.
     """
 
-    def __init__(self, *args: Any, selector: SelectorClient, outcome_reward: int = 0, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        selector: SelectorClient,
+        explain: bool = False,
+        outcome_reward: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         if not isinstance(self.train_dataset, Dataset) or TASK_COLUMN not in self.train_dataset.column_names:
             raise ValueError(
@@ -56,6 +64,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
         self._rows = self.train_dataset
         self._row_of_task = {task: row for row, task in enumerate(self._rows[TASK_COLUMN])}
         self._selector = selector
+        self._explain = explain
         self._outcome_reward = outcome_reward
         self._keyed_step, self._selections_in_step = -1, 0
         self._outcomes: torch.Tensor = torch.empty(0)
@@ -89,7 +98,9 @@ class SelectedGRPOTrainer(GRPOTrainer):
         try:
             if self.accelerator.is_main_process:
                 start = time.perf_counter()
-                selection = self._selector.select(batch_size, key=self._next_key())
+                selection = self._selector.select(
+                    batch_size, key=self._next_key(), explain=self._explain
+                )
                 self._measure("select_ms", 1000 * (time.perf_counter() - start))
                 message = [selection.tasks]
         finally:  # also when the main rank fails: the others wait for its message

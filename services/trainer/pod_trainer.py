@@ -1,0 +1,151 @@
+"""The trainer of a pod: TRL's GRPO on selected tasks, with records, held-out accuracy and marked checkpoints."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from services.rewards import Scorer
+from trainer_client import Selection
+from trainer_client.integrations.trl import TASK_COLUMN, SelectedGRPOTrainer
+
+from .checkpoints import PREFIX, mark_complete, unmark
+from .records import EvaluationRecord, RecordWriter, SelectionRecord, StepRecord, TaskRecord
+
+
+class PodTrainer(SelectedGRPOTrainer):
+    """A `SelectedGRPOTrainer` that writes `records.jsonl`; the arguments beyond its own:
+
+    scorer        what scores the rollouts; how often it fails is recorded
+    records       where to; None on every process but the main one
+    """
+
+    def __init__(self, *args: Any, scorer: Scorer, records: RecordWriter | None, **kwargs: Any):
+        super().__init__(*args, explain=True, **kwargs)
+        self.records = records
+        self.scorer = scorer
+        self._failures_before = scorer.failures
+        self.selections: list[SelectionRecord] = []
+        self.selector_seconds = 0.0
+        self.rollouts = 0
+        self.rollout_tokens = 0.0
+        self.rewards_sum = 0.0
+        self._held_out: defaultdict[str, list[float]] = defaultdict(list)
+        self.add_callback(StepRecorder(self))
+
+    def _select(self, batch_size: int) -> tuple[Selection | None, list[str]]:
+        start = time.perf_counter()
+        answer = super()._select(batch_size)
+        self.selector_seconds += time.perf_counter() - start
+        return answer
+
+    def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
+        start = time.perf_counter()
+        super()._report(selection, rewards)
+        self.selector_seconds += time.perf_counter() - start
+        means = {
+            told.task: told.alpha / (told.alpha + told.beta)
+            for told in selection.explain or []
+            if told.alpha is not None and told.beta is not None
+        }
+        tasks = [
+            TaskRecord(task=task, mean=means.get(task), successes=sum(row), trials=len(row))
+            for task, row in zip(selection.tasks, rewards, strict=True)
+        ]
+        self.selections.append(
+            SelectionRecord(selection=selection.selection, fallback=selection.fallback, tasks=tasks)
+        )
+        self.rewards_sum += sum(map(sum, rewards))
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        answer = super()._generate(prompts)
+        assert self.model is not None
+        if self.model.training:
+            rollouts = len(prompts) * self.accelerator.num_processes
+            self.rollouts += rollouts
+            self.rollout_tokens += self._metrics["train"]["completions/mean_length"][-1] * rollouts
+        return answer
+
+    def _calculate_rewards(self, inputs: list[dict[str, Any]], *args: Any, **kwargs: Any) -> torch.Tensor:
+        rewards = super()._calculate_rewards(inputs, *args, **kwargs)
+        assert self.model is not None
+        if not self.model.training:
+            tasks = gather_object([row[TASK_COLUMN] for row in inputs])
+            for task, reward in zip(tasks, rewards[:, 0].tolist(), strict=True):
+                self._held_out[task].append(reward)
+        return rewards
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate as TRL does, and record the mean pass rate over the held-out tasks."""
+        self._held_out.clear()
+        metrics = super().evaluate(*args, **kwargs)
+        samples = self.num_generations_eval
+        assert samples is not None
+        # The last batch may be filled up with rows that were there before.
+        rates = [sum(row[:samples]) / samples for row in self._held_out.values()]
+        if self.records is not None:
+            self.records.write(
+                EvaluationRecord(
+                    step=self.state.global_step,
+                    accuracy=sum(rates) / len(rates),
+                    tasks=len(rates),
+                    samples=samples,
+                )
+            )
+        return metrics
+
+    def record_step(self, seconds: float) -> None:
+        """Write what the step that has just ended saw, and start over. Every process calls this."""
+        failures = sum(gather_object([self.scorer.failures - self._failures_before]))
+        self._failures_before = self.scorer.failures
+        if self.records is not None:
+            self.records.write(
+                StepRecord(
+                    step=self.state.global_step,
+                    selections=self.selections,
+                    rollouts=self.rollouts,
+                    rollout_tokens=round(self.rollout_tokens),
+                    seconds=seconds,
+                    selector_seconds=self.selector_seconds,
+                    reward=self.rewards_sum / self.rollouts if self.rollouts else None,
+                    reward_failures=failures,
+                )
+            )
+        self.selections = []
+        self.rollouts, self.rollout_tokens, self.rewards_sum, self.selector_seconds = 0, 0.0, 0.0, 0.0
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        assert self.args.output_dir is not None
+        checkpoint = Path(self.args.output_dir) / f"{PREFIX}{self.state.global_step}"
+        if self.accelerator.is_main_process:
+            unmark(checkpoint)
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            mark_complete(checkpoint)
+
+
+class StepRecorder(TrainerCallback):
+    """Tells its trainer when a step ends, and asks for an evaluation after the last."""
+
+    def __init__(self, trainer: PodTrainer):
+        self._trainer = trainer
+        self._started = 0.0
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """A step begins."""
+        self._started = time.perf_counter()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """A step has ended; evaluation and checkpoint come after this."""
+        self._trainer.record_step(time.perf_counter() - self._started)
+        if state.global_step >= state.max_steps and args.eval_strategy != "no":
+            control.should_evaluate = True

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selector_api.cli.failures import Failure
+from services.configuration import checked
+from services.trainer.checkpoints import newest_checkpoint
+from services.trainer.config import TrainerConfig
+from services.trainer.pod_trainer import PodTrainer
+from services.trainer.records import Records, read_records
+from services.trainer.training import train
+from tests.service import Service
+from tests.services.tiny import save_tasks, trainer_config
+from tests.services.trainer.logs import (
+    assert_each_selection_counted_once,
+    events_of,
+    evidence_in_log,
+    evidence_in_records,
+)
+
+# TRL and transformers 5 still use between themselves the name that transformers deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
+
+
+def run_training(mapping: dict[str, Any]) -> Records:
+    config = checked(mapping, TrainerConfig, Path("test.yaml"))
+    train(config)
+    return read_records(config.output)
+
+
+def test_five_steps_each_selected_after_the_one_before_was_reported(folder: Path, service_url: str):
+    records = run_training(trainer_config(folder, service_url, "five-steps"))
+    events = events_of(service_url, "five-steps")
+    assert_each_selection_counted_once(events, selections=5)
+    assert [event["key"] for event in events if event["type"] == "selected"] == [
+        f"step-{n}.0" for n in range(5)
+    ]
+    # No look-ahead: the state that a selection was drawn from holds the commit of the step before.
+    assert [event["step"] for event in events if event["type"] == "selected"] == [0, 1, 2, 3, 4]
+    assert evidence_in_log(events) == evidence_in_records(records)
+    assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
+    assert records.finished
+
+
+def test_records_say_what_was_rolled_out(folder: Path, service_url: str):
+    records = run_training(trainer_config(folder, service_url, "records"))
+    for step in records.steps:
+        assert step.rollouts == 16
+        assert 16 <= step.rollout_tokens <= 16 * 4
+        assert 0 < step.selector_seconds < step.seconds
+        [selection] = step.selections
+        assert len(selection.tasks) == 4
+        assert all(task.trials == 4 for task in selection.tasks)
+        assert step.reward == sum(task.successes for task in selection.tasks) / 16
+    first = records.steps[0].selections[0].tasks
+    assert all(task.mean == 0.5 for task in first)  # the prior's
+
+
+def test_a_finished_training_leaves_a_model_and_does_nothing_more(folder: Path, service_url: str):
+    mapping = trainer_config(folder, service_url, "finished")
+    run_training(mapping)
+    output = Path(mapping["output"])
+    assert (output / "model" / "model.safetensors").exists()
+    assert (output / "model" / "tokenizer.json").exists()
+    newest = newest_checkpoint(output)
+    assert newest is not None
+    assert newest.name == "checkpoint-5"
+    before = (output / "records.jsonl").read_bytes()
+    run_training(mapping)
+    assert (output / "records.jsonl").read_bytes() == before
+
+
+def test_more_steps_go_on_from_the_newest_checkpoint(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "longer", training={"steps": 3}))
+    records = run_training(trainer_config(folder, service_url, "longer"))
+    assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
+    assert_each_selection_counted_once(events_of(service_url, "longer"), selections=5)
+
+
+def test_held_out_accuracy_is_recorded_before_during_and_after(folder: Path, service_url: str):
+    records = run_training(
+        trainer_config(
+            folder,
+            service_url,
+            "held-out",
+            evaluation={
+                "tasks": {"file": str(folder / "held-out.jsonl"), "id": "id"},
+                "every": 2,
+                "samples": 3,
+            },
+        )
+    )
+    assert [seen.step for seen in records.evaluations] == [0, 2, 4, 5]
+    assert all((seen.tasks, seen.samples) == (6, 3) for seen in records.evaluations)
+    # Six tasks of three samples each: a rate in eighteenths.
+    assert all(round(seen.accuracy * 18, 6) % 1 == 0 for seen in records.evaluations)
+    assert evidence_in_log(events_of(service_url, "held-out")) == evidence_in_records(records)
+
+
+def test_held_out_tasks_that_are_trained_on_are_refused(folder: Path, service_url: str):
+    save_tasks(folder / "held-out.jsonl", count=3, first=19)
+    config = trainer_config(
+        folder,
+        service_url,
+        "overlap",
+        evaluation={"tasks": {"file": str(folder / "held-out.jsonl"), "id": "id"}, "every": 2},
+    )
+    with pytest.raises(Failure, match="1 tasks are also trained on, such as 'task-19'"):
+        run_training(config)
+
+
+def test_training_goes_on_while_the_service_is_away_and_all_evidence_arrives_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    service = Service(tmp_path / "service").start()
+    record_step = PodTrainer.record_step
+
+    def then_stop_or_start(trainer: PodTrainer, seconds: float) -> None:
+        record_step(trainer, seconds)
+        if trainer.state.global_step == 1:
+            service.stop()
+        elif trainer.state.global_step == 4:
+            service.start()
+
+    monkeypatch.setattr(PodTrainer, "record_step", then_stop_or_start)
+    try:
+        records = run_training(trainer_config(folder, service.url, "away", training={"steps": 6}))
+        events = events_of(service.url, "away")
+    finally:
+        service.stop()
+    assert [step.selections[0].fallback for step in records.steps] == [False, True, True, True, False, False]
+    assert evidence_in_log(events) == evidence_in_records(records)
+    assert sum(evidence_in_log(events).values()) == 6 * 4
+    assert list((folder / "away" / "unsent-reports").glob("*.json")) == []
+
+
+def test_groups_without_variance_are_replaced_and_their_rollouts_counted(folder: Path, service_url: str):
+    records = run_training(
+        trainer_config(
+            folder,
+            service_url,
+            "filtered",
+            selector={"create": {"pool": "filtered", "policy": {"type": "random"}}},
+            training={"filter_groups": {"max_rounds": 3}, "rollouts": 2, "prompts": 8},
+        )
+    )
+    rounds = [len(step.selections) for step in records.steps]
+    assert max(rounds) > 1
+    for step in records.steps:
+        effective = [
+            sum(0 < task.successes < task.trials for task in selection.tasks) for selection in step.selections
+        ]
+        assert sum(effective[:-1]) < 8
+        assert sum(effective) >= 8 or len(step.selections) == 3
+        assert step.rollouts == 16 * len(step.selections)
+    events = events_of(service_url, "filtered")
+    assert_each_selection_counted_once(events, selections=sum(rounds))
+    assert evidence_in_log(events) == evidence_in_records(records)
+
+
+def test_low_rank_adapters_are_trained(folder: Path, service_url: str):
+    config = trainer_config(
+        folder,
+        service_url,
+        "lora",
+        model={"lora": {"rank": 2, "alpha": 4}},
+        training={"steps": 2},
+    )
+    run_training(config)
+    assert (Path(config["output"]) / "model" / "adapter_model.safetensors").exists()
+
+
+def explode(completion: str, answer: str) -> float:
+    raise RuntimeError("the judge is ill")
+
+
+def test_a_reward_that_raises_counts_as_failed_and_training_goes_on(folder: Path, service_url: str):
+    records = run_training(
+        trainer_config(
+            folder,
+            service_url,
+            "raises",
+            reward={"function": "tests.services.trainer.test_training:explode"},
+            training={"steps": 2},
+        )
+    )
+    assert [step.reward_failures for step in records.steps] == [16, 16]
+    assert [step.reward for step in records.steps] == [0, 0]
+
+
+def test_chats_are_trained_on(folder: Path, service_url: str):
+    config = trainer_config(folder, service_url, "chat", training={"steps": 2})
+    config["tasks"]["system_prompt"] = "answer"
+    records = run_training(config)
+    assert evidence_in_log(events_of(service_url, "chat")) == evidence_in_records(records)
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "message"),
+    [
+        ("training", {"trl": {"max_steps": 3}}, "training.trl.max_steps: is settled elsewhere"),
+        ("training", {"trl": {"no_such": 3}}, "training.trl: .*no_such"),
+        ("training", {"prompts": 30, "device_batch": 4}, "20 tasks to train on, but training.prompts is 30"),
+        ("model", {"path": "no/such/model"}, "model.path: got 'no/such/model'"),
+        (
+            "training",
+            {"device_batch": 7},
+            "device_batch: got 7; it must divide prompts × rollouts, which is 16",
+        ),
+        ("selector", {"url": "selector"}, "selector.url: base_url: got 'selector'"),
+        ("reward", {"function": "tests.nowhere:reward"}, "tests.nowhere"),
+    ],
+)
+def test_mistakes_are_named(
+    folder: Path, service_url: str, section: str, changes: dict[str, Any], message: str
+):
+    with pytest.raises(Failure, match=message):
+        run_training(trainer_config(folder, service_url, "mistakes", **{section: changes}))
+
+
+def test_a_run_with_another_configuration_is_refused(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "taken", training={"steps": 1}))
+    other = trainer_config(folder, service_url, "taken", selector={"create": {"pool": "taken"}})
+    with pytest.raises(Failure, match="selector: run: it exists with another configuration"):
+        run_training(other)
