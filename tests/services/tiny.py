@@ -15,23 +15,22 @@ LETTERS = ["<pad>", "<end>", *"abcdefghijklmnopqrstuvwxyz"]
 CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
 
-def save_tiny_model(folder: Path, seed: int = 0) -> Path:
+SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,  # of 32 dimensions, the fewest that vLLM has kernels for
+    "max_position_embeddings": 64,
+    "initializer_range": 0.5,
+}
+
+
+def save_tiny_model(folder: Path, **shape: Any) -> Path:
     """A Llama of one layer with a token a letter, and its tokenizer, as transformers and vLLM load them."""
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(LETTERS),
-            hidden_size=32,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=1,  # of 32 dimensions, the fewest that vLLM has kernels for
-            max_position_embeddings=64,
-            initializer_range=0.5,
-            pad_token_id=0,
-            bos_token_id=1,
-            eos_token_id=1,
-        )
-    )
+    torch.manual_seed(0)
+    special: dict[str, Any] = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1}
+    config = LlamaConfig(vocab_size=len(LETTERS), **special, **(SHAPE | shape))
+    model = LlamaForCausalLM(config)
     tokens = Tokenizer(models.WordLevel({letter: number for number, letter in enumerate(LETTERS)}, "<pad>"))
     tokens.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     tokenizer = PreTrainedTokenizerFast(
