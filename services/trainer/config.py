@@ -178,6 +178,11 @@ class TrainerConfig(Section):
     model: Model
     tasks: TaskSource
     reward: Reward
+    reward_threads: PositiveInt = Field(
+        default=1,
+        description="Completions scored at once by a process. More are faster where scoring starts programs "
+        "(python-tests); a function of your own must then be safe to call from several threads.",
+    )
     selector: Selector
     rollouts: Rollouts
     training: Training

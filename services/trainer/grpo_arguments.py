@@ -105,7 +105,7 @@ def _evaluation(config: TrainerConfig, resuming: bool) -> dict[str, Any]:
         "eval_steps": config.evaluation.every,
         "eval_on_start": not resuming,
         "num_generations_eval": samples,
-        "per_device_eval_batch_size": max(1, config.training.device_batch // samples) * samples,
+        "per_device_eval_batch_size": samples,  # TRL wants a multiple; `held_out` does not batch by it
     }
 
 

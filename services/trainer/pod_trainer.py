@@ -1,19 +1,18 @@
 """The trainer of a pod: TRL's GRPO on selected tasks, with records, held-out accuracy and marked checkpoints."""
 
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from services.rewards import Scorer
 from trainer_client import Selection
-from trainer_client.integrations.trl import TASK_COLUMN, SelectedGRPOTrainer
+from trainer_client.integrations.trl import SelectedGRPOTrainer
 
 from .checkpoints import PREFIX, mark_complete, unmark
+from .held_out import held_out_rates
 from .records import EvaluationRecord, RecordWriter, SelectionRecord, StepRecord, TaskRecord
 
 
@@ -34,7 +33,6 @@ class PodTrainer(SelectedGRPOTrainer):
         self.rollouts = 0
         self.rollout_tokens = 0.0
         self.rewards_sum = 0.0
-        self._held_out: defaultdict[str, list[float]] = defaultdict(list)
         self.add_callback(StepRecorder(self))
 
     def _select(self, batch_size: int) -> tuple[Selection | None, list[str]]:
@@ -70,32 +68,27 @@ class PodTrainer(SelectedGRPOTrainer):
             self.rollout_tokens += self._metrics["train"]["completions/mean_length"][-1] * rollouts
         return answer
 
-    def _calculate_rewards(self, inputs: list[dict[str, Any]], *args: Any, **kwargs: Any) -> torch.Tensor:
-        rewards = super()._calculate_rewards(inputs, *args, **kwargs)
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The mean pass rate over the held-out tasks, recorded; TRL would also compute a loss on them."""
         assert self.model is not None
-        if not self.model.training:
-            tasks = gather_object([row[TASK_COLUMN] for row in inputs])
-            for task, reward in zip(tasks, rewards[:, 0].tolist(), strict=True):
-                self._held_out[task].append(reward)
-        return rewards
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Evaluate as TRL does, and record the mean pass rate over the held-out tasks."""
-        self._held_out.clear()
-        metrics = super().evaluate(*args, **kwargs)
-        samples = self.num_generations_eval
-        assert samples is not None
-        # The last batch may be filled up with rows that were there before.
-        rates = [sum(row[:samples]) / samples for row in self._held_out.values()]
+        assert self.num_generations_eval is not None
+        was_training = self.model.training
+        self.model.eval()
+        rates = held_out_rates(self, self.num_generations_eval)
+        accuracy = sum(rates) / len(rates)
         if self.records is not None:
             self.records.write(
                 EvaluationRecord(
                     step=self.state.global_step,
-                    accuracy=sum(rates) / len(rates),
+                    accuracy=accuracy,
                     tasks=len(rates),
-                    samples=samples,
+                    samples=self.num_generations_eval,
                 )
             )
+        metrics = {"eval_accuracy": accuracy}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.model.train(was_training)
         return metrics
 
     def record_step(self, seconds: float) -> None:

@@ -99,7 +99,7 @@ def make_trainer(
     arguments: dict[str, Any] = {
         "model": config.model.path,
         "processing_class": tokenizer,
-        "reward_funcs": reward_function(scorer, answers),
+        "reward_funcs": reward_function(scorer, answers, config.reward_threads),
         "args": grpo_config(config, processes, torch.cuda.is_available(), resuming),
         "train_dataset": dataset(tasks),
         "eval_dataset": dataset(held_out) if held_out else None,
@@ -162,12 +162,12 @@ def dataset(tasks: Sequence[TaskRow]) -> Dataset:
     return Dataset.from_list([{TASK_COLUMN: task.id, "prompt": task.prompt} for task in tasks])
 
 
-def reward_function(scorer: Scorer, answers: dict[str, Any]) -> Any:
+def reward_function(scorer: Scorer, answers: dict[str, Any], threads: int) -> Any:
     """The scorer as TRL calls reward functions: completions are texts, or chats of one message."""
 
     def reward(completions: list[Any], task: list[str], **_: Any) -> list[float]:
         texts = [one if isinstance(one, str) else one[-1]["content"] for one in completions]
-        return [scorer.score(text, answers[name]) for text, name in zip(texts, task, strict=True)]
+        return scorer.scores(texts, [answers[name] for name in task], threads)
 
     return reward
 

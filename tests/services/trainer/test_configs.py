@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
+from pyarrow.parquet import write_table
 
 from selector_api.web.schemas.runs import RunRequest
-from services.configuration import load, load_mapping
+from services.configuration import checked, load, load_mapping, merge
+from services.guru import join_files
 from services.trainer.config import TrainerConfig, VllmColocate
+from services.trainer.selector import make_client
+from services.trainer.training import make_tokenizer, make_trainer, short_enough
 
 CONFIGS = Path(__file__).parents[3] / "services" / "trainer" / "configs"
 MODELS = {
@@ -119,3 +124,51 @@ def test_the_policies_of_a_setting_differ_in_nothing_else(setting):
 def test_a_step_can_be_shared_out_among_processes(name, processes):
     training = load(CONFIGS / name, TrainerConfig).training
     assert training.prompts * training.rollouts % (training.device_batch * processes) == 0
+
+
+def save_guru(path: Path, first: int, truth: str) -> None:
+    """Forty tasks as GURU has them."""
+    rows = [
+        {
+            "data_source": "guru",
+            "prompt": [{"role": "user", "content": chr(97 + number % 26) * (1 + number)}],
+            "reward_model": {"ground_truth": truth, "style": "rule"},
+            "extra_info": {"index": number},
+            "qwen2.5_7b_pass_rate": 0.25,
+            "qwen3_30b_pass_rate": 0.75,
+        }
+        for number in range(first, first + 40)
+    ]
+    write_table(pa.Table.from_pylist(rows), path.with_suffix(".raw.parquet"))
+    join_files([path.with_suffix(".raw.parquet")], path)
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
+@pytest.mark.parametrize("name", FILES)
+def test_everything_but_the_weights_is_built(name: str, tiny_model: Path, tmp_path: Path):
+    mapping = load_mapping(CONFIGS / name)
+    truth = '{"inputs": ["1"], "outputs": ["1"]}' if "code" in name else "1"
+    for section, file, first in [
+        (mapping["tasks"], "tasks.parquet", 0),
+        (mapping["evaluation"]["tasks"], "held-out.parquet", 40),
+    ]:
+        save_guru(tmp_path / file, first, truth)
+        section["file"] = str(tmp_path / file)
+    # Weights of one small layer, and the engine that needs no GPU.
+    mapping = merge(
+        mapping,
+        {
+            "output": str(tmp_path / "output"),
+            "model": {"path": str(tiny_model)},
+            "rollouts": {"engine": {"type": "transformers"}},
+        },
+    )
+    config = checked(mapping, TrainerConfig, CONFIGS / name)
+    tokenizer = make_tokenizer(config)
+    tasks = short_enough(config, tokenizer)
+    assert len(tasks) == 40
+    with make_client(config, tasks) as selector:
+        trainer = make_trainer(config, tokenizer, tasks, selector, records=None)
+    assert trainer.args.generation_batch_size == 512
+    assert trainer.num_generations == 16
+    assert trainer.args.max_steps == config.training.steps

@@ -1,0 +1,24 @@
+"""Rewards: what a completion is worth, in [0, 1]. Each kind is a `type` in a configuration and a file here."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .boxed_math import BoxedMath
+from .exact_answer import ExactAnswer
+from .function import FunctionReward
+from .python_tests import PythonTests
+from .reasoning_gym import ReasoningGym
+from .scorer import Scorer
+
+__all__ = ["Reward", "Scorer", "make_scorer"]
+
+Reward = Annotated[
+    BoxedMath | ExactAnswer | FunctionReward | PythonTests | ReasoningGym, Field(discriminator="type")
+]
+"""The section of a configuration that says how completions are scored."""
+
+
+def make_scorer(reward: Reward) -> Scorer:
+    """What scores completions by this reward. Raises `Failure` if a library or the user's function is missing."""
+    return Scorer(reward.make())
