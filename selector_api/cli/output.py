@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises `Failure` if the file system refuses.
     """
     path = path.resolve()
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    # Not by process id: pods that share a folder often have the same one.
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
         if path.exists() and not path.is_file():
             raise Failure(f"{path}: not a file that could be replaced")

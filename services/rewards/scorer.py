@@ -44,9 +44,12 @@ class Scorer:
     def scores(self, completions: Sequence[str], answers: Sequence[Any], threads: int = 1) -> list[float]:
         """The reward of each completion for the answer of its place, by so many threads."""
         if threads == 1:
-            return list(map(self.score, completions, answers))
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(self.score, completions, answers))
+            return list(map(self.score, completions, answers))  # in the main thread: some functions need its signals
+        executor = ThreadPoolExecutor(threads)
+        try:
+            return list(executor.map(self.score, completions, answers))
+        finally:
+            executor.shutdown(cancel_futures=True)
 
     def _count(self, error: Exception) -> None:
         kind = error.kind if isinstance(error, ChildError) else type(error).__name__

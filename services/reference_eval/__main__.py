@@ -1,0 +1,96 @@
+"""`python -m services.reference_eval`."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+import typer
+
+from selector_api.cli.failures import INTERRUPTED, Failure
+from services.command import run_command
+from services.configuration import load
+from services.task_rows import TaskRow, read_tasks
+from trainer_client import Task
+
+from . import pool, result
+from .config import ReferenceEvaluation
+from .measure import measure
+from .progress import Progress, measured_by
+from .shards import Shard
+
+
+def reference_eval(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INDEX/COUNT",
+            help="Measure only this part of the tasks; 0/8 to 7/8 are all of 8. Without it the environment's "
+            "JOB_COMPLETION_INDEX and JOB_COMPLETIONS say, else all are measured.",
+        ),
+    ] = None,
+) -> None:
+    """Measure a model's pass rate on every task of a file.
+
+    Stopped at any moment, it goes on where it was when it is started again. Shards may run at once; the last one to
+    end writes the result.
+    """
+    part = Shard.from_environment() if shard is None else Shard.parsed(shard)
+    evaluation = load(config, ReferenceEvaluation)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        evaluate(evaluation, part)
+    except KeyboardInterrupt:
+        raise Failure(
+            f"stopped. What is measured so far is kept in {evaluation.progress}; the same command goes on with it",
+            INTERRUPTED,
+        ) from None
+
+
+def evaluate(config: ReferenceEvaluation, shard: Shard) -> None:
+    """Measure what is left of a shard and, if that was the last of all, write the result and fill the pool."""
+    result.check(config)
+    tasks = read_tasks(config.tasks)
+    with Progress(config.progress, measured_by(config), shard) as progress:
+        finished = progress.finished()
+        left = [task for task in shard.of(tasks) if task.id not in finished]
+        typer.echo(f"shard {shard}: {len(left):,} tasks to measure, {len(tasks):,} in all shards", err=True)
+        if left:
+            effort = measure(config, left, progress)
+            typer.echo(
+                f"shard {shard}: {effort.tasks:,} tasks measured, {effort.rate:.2f} a second; the reward failed on "
+                f"{effort.failures:,} completions"
+            )
+        rates = progress.finished()
+    missing = sum(task.id not in rates for task in tasks)
+    if missing:
+        typer.echo(
+            f"{missing:,} tasks of other shards are missing; who measures the last one writes {config.output}"
+        )
+        return
+    result.write(config, rates)
+    typer.echo(f"{config.output}: {_summary(config, [rates[task.id] for task in tasks])}")
+    if config.pool:
+        receipt = pool.fill(config.pool, (_pool_task(task, config.name, rates[task.id]) for task in tasks))
+        typer.echo(
+            f"pool {config.pool.pool!r}: {receipt.inserted:,} inserted, {receipt.unchanged:,} unchanged, "
+            f"{receipt.tasks:,} tasks in all"
+        )
+
+
+def _summary(config: ReferenceEvaluation, rates: Sequence[float]) -> str:
+    never, always = (sum(rate == end for rate in rates) / len(rates) for end in (0, 1))
+    return (
+        f"{len(rates):,} tasks, mean pass rate {fmean(rates):.3f} in column {config.rate_column!r}; "
+        f"{never:.1%} never pass, {always:.1%} always"
+    )
+
+
+def _pool_task(task: TaskRow, name: str, rate: float) -> Task:
+    return Task(id=task.id, domain=task.domain, references={**task.references, name: rate})
+
+
+if __name__ == "__main__":
+    run_command(reference_eval, "services.reference_eval")

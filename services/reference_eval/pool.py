@@ -1,0 +1,24 @@
+"""The measured tasks as a pool of the selector."""
+
+from collections.abc import Iterable
+
+from selector_api.cli.failures import Failure
+from selector_api.cli.service import service
+from trainer_client import Conflict, Task, TaskReceipt
+
+from .config import Pool
+
+
+def fill(target: Pool, tasks: Iterable[Task]) -> TaskReceipt:
+    """Put tasks into the pool, which is made if it is not there. Raises `Failure` if the service refuses."""
+    with service(target.url, token=None) as client:
+        client.create_pool(target.pool)
+        try:
+            return client.add_tasks(target.pool, tasks)
+        except Conflict as error:
+            raise Failure(
+                f"pool {target.pool!r}: {error}. What a pool says of a task cannot change. Measure "
+                "all references first, each one's output being the next one's tasks.file, list the earlier ones "
+                "in tasks.references, and fill a new pool with the last; what is measured is kept, so starting "
+                "again with another pool.pool only sends the tasks"
+            ) from error
