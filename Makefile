@@ -21,7 +21,7 @@ test: lint .venv/.server .venv/.trainer .venv/.dev  ## all checks that run witho
 	$(BIN)/pytest --numprocesses auto
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
-	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
+	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
 
 test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO with SmolLM2-135M-Instruct, on the CPU
 	$(BIN)/pytest -s tests/services/test_smollm2.py
@@ -37,6 +37,13 @@ lint: .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders b
 
 bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
 	$(BIN)/python -m tests.bench
+
+experiment: demo-output/materials/pool.parquet  ## BOTS and four other policies on six seeds; about half an hour; report in docs/results/demo
+	$(BIN)/bots experiment run services/demo/experiment.yaml
+	$(BIN)/bots experiment report services/demo/experiment.yaml --output docs/results/demo
+
+demo-output/materials/pool.parquet: | .venv/.server .venv/.trainer
+	$(BIN)/python -m services.demo.prepare
 
 clean:  ## remove the virtual environment and what the demo wrote
 	rm -rf .venv .venv-vllm demo-output

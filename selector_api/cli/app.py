@@ -2,7 +2,7 @@
 
 import typer
 
-from . import events, pool, posteriors, run, serve, token
+from . import events, experiment, pool, posteriors, run, serve, token
 from .failures import Commands
 
 app = typer.Typer(
@@ -18,3 +18,4 @@ app.add_typer(run.app, name="run")
 app.add_typer(posteriors.app, name="posteriors")
 app.add_typer(events.app, name="events")
 app.add_typer(token.app, name="token")
+app.add_typer(experiment.app, name="experiment")

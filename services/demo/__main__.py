@@ -13,16 +13,15 @@ import torch
 from rich.console import Console
 from rich.live import Live
 
+from services.local_service import running_service
 from trainer_client import SelectorClient, Task
 
 from .arm import train_arm
-from .model import make_model, make_tokenizer, pass_rates, teach
+from .materials import make_materials
+from .model import make_model, make_tokenizer, pass_rates
 from .report import Records, draw, live_table, result_table
-from .service import running_service
 from .setting import POLICIES, Setting
-from .tasks import DemoTask, draw_tasks
-
-CHECKPOINTS = ("weak", "start", "strong")
+from .tasks import DemoTask
 
 
 def main() -> None:
@@ -52,7 +51,7 @@ def main() -> None:
 def compare(setting: Setting, url: str, folder: Path, console: Console) -> Records:
     """One seed: make tasks, model and references, then train both arms through the service at `url`."""
     torch.manual_seed(setting.seed)
-    pool, held_out, weights = prepare(setting, folder, console)
+    pool, held_out, weights = make_materials(setting, folder, console)
     tokenizer = make_tokenizer()
     references: dict[str, list[float]] = {}
     for name in ("weak", "strong"):
@@ -75,48 +74,6 @@ def compare(setting: Setting, url: str, folder: Path, console: Console) -> Recor
         for policy, config in POLICIES.items():
             client.create_run(f"{name}-{policy}", name, policy=config, **setting.run_config())
     return train(setting, url, name, pool, held_out, weights["start"], console)
-
-
-def prepare(
-    setting: Setting, folder: Path, console: Console
-) -> tuple[list[DemoTask], list[DemoTask], dict[str, Path]]:
-    """The pool, the held-out tasks, and the paths of the three checkpoints of the supervised model."""
-    streams = range(4 * setting.seed, 4 * setting.seed + 4)
-    pool = draw_tasks(setting.pool_size, streams[0])
-    held_out = draw_tasks(setting.held_out_size, streams[1], pool)
-    validation = draw_tasks(setting.validation_size, streams[2], pool + held_out)
-    examples = draw_tasks(setting.example_size, streams[3], pool + held_out + validation)
-    console.print(
-        f"Seed {setting.seed}: a pool of {len(pool)} reasoning-gym tasks in {len({task.domain for task in pool})} "
-        f"domains, {len(held_out)} others held out, {len(examples)} others to teach the model from. For example:"
-    )
-    show_examples(pool, console)
-    weights = {name: folder / f"{name}-{setting.seed}.pt" for name in CHECKPOINTS}
-    goals = {
-        setting.weak_accuracy: weights["weak"],
-        setting.start_accuracy: weights["start"],
-        setting.strong_accuracy: weights["strong"],
-    }
-    model, tokenizer = make_model(), make_tokenizer()
-    with console.status("teaching") as status:
-        step = 0
-        for step, accuracy in teach(
-            model, tokenizer, examples, validation, goals, setting.most_teaching_steps
-        ):
-            status.update(f"teaching: step {step}, accuracy {accuracy:.3f} of {setting.strong_accuracy}")
-    console.print(
-        f"A model of {model.num_parameters():,} parameters, {step} supervised steps. Its checkpoints at accuracy "
-        f"{setting.weak_accuracy}, {setting.start_accuracy} and {setting.strong_accuracy} are the weak reference, "
-        "the start of both arms, and the strong reference."
-    )
-    return pool, held_out, weights
-
-
-def show_examples(pool: Sequence[DemoTask], console: Console) -> None:
-    """Print the first task of each kind."""
-    first = {task.kind: task for task in reversed(pool)}
-    for task in reversed(first.values()):
-        console.print(f"  {task.kind}: {task.prompt!r}, answered by {task.target!r}", highlight=False)
 
 
 def train(

@@ -6,6 +6,7 @@ letter or number. So a task is written down shortly, with all that the question 
 """
 
 import ast
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -54,8 +55,22 @@ class DemoTask:
 
     def passes(self, completion: str) -> bool:
         """Whether reasoning-gym's scorer gives the completion full marks; it may give less to one nearly right."""
-        answer = KINDS[self.kind].form.restore(completion)
-        return _scorer(self.kind)(answer, self.entry) == 1.0
+        return _passes(self.kind, self.entry, completion)
+
+
+def reward(completion: str, answer: str) -> float:
+    """1 if a completion passes, else 0; `answer` is what `answer_of` made of the task."""
+    task = json.loads(answer)
+    return float(_passes(task["kind"], task["entry"], completion))
+
+
+def answer_of(task: DemoTask) -> str:
+    """What `reward` needs to know of a task, as JSON."""
+    return json.dumps({"kind": task.kind, "entry": task.entry})
+
+
+def _passes(kind: str, entry: Entry, completion: str) -> bool:
+    return _scorer(kind)(KINDS[kind].form.restore(completion), entry) == 1.0
 
 
 def _numbers(values: Iterable[str]) -> str:

@@ -44,7 +44,7 @@ class Scorer:
     def scores(self, completions: Sequence[str], answers: Sequence[Any], threads: int = 1) -> list[float]:
         """The reward of each completion for the answer of its place, by so many threads."""
         if threads == 1:
-            return list(map(self.score, completions, answers))  # in the main thread: some functions need its signals
+            return list(map(self.score, completions, answers))  # in this thread, if some use signals
         executor = ThreadPoolExecutor(threads)
         try:
             return list(executor.map(self.score, completions, answers))

@@ -13,6 +13,8 @@ COMMANDS = [
     ("run", "watch"),
     ("posteriors", "export"),
     ("events", "export"),
+    ("experiment", "run"),
+    ("experiment", "report"),
     ("token", "create"),
     ("token", "list"),
     ("token", "revoke"),

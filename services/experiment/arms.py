@@ -1,0 +1,111 @@
+"""The arms of an experiment: each policy with each seed, and where it stands on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selector_api.cli.failures import MISTAKE, Failure
+from selector_api.cli.output import replacing
+from services.configuration import checked, load, load_mapping, merge, save_mapping
+from services.trainer.config import TrainerConfig
+from services.trainer.records import Records, read_records
+
+from .config import Experiment
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training; `config` is its trainer configuration, without a URL if the experiment serves the selector."""
+
+    policy: str
+    seed: int
+    folder: Path
+    config: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.policy}, seed {self.seed}"
+
+    @property
+    def config_file(self) -> Path:
+        """The trainer's configuration file."""
+        return self.folder.with_suffix(".yaml")
+
+    @property
+    def log_file(self) -> Path:
+        """What the trainer says."""
+        return self.folder.with_suffix(".log")
+
+    @property
+    def steps(self) -> int:
+        """How many steps it is to take."""
+        return self.config["training"]["steps"]
+
+    @property
+    def needs_a_service(self) -> bool:
+        """Whether the configuration leaves it to the experiment to serve a selector."""
+        return "url" not in self.config["selector"]
+
+    def records(self) -> Records:
+        """What it has written so far. Raises `Failure` if that cannot be read."""
+        try:
+            return read_records(self.folder)
+        except (OSError, ValueError) as error:
+            raise Failure(str(error)) from error
+
+    def prepare(self, url: str | None) -> None:
+        """Write the trainer's configuration, with the URL of the selector that the experiment serves."""
+        config = self.config if url is None else merge(self.config, {"selector": {"url": url}})
+        self.config_file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.config_file) as unfinished:
+            save_mapping(unfinished, config)
+
+    def refuse_other_settings(self) -> None:
+        """Raise `Failure` if it was begun with a configuration that would give other results."""
+        if not self.folder.exists() or not self.config_file.exists():
+            return
+        begun = load_mapping(self.config_file)
+        for config in (begun, expected := merge(self.config, {})):
+            config["selector"] = {**config["selector"], "url": None}
+        different = [name for name in {**begun, **expected} if begun.get(name) != expected.get(name)]
+        if different:
+            raise Failure(
+                f"{self.folder} was begun with other settings in {', '.join(different)}: compare "
+                f"{self.config_file}, then give the experiment another output, or remove that folder"
+            )
+
+
+def load_experiment(file: Path) -> tuple[Experiment, list[Arm]]:
+    """Read an experiment and its arms: all policies of a seed before the next seed.
+
+    Raises `Failure` if the experiment, or the trainer's configuration of any arm, is wrong.
+    """
+    experiment = load(file, Experiment)
+    trainer = load_mapping(trainer_file(experiment, file))
+    arms = []
+    for seed in experiment.seeds:
+        for policy, changes in experiment.policies.items():
+            folder = experiment.output / "arms" / policy / f"seed-{seed}"
+            own = {
+                "seed": seed,
+                "output": str(folder),
+                "selector": {"run": f"{experiment.name}-{policy}-{seed}"},
+            }
+            arm = Arm(policy, seed, folder, merge(merge(trainer, changes), own))
+            _check(arm, file)
+            arms.append(arm)
+    return experiment, arms
+
+
+def trainer_file(experiment: Experiment, file: Path) -> Path:
+    """Where the trainer's configuration of the experiment in a file is."""
+    return file.parent / experiment.trainer
+
+
+def _check(arm: Arm, file: Path) -> None:
+    about = Path(f"{file}, the trainer's configuration with policy {arm.policy}")
+    config = checked(merge({"selector": {"url": "http://127.0.0.1"}}, arm.config), TrainerConfig, about)
+    if config.evaluation is None:
+        raise Failure(
+            f"{about}, evaluation: nothing given; an experiment compares held-out accuracy", MISTAKE
+        )

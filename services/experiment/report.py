@@ -1,0 +1,85 @@
+"""The report of an experiment: report.md, its pictures, and figures.json with all numbers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from selector_api.cli.failures import Failure
+
+from . import pictures
+from .arms import load_experiment
+from .comparison import PolicyFigures, compare
+from .measures import Measures
+from .text import report_text
+
+PICTURES = {
+    "etr.png": pictures.draw_etr,
+    "accuracy.png": pictures.draw_accuracy,
+    "reliability.png": pictures.draw_reliability,
+}
+
+
+def write_report(file: Path, output: Path | None = None) -> Path:
+    """Write the report of the experiment in a file to a folder (None: the experiment's), and give its path.
+
+    Only finished trainings count; the report names the others. Raises `Failure` if none is finished.
+    """
+    experiment, arms = load_experiment(file)
+    policies: dict[str, dict[int, Measures]] = {policy: {} for policy in experiment.policies}
+    unfinished = []
+    for arm in arms:
+        records = arm.records()
+        if records.finished:
+            policies[arm.policy][arm.seed] = Measures(records)
+        else:
+            unfinished.append(arm)
+    if len(unfinished) == len(arms):
+        raise Failure(f"{experiment.output}: no training is done yet; `bots experiment run {file}` does them")
+    figures = compare(policies, experiment.baseline)
+    folder = output or experiment.output
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in PICTURES.items():
+        draw(policies, experiment.baseline, folder / name)
+    numbers = {
+        "name": experiment.name,
+        "baseline": experiment.baseline,
+        "unfinished": [{"policy": arm.policy, "seed": arm.seed} for arm in unfinished],
+        "policies": {policy: _numbers(figures[policy], policies[policy]) for policy in policies},
+    }
+    text = json.dumps(_finite(numbers), indent=1, allow_nan=False, ensure_ascii=False)
+    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+    report = folder / "report.md"
+    report.write_text(report_text(experiment, file, arms, unfinished, figures), encoding="utf-8")
+    return report
+
+
+def _numbers(figures: PolicyFigures, seeds: Mapping[int, Measures]) -> dict[str, Any]:
+    each = {
+        seed: {
+            "steps": own.steps,
+            "etr": float(own.etr.mean()),
+            "tokens": own.tokens,
+            "step_seconds": own.step_seconds,
+            "selector_share": own.selector_share,
+            "accuracy": [
+                {"step": step, "tokens": tokens, "accuracy": accuracy}
+                for (step, accuracy), (tokens, _) in zip(
+                    own.accuracy_by_steps, own.accuracy_by_tokens, strict=True
+                )
+            ],
+        }
+        for seed, own in seeds.items()
+    }
+    return asdict(figures) | {"by_seed": each}
+
+
+def _finite(value: Any) -> Any:
+    """The same for JSON, which has no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_finite(member) for member in value]
+    return "infinity" if value == inf else value
