@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
     """Requests at work at a time; more are told to come back (503). Probes are not counted."""
+    metrics_runs: Annotated[int, Field(ge=0, le=64)] = 20
+    """Runs that /metrics shows, those used last. Each makes 10 series, and 2 for each of its first 50 domains."""
     log_format: Literal["json", "console"] = "console"
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -16,6 +16,7 @@ from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, Authenticate, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
 from selector_api.web.routes import pools, runs, selections, service
+from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
 from selector_api.web.services import Services
 
@@ -29,6 +30,8 @@ their outcomes. Errors are `application/problem+json` (RFC 9457) with a stable `
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The service as an ASGI application over an open store."""
     metrics = Metrics()
+    run_metrics = RunMetrics(store, settings.metrics_runs)
+    metrics.registry.register(run_metrics)
     authorizer = Authorizer(store.tokens, settings.is_loopback)
     app = FastAPI(
         title="BOTS Selector",
@@ -37,7 +40,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
     )
-    app.state.services = Services(store, metrics)
+    app.state.services = Services(store, metrics, run_metrics)
     for module in (selections, runs, pools):
         app.include_router(module.router, dependencies=[TOKEN])
     app.include_router(service.router)

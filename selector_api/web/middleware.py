@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
+from selector_api.store.phases import measured
 from selector_api.web.metrics import Metrics
 from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
 
@@ -49,7 +50,7 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), measured() as phases:
             try:
                 await self._app(scope, receive, observed)
             finally:
@@ -57,10 +58,14 @@ class Observe:
                 # The route's pattern, not the path: names of runs and pools must not become label values.
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if route != "none" and status != 405 else "any"
-                self._metrics.requests.labels(route, method, str(status)).inc()
-                self._metrics.seconds.labels(route, method).observe(seconds)
+                self._metrics.observe(route, method, status, seconds, phases)
                 if scope["path"] not in PROBES:
-                    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+                    times = {f"{phase}_ms": _ms(spent) for phase, spent in phases.items()}
+                    log.info("request", method=method, route=route, status=status, ms=_ms(seconds), **times)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 2)
 
 
 class AnswerErrors:

@@ -54,6 +54,7 @@ TASK_NOT_IN_SELECTION = Kind("task-not-in-selection", 422, "A task is not of thi
 UNKNOWN_DOMAIN = Kind("unknown-domain", 422, "The pool has no such domain")
 UNKNOWN_REFERENCE = Kind("unknown-reference", 422, "The pool has no such reference")
 INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
+UNREADABLE_DATA = Kind("unreadable-data", 500, "Redis holds data that this release cannot read")
 STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be reached")
 OVERLOADED = Kind("overloaded", 503, "The service is busy")
 
@@ -63,6 +64,7 @@ ANY_CALL = (
     PAYLOAD_TOO_LARGE,
     INVALID_REQUEST,
     INTERNAL_ERROR,
+    UNREADABLE_DATA,
     STORE_UNAVAILABLE,
     OVERLOADED,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 TASKS: list[dict[str, Any]] = [
     {"id": f"task-{number}", "domain": domain, "references": {"weak": 0.25, "strong": 0.75}}
@@ -51,6 +52,18 @@ def events(http: httpx.Client, run: str, after: int = 0) -> list[dict[str, Any]]
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     return [json.loads(line) for line in answer.content.splitlines()]
+
+
+def samples(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample of /metrics by its name and labels."""
+    answer = http.get("/metrics").raise_for_status()
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    families = text_string_to_metric_families(answer.text)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def everything(http: httpx.Client, pool: str, run: str) -> list[bytes]:

@@ -81,6 +81,7 @@ async def report(body: ReportRequest, services: Use) -> ReceiptView:
         else:
             assert body.key is not None
             receipt = await services.runs.report_unsolicited(body.run, body.key, outcomes)
+            services.metrics.unsolicited.inc()
     except TaskNotInSelection as error:
         raise Problem(
             problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Response
 
 from selector_api.web import metrics, problems
@@ -49,5 +50,7 @@ async def readyz(services: Use) -> Health:
     dependencies=[TOKEN],
 )
 async def get_metrics(services: Use) -> Response:
-    """Metrics of this process."""
-    return Response(services.metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+    """Metrics of this process, and of the runs that it served last."""
+    await services.run_metrics.refresh()
+    exposition = await anyio.to_thread.run_sync(services.metrics.exposition)
+    return Response(exposition, media_type=metrics.CONTENT_TYPE)
