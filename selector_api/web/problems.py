@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
@@ -102,6 +103,9 @@ class Problem(Exception):
             "code": self.kind.code,
             **self.members,
         }
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        if request_id is not None:
+            body["request_id"] = request_id
         return JSONResponse(body, self.kind.status, self.headers, MEDIA_TYPE)
 
 
@@ -118,6 +122,7 @@ class ProblemDocument(BaseModel):
                     "status": 404,
                     "detail": "run: create it with PUT /runs/{run}",
                     "code": "unknown-run",
+                    "request_id": "0b6d6a2c4b0f4f0f9d3c7a51c1a1f0de",
                 }
             ]
         },
@@ -128,6 +133,7 @@ class ProblemDocument(BaseModel):
     status: int = Field(description="The HTTP status")
     detail: str = Field(description="The field that is wrong, and what to do")
     code: str = Field(description="A stable word for programs")
+    request_id: str = Field(description="What the service's log calls this request; also in X-Request-ID")
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:

@@ -160,5 +160,5 @@ def test_a_query_is_read() -> None:
     assert [selector.grouped for selector in query.selectors] == [{"a"}, set(), set()]
     assert query.result == {"a"}
     for text in ("sum(m) by (a)", "sum by (a) (m", "m @ 3"):
-        with pytest.raises(ValueError, match="grouping|not closed|cannot read"):
+        with pytest.raises(ValueError, match=r"grouping|not closed|cannot read"):
             parse(text)

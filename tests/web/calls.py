@@ -78,6 +78,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
     assert problem["type"] == f"urn:bots:problem:{code}"
+    assert problem.get("request_id") == answer.headers.get("X-Request-ID")
     assert problem["title"]
     assert problem["detail"]
     return problem
