@@ -1,7 +1,6 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Authenticate`,
-`LimitBody`.
+From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Admit`, `LimitBody`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
 from selector_api.store.phases import measured
+from selector_api.web.auth import Caller
 from selector_api.web.metrics import Metrics
 from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
 
@@ -120,21 +120,21 @@ class LimitConcurrency:
             self._at_work -= 1
 
 
-class Authenticate:
-    """Lets a request through if `check(method, path, authorization)` raises no `Problem`.
+class Admit:
+    """Lets a request through if `check` raises no `Problem`; the caller that it finds is `scope["caller"]`.
 
     Before the body is read, so that nobody without a token can make the service parse anything.
     """
 
-    def __init__(self, app: ASGIApp, check: Callable[[str, str, str | None], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, check: Callable[[str, str, Headers], Awaitable[Caller]]) -> None:
+        """`check` is given method, path and headers."""
         self._app = app
         self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
-            authorization = Headers(scope=scope).get("authorization")
-            await self._check(scope["method"], scope["path"], authorization)
+            scope["caller"] = await self._check(scope["method"], scope["path"], Headers(scope=scope))
         await self._app(scope, receive, send)
 
 

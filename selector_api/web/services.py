@@ -12,6 +12,7 @@ from selector_api.store.pools import Pools
 from selector_api.store.replicas import Replicas
 from selector_api.store.runs import Runs
 from selector_api.store.store import Store
+from selector_api.web.drain import Drain
 from selector_api.web.metrics import Metrics
 from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.common import Name
@@ -24,6 +25,7 @@ class Services:
     store: Store
     metrics: Metrics
     run_metrics: RunMetrics
+    drain: Drain
     import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from selector_api.web import metrics, problems
 from selector_api.web.auth import TOKEN
-from selector_api.web.problems import documented
+from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Answer, example
 from selector_api.web.services import Use
 
@@ -30,9 +30,14 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE))
+@router.get(
+    "/readyz",
+    responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE, problems.SHUTTING_DOWN),
+)
 async def readyz(services: Use) -> Health:
-    """Whether the service can serve: Redis answers."""
+    """Whether the service can serve and is not about to end: Redis answers."""
+    if services.drain.has_begun:
+        raise Problem(problems.SHUTTING_DOWN, "use another replica")
     await services.store.redis.ping()
     return Health()
 
