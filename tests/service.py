@@ -80,6 +80,11 @@ class Service:
         """End it as an operator would, and give its exit code."""
         return self._end(signal.SIGTERM)
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        assert self._process is not None
+        self._process.terminate()
+
     def kill(self) -> int:
         """End it as a crash would."""
         return self._end(signal.SIGKILL)
