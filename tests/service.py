@@ -58,6 +58,13 @@ class Service:
         self.wait_until_ready()
         return self
 
+    def __enter__(self) -> Service:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no process behind, however the test ended."""
+        self.kill()
+
     def wait_until_ready(self) -> None:
         """Poll /readyz; fails with the service's log if it ends or never gets ready."""
         deadline = time.monotonic() + START_SECONDS

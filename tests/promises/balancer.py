@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from tests.servers import end_other_tasks, pump
 from tests.service import free_port
 
 _PROBE_SECONDS = 0.05
@@ -45,10 +46,7 @@ class Balancer:
         await stopping.wait()
         probing.cancel()
         server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await end_other_tasks()
 
     async def _probe(self) -> None:
         while True:
@@ -60,21 +58,9 @@ class Balancer:
             ready = self.ready
             port = ready[next(self._turn) % len(ready)]
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
         finally:
             writer.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, until there is no more; then say so."""
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
 
 
 async def _is_ready(port: int) -> bool:
