@@ -88,8 +88,10 @@ def test_replicas_end_one_after_the_other_under_load(owner: Service, tmp_path: P
             """Wait until every worker has made so many more calls, or one has failed."""
             goals = [worker.calls + calls for worker in workers]
             until(
-                lambda: all(worker.calls >= goal for worker, goal in zip(workers, goals, strict=True))
-                or any(working.done() for working in workings)
+                lambda: (
+                    all(worker.calls >= goal for worker, goal in zip(workers, goals, strict=True))
+                    or any(working.done() for working in workings)
+                )
             )
 
         with ThreadPoolExecutor(WORKERS) as threads:
@@ -114,7 +116,9 @@ def test_replicas_end_one_after_the_other_under_load(owner: Service, tmp_path: P
     events = [json.loads(line) for line in lines]
     logs.check_order(events)
     assert logs.evidence(events) == acknowledged
-    calls, failed = (sum(values) for values in zip(*((w.calls, w.transport.failed) for w in workers), strict=True))
+    calls, failed = (
+        sum(values) for values in zip(*((w.calls, w.transport.failed) for w in workers), strict=True)
+    )
     print(f"{calls} calls, of which {failed} were made again by the client")
 
 
