@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from tests.servers import end_other_tasks, pump
 from tests.service import free_port
 
-_PROBE_SECONDS = 0.05
+_PROBE_SECONDS = 0.3
 _READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
