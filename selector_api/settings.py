@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1 << 20
 _LARGEST_BODY = 256 * MEBIBYTE
@@ -37,10 +38,34 @@ class Settings(BaseSettings):
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
     """Requests at work at a time; more are told to come back (503). Probes are not counted."""
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """Seconds after SIGTERM in which /readyz already fails and calls are still served: as long as whoever sends
+    calls here needs to notice."""
+    rate_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Calls a second that each token may make at each process, with bursts of ten seconds' worth; none: no
+    limit."""
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Names by which the service may be called (the Host header), separated by commas: `selector.example.org`,
+    `*.example.org`, or `*` for any. IP addresses always pass. None: on loopback `localhost`, elsewhere any."""
+    metrics_runs: Annotated[int, Field(ge=0, le=64)] = 20
+    """Runs that /metrics shows, those used last. Each makes 10 series, and 2 for each of its first 50 domains."""
     log_format: Literal["json", "console"] = "console"
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe level that is logged."""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _hosts_are_separated_by_commas(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = tuple(name.strip() for name in value.split(","))
+        if value is not None and not all(
+            re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*", name) for name in value
+        ):
+            raise ValueError(
+                "give names without scheme and port, separated by commas: a.example.org,*.example.net"
+            )
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -57,6 +82,13 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("give redis://host:port/0, rediss://… or unix:///absolute/path") from None
         return value
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names by which the service may be called."""
+        if self.allowed_hosts is not None:
+            return self.allowed_hosts
+        return ("localhost",) if self.is_loopback else ("*",)
 
     @property
     def is_loopback(self) -> bool:

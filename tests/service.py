@@ -58,6 +58,13 @@ class Service:
         self.wait_until_ready()
         return self
 
+    def __enter__(self) -> Service:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no process behind, however the test ended."""
+        self.kill()
+
     def wait_until_ready(self) -> None:
         """Poll /readyz; fails with the service's log if it ends or never gets ready."""
         deadline = time.monotonic() + START_SECONDS
@@ -79,6 +86,11 @@ class Service:
     def stop(self) -> int:
         """End it as an operator would, and give its exit code."""
         return self._end(signal.SIGTERM)
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        assert self._process is not None
+        self._process.terminate()
 
     def kill(self) -> int:
         """End it as a crash would."""

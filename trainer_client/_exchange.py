@@ -184,7 +184,7 @@ def _refusal(response: httpx.Response) -> SelectorError:
     # The service explains every 404. One without a problem document is a proxy's that has lost its backend.
     if status < 400 or (status == 404 and not problem):
         return _not_the_selector(response)
-    known = {"type", "title", "status", "detail", "code", "instance"}
+    known = {"type", "title", "status", "detail", "code", "instance", "request_id"}
     code = str(problem.get("code", ""))
     return _kind(status, code)(
         status,

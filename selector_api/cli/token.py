@@ -41,16 +41,24 @@ def create(
     scope: Annotated[
         Scope, typer.Option(help="read: look; train: also select and report; admin: also make and delete.")
     ],
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Only for this run; NAME* for all that begin so. May be given several times."),
+    ] = None,
+    pool: Annotated[list[str] | None, typer.Option(help="Only for this pool, in the same way.")] = None,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
 ) -> None:
     """Make a token and print it, the only time that it can be seen.
 
+    With --run or --pool it is for these alone: for no other run, no other pool, and not for /metrics.
+
     Example:
 
-        export SELECTOR_TOKEN=$(bots token create --name trainer --scope train)
+        export SELECTOR_TOKEN=$(bots token create --name trainer --scope train --run 'math-*')
     """
-    made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value]))
+    runs, pools = (run or [], pool or []) if run or pool else (["*"], ["*"])
+    made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value], runs, pools))
     typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)
     typer.echo(made)
 
@@ -68,10 +76,12 @@ def list_tokens(data_dir: DataDir = None, redis_url: RedisUrl = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "scope", "created", box=box.SIMPLE)
+    table = Table("name", "scope", "runs", "pools", "created", box=box.SIMPLE)
     for token in _with_tokens(data_dir, redis_url, lambda tokens: tokens.list()):
         created = datetime.fromtimestamp(token.created, UTC)
-        table.add_row(Text(token.name), ", ".join(sorted(token.scopes)), f"{created:%Y-%m-%d %H:%M} UTC")
+        limits = [Text(", ".join(names)) for names in (token.runs, token.pools)]
+        scopes = ", ".join(sorted(token.scopes))
+        table.add_row(Text(token.name), scopes, *limits, f"{created:%Y-%m-%d %H:%M} UTC")
     Console().print(table)
 
 

@@ -104,6 +104,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.predictor.observe(state.classes, tasks, successes / trials)
     state.posterior.commit(tasks, successes, trials, state.predictor.predict(state.classes))
     state.step += 1
+    state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.recent.append(_effective(state, tasks, successes, trials))
 

@@ -125,6 +125,8 @@ class RunState:
     """Number of selections closed with evidence."""
     expired: int = 0
     """Number of selections closed without any."""
+    last_commit_at: int | None = None
+    """Unix ms of the last commit, by its event; None if there is none, or if it was not noted then."""
     leased: dict[str, IntArray] = field(default_factory=dict)
     """Tasks of each open selection, by its id."""
     recent: deque[dict[int, tuple[int, int]]] = field(default_factory=lambda: deque(maxlen=RECENT_COMMITS))
@@ -197,6 +199,7 @@ class RunState:
             "selections": self.selections,
             "committed": self.committed,
             "expired": self.expired,
+            "last_commit_at": self.last_commit_at,
             "leased": {selection: tasks.tolist() for selection, tasks in self.leased.items()},
             "capability": sorted(self.predictor.capability.items()),
             "recent": [sorted(commit.items()) for commit in self.recent],
@@ -237,6 +240,7 @@ class RunState:
         )
         for name in ("step", "selections", "committed", "expired"):
             setattr(state, name, header[name])
+        state.last_commit_at = header.get("last_commit_at")  # snapshots of 0.1 do not have it
         state.leased = {selection: np.array(tasks, np.int64) for selection, tasks in header["leased"].items()}
         state.predictor.capability.update(header["capability"])
         state.recent.extend(

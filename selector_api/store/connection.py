@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from selector_api.store.errors import StoreUnavailable, UnsupportedServer
+from selector_api.store.phases import phase
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class StoreClient(Redis):
         """
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                return await super().execute_command(*args, **options)
+                with phase("redis"):
+                    return await super().execute_command(*args, **options)
         except TimeoutError as error:
             raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error
         except _UNAVAILABLE as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,6 +29,13 @@ class Recent(Generic[T]):
         self._things.move_to_end(name)
         if len(self._things) > self._capacity:
             self._things.popitem(last=False)
+
+    def newest(self, count: int) -> list[tuple[str, T]]:
+        """Names and things used last, at most `count`, the last one first. This does not count as a use."""
+        return list(islice(reversed(self._things.items()), count))
+
+    def __len__(self) -> int:
+        return len(self._things)
 
     def __iter__(self) -> Iterator[T]:
         return iter(list(self._things.values()))

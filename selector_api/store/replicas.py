@@ -13,12 +13,13 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from selector_api.core.fold import fold
+from selector_api.core.fold import UnreadableLog, fold
 from selector_api.core.select import Choice, select
 from selector_api.core.state import RunState
 from selector_api.core.table import TaskTable
@@ -32,6 +33,7 @@ from selector_api.store.errors import (
     UnreadableData,
 )
 from selector_api.store.keys import anonymous_field, select_field
+from selector_api.store.phases import phase
 from selector_api.store.pools import Pools
 from selector_api.store.recent import Recent
 from selector_api.store.runs import Bookmark, Drawn, Run, Runs
@@ -101,6 +103,11 @@ class Replica:
             await self._refresh()
             return await self._beside(view, self._current[1])
 
+    @property
+    def folded(self) -> int:
+        """Number of events of the log that the state was folded from."""
+        return self._place.seq
+
     async def copy(self) -> RunState:
         """A copy of the state as it is now, for what takes long to read: nobody waits for it meanwhile.
 
@@ -129,7 +136,8 @@ class Replica:
                 if replay is not None:
                     return _selected(replay, batch_size, explain, replayed=True)
                 run, state = self._current
-                choice, explained = await self._beside(_draw, state, batch_size, explain)
+                with phase("draw"):
+                    choice, explained = await self._beside(_draw, state, batch_size, explain)
                 selection = f"s{state.selections + 1}-{run.incarnation[:8]}"
                 fields: dict[str, Any] = {
                     "number": state.selections + 1,
@@ -187,7 +195,8 @@ class Replica:
         table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
-                self._state = await self._worker.run(_restored, snapshot.data, table)
+                with phase("fold"):
+                    self._state = await self._worker.run(_restored, snapshot.data, table)
                 self._place = self._saved = snapshot.place
             except UnreadableData as error:
                 log.warning("run %s is folded from its first event: %s", self._name, error)
@@ -201,17 +210,19 @@ class Replica:
         try:
             classes = 0 if self._state is None else len(self._state.classes)
             quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
-            if quick:
-                events = decode_events(lines, self._place.seq + 1)
-            else:
-                events = await self._worker.run(decode_events, lines, self._place.seq + 1)
+            with phase("fold"):
+                if quick:
+                    events = decode_events(lines, self._place.seq + 1)
+                else:
+                    events = await self._worker.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
                 self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
-            if quick and not tasks:
-                self._state = _folded(self._state, events, self._table)
-            else:
-                self._state = await self._worker.run(_folded, self._state, events, self._table)
+            with phase("fold"):
+                if quick and not tasks:
+                    self._state = _folded(self._state, events, self._table)
+                else:
+                    self._state = await self._worker.run(_folded, self._state, events, self._table)
             self._place = self._place.after(lines)
         except BaseException:
             # Half folded, or still being folded by a thread that a cancelled caller left behind.
@@ -239,7 +250,8 @@ class Replica:
             return
         copied = await self._beside(_copied, self._current[1])
         self._saved = self._place
-        self._saving = asyncio.create_task(self._save(run, self._place, copied))
+        # In a context of its own: its time is not the caller's.
+        self._saving = asyncio.create_task(self._save(run, self._place, copied), context=Context())
 
     async def _save(self, run: Run, place: Bookmark, copied: _Arrays) -> None:
         try:
@@ -285,6 +297,17 @@ class Replicas:
             self._replicas.put(run, replica)
         return replica
 
+    def used_last(self, count: int) -> dict[str, Replica]:
+        """The replicas used last, at most `count`, by run. To look at them here is no use of them."""
+        return dict(self._replicas.newest(count))
+
+    def __len__(self) -> int:
+        return len(self._replicas)
+
+    def drop(self, run: str) -> None:
+        """Keep no replica of this run; if it is asked for again, it is read anew."""
+        self._replicas.drop(run)
+
     async def close(self) -> None:
         """Wait for the snapshots that are being written."""
         for replica in self._replicas:
@@ -295,8 +318,11 @@ _Arrays: TypeAlias = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
-    for event in events:
-        state = fold(state, event, table)
+    try:
+        for event in events:
+            state = fold(state, event, table)
+    except UnreadableLog as error:
+        raise UnreadableData(str(error)) from error
     return state
 
 

@@ -309,6 +309,11 @@ class Runs:
             return None
         return Snapshot(incarnation.decode(), Bookmark(int(seq), digest.decode()), data)
 
+    async def snapshot_seq(self, name: str) -> int:
+        """The `seq` of the last event in the run's newest snapshot, 0 if there is none."""
+        (seq,) = await self._redis.read_fields(run_keys(name).snapshot, "seq")
+        return int(seq or 0)
+
     async def save_snapshot(self, run: Run, place: Bookmark, data: bytes) -> None:
         """Keep a snapshot, unless a newer one is there, or the run or that place of its log is gone."""
         await self._scripts.run(

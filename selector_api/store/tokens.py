@@ -1,7 +1,9 @@
-"""Bearer tokens: kept as hashes, each with a name and its scopes."""
+"""Bearer tokens: kept as hashes, each with a name, its scopes, and the runs and pools that it is limited to."""
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
 import secrets
 import time
@@ -11,12 +13,14 @@ from hashlib import sha256
 
 from selector_api.store.codec import dumps
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import TokenConflict
+from selector_api.store.errors import StoreUnavailable, TokenConflict
 from selector_api.store.keys import TOKENS
 
 _PREFIX = "bots_"
 _FRESH_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.0
+_ANYTHING = ("*",)
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,36 @@ class Token:
     scopes: frozenset[str]
     created: int
     """Unix seconds."""
+    runs: tuple[str, ...] = _ANYTHING
+    """Names of the runs that it may be used for, and beginnings of such names, each followed by `*`."""
+    pools: tuple[str, ...] = _ANYTHING
+    """The same for pools."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are runs or pools that it is not for."""
+        return "*" not in self.runs or "*" not in self.pools
+
+    def is_for_run(self, run: str) -> bool:
+        """Whether it may be used for this run."""
+        return _any_fits(self.runs, run)
+
+    def is_for_pool(self, pool: str) -> bool:
+        """Whether it may be used for this pool."""
+        return _any_fits(self.pools, pool)
+
+
+def _any_fits(patterns: Iterable[str], name: str) -> bool:
+    return any(
+        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern for pattern in patterns
+    )
 
 
 class Tokens:
-    """The tokens of a service. A deleted one is refused within 5 s, a new one taken within half a second."""
+    """The tokens of a service. A deleted one is refused within 5 s, a new one taken within half a second.
+
+    While Redis is away, what was known of them before stands.
+    """
 
     def __init__(self, redis: StoreClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
@@ -38,8 +68,14 @@ class Tokens:
         self._known: dict[str, Token] = {}
         self._read_at: float | None = None
 
-    async def create(self, name: str, scopes: Iterable[str]) -> str:
-        """Make a token and return it: the only time that it can be seen.
+    async def create(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        runs: Iterable[str] = _ANYTHING,
+        pools: Iterable[str] = _ANYTHING,
+    ) -> str:
+        """Make a token and return it: the only time that it can be seen. For the limits see `Token`.
 
         Raises:
             TokenConflict: there is one of this name.
@@ -47,7 +83,13 @@ class Tokens:
         if any(token.name == name for token in await self.list()):
             raise TokenConflict(name)
         text = _PREFIX + secrets.token_urlsafe(32)
-        record = {"name": name, "scopes": sorted(scopes), "created": int(time.time())}
+        record = {
+            "name": name,
+            "scopes": sorted(scopes),
+            "created": int(time.time()),
+            "runs": sorted(runs),
+            "pools": sorted(pools),
+        }
         await self._redis.hset(TOKENS, _digest(text), dumps(record))
         self._read_at = None
         return text
@@ -69,18 +111,38 @@ class Tokens:
     async def any(self) -> bool:
         """Whether there is any token, as of at most five seconds ago."""
         if self._age() > _FRESH_SECONDS:
-            await self._read()
+            await self._refresh()
         return bool(self._known)
 
     async def lookup(self, text: str) -> Token | None:
         """What this bearer token is, None if it is not one."""
         digest = _digest(text)
-        if self._age() > _FRESH_SECONDS or (digest not in self._known and self._age() > _RETRY_SECONDS):
-            await self._read()
-        return self._known.get(digest)
+        found = self._find(digest)
+        if self._age() > (_FRESH_SECONDS if found else _RETRY_SECONDS):
+            await self._refresh()
+            found = self._find(digest)
+        return found
+
+    def _find(self, digest: str) -> Token | None:
+        """The token of this hash. How long that takes tells nothing about the hashes that are kept."""
+        found = None
+        for known, token in self._known.items():
+            if hmac.compare_digest(known, digest):
+                found = token
+        return found
 
     def _age(self) -> float:
         return float("inf") if self._read_at is None else self._clock() - self._read_at
+
+    async def _refresh(self) -> None:
+        if self._read_at is None:
+            await self._read()
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._read()
+        except (StoreUnavailable, TimeoutError):
+            self._read_at = self._clock()
 
     async def _read(self) -> None:
         records = await self._redis.read_hash(TOKENS)
@@ -93,4 +155,10 @@ def _digest(text: str) -> str:
 
 
 def _token(record: dict) -> Token:
-    return Token(record["name"], frozenset(record["scopes"]), record["created"])
+    return Token(
+        record["name"],
+        frozenset(record["scopes"]),
+        record["created"],
+        tuple(record.get("runs", _ANYTHING)),  # those of 0.1 have no limits
+        tuple(record.get("pools", _ANYTHING)),
+    )

@@ -7,15 +7,20 @@ from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 
 from selector_api.settings import Settings
 from selector_api.store.store import Store
 from selector_api.web import errors
-from selector_api.web.auth import TOKEN, Authorizer
+from selector_api.web.auth import TOKEN, Authorizer, Caller
+from selector_api.web.drain import CloseConnections, Drain
+from selector_api.web.hosts import Hosts
 from selector_api.web.metrics import Metrics
-from selector_api.web.middleware import AnswerErrors, Authenticate, LimitBody, LimitConcurrency, Observe
+from selector_api.web.middleware import PROBES, Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
+from selector_api.web.rate_limit import RateLimit
 from selector_api.web.routes import pools, runs, selections, service
+from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
 from selector_api.web.services import Services
 
@@ -26,10 +31,14 @@ their outcomes. Errors are `application/problem+json` (RFC 9457) with a stable `
 """
 
 
-def create_app(settings: Settings, store: Store) -> FastAPI:
-    """The service as an ASGI application over an open store."""
+def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
+    """The service as an ASGI application over an open store; `drain` tells when it is about to end."""
     metrics = Metrics()
+    run_metrics = RunMetrics(store, settings.metrics_runs)
+    metrics.registry.register(run_metrics)
+    hosts = Hosts(settings.hosts)
     authorizer = Authorizer(store.tokens, settings.is_loopback)
+    rate_limit = RateLimit(settings.rate_limit)
     app = FastAPI(
         title="BOTS Selector",
         version=version("bots-selector"),
@@ -37,7 +46,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
     )
-    app.state.services = Services(store, metrics)
+    app.state.services = Services(store, metrics, run_metrics, drain)
     for module in (selections, runs, pools):
         app.include_router(module.router, dependencies=[TOKEN])
     app.include_router(service.router)
@@ -48,12 +57,21 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         fills_pool = path.startswith("/pools/") and path.endswith("/tasks")
         return settings.max_tasks_body_bytes if fills_pool else settings.max_body_bytes
 
+    async def check(method: str, path: str, headers: Headers) -> Caller:
+        if path in PROBES:
+            return Caller()
+        hosts.check(headers.get("host", ""))
+        caller = await authorizer.check(method, path, headers.get("authorization"))
+        rate_limit.count(caller.name)
+        return caller
+
     # The last one added is the outermost.
     app.add_middleware(LimitBody, limit_of=limit_of)
-    app.add_middleware(Authenticate, check=authorizer.check)
+    app.add_middleware(Admit, check=check)
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
     app.add_middleware(AnswerErrors, problem_of=errors.problem_of)
     app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(CloseConnections, drain=drain)
     return app
 
 

@@ -4,16 +4,20 @@
     train   read, and POST /select and /report
     admin   train, and all that creates or deletes
 
-Without any token the service is open, which it allows on a loopback address only.
+A token may be limited to runs and pools by name. Without any token the service is open, which it allows on a
+loopback address only.
 """
 
 from __future__ import annotations
 
-from fastapi import Depends
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from selector_api.settings import Settings
-from selector_api.store.tokens import Tokens
+from selector_api.store.tokens import Token, Tokens
 from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem
 
 TOKEN = Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))
@@ -51,6 +55,56 @@ async def refuse_unsafe(settings: Settings, tokens: Tokens) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: the holder of a token, or anyone where no token is needed."""
+
+    token: Token | None = None
+
+    @property
+    def name(self) -> str:
+        """The token's name, "" without one."""
+        return self.token.name if self.token else ""
+
+    def check_run(self, run: str) -> None:
+        """Refuse a run that the token is not for.
+
+        Raises:
+            Problem: forbidden.
+        """
+        if self.token is not None and not self.token.is_for_run(run):
+            raise Problem(FORBIDDEN, "run: this token is limited to others; ask for one that is for this run")
+
+    def check_pool(self, pool: str) -> None:
+        """Refuse a pool that the token is not for.
+
+        Raises:
+            Problem: forbidden.
+        """
+        if self.token is not None and not self.token.is_for_pool(pool):
+            raise Problem(
+                FORBIDDEN, "pool: this token is limited to others; ask for one that is for this pool"
+            )
+
+    def check_path(self, path: str) -> None:
+        """Refuse an address that a token's limits do not allow.
+
+        Raises:
+            Problem: forbidden.
+        """
+        match path.split("/")[1:]:
+            case ["runs", run, *_]:
+                self.check_run(run)
+            case ["pools", pool, *_]:
+                self.check_pool(pool)
+            case ["select"] | ["report"]:
+                pass  # the body names the run, so these routes check it
+            case _ if self.token is not None and self.token.is_limited:
+                raise Problem(
+                    FORBIDDEN, "Authorization: this call needs a token without limits to runs or pools"
+                )
+
+
 class Authorizer:
     """Checks tokens against the store.
 
@@ -63,15 +117,15 @@ class Authorizer:
         self._tokens = tokens
         self._loopback = loopback
 
-    async def check(self, method: str, path: str, authorization: str | None) -> None:
-        """Let the call pass or say why not.
+    async def check(self, method: str, path: str, authorization: str | None) -> Caller:
+        """Let the call pass or say why not; what a body names is still to be checked.
 
         Raises:
             Problem: unauthorized or forbidden.
         """
         needed = needed_scope(method, path)
         if needed is None or (self._loopback and not await self._tokens.any()):
-            return
+            return Caller()
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Problem(UNAUTHORIZED, "Authorization: send a token as 'Bearer TOKEN'")
@@ -80,3 +134,14 @@ class Authorizer:
             raise Problem(UNAUTHORIZED, "Authorization: this token is unknown or was revoked")
         if not _INCLUDES[needed] & token.scopes:
             raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {needed!r}")
+        caller = Caller(token)
+        caller.check_path(path)
+        return caller
+
+
+async def _caller(request: Request) -> Caller:
+    return request.scope["caller"]
+
+
+CalledBy = Annotated[Caller, Depends(_caller)]
+"""Who calls a route, as the middleware found."""

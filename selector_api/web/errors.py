@@ -103,6 +103,10 @@ def problem_of(error: Exception) -> Problem:
         case TooFewTasks():
             detail = f"batch_size: {error.available} tasks can be drawn now; ask for fewer, or report first"
             return Problem(problems.BATCH_TOO_LARGE, detail, available=error.available)
+        case store.UnreadableData():
+            log.error("data in Redis cannot be read", reason=str(error))
+            detail = "its data was written by another release or is damaged; the service's log tells more"
+            return Problem(problems.UNREADABLE_DATA, detail)
     for kind in type(error).__mro__:
         if kind in _STORE_KINDS:
             return Problem(*_STORE_KINDS[kind])

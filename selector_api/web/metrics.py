@@ -1,30 +1,42 @@
-"""Prometheus metrics of one process."""
+"""Prometheus metrics of one process. Those of runs are in `run_metrics`."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from selector_api.store.phases import Seconds
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_TRAINING_CALLS = frozenset({"/select", "/report"})
 
 
 class Metrics:
-    """The counters of one application; each application has its own registry."""
+    """The metrics of one application; each application has its own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self._requests = Counter(
             "bots_requests",
             "Requests answered, by route, method and status",
             ("route", "method", "status"),
             registry=self.registry,
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "bots_request_seconds",
             "Time from request to answer, by route",
             ("route", "method"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._phases = Histogram(
+            "bots_phase_seconds",
+            "Time that a select or report spent folding events, drawing tasks, and waiting for Redis",
+            ("route", "phase"),
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -32,6 +44,25 @@ class Metrics:
         self.outcomes = Counter(
             "bots_outcomes", "Outcomes received, by what became of them", ("result",), registry=self.registry
         )
+        self.unsolicited = Counter(
+            "bots_unsolicited_reports",
+            "Reports of tasks that trainers chose themselves, as they do while the service is away",
+            registry=self.registry,
+        )
+        for result in ("accepted", "duplicate"):
+            self.outcomes.labels(result)
+        Info("bots_build", "Which release this is", registry=self.registry).info(
+            {"version": version("bots-selector")}
+        )
+        ProcessCollector(registry=self.registry)
+
+    def observe(self, route: str, method: str, status: int, seconds: float, phases: Seconds) -> None:
+        """Count a request that was answered."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+        if route in _TRAINING_CALLS:
+            for phase, spent in phases.items():
+                self._phases.labels(route, phase).observe(spent)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

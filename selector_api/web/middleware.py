@@ -1,7 +1,6 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Authenticate`,
-`LimitBody`.
+From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Admit`, `LimitBody`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
+from selector_api.store.phases import measured
+from selector_api.web.auth import Caller
 from selector_api.web.metrics import Metrics
 from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
 
 PROBES = frozenset({"/healthz", "/readyz"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"(?!bots_)[A-Za-z0-9._-]{1,64}")
+"""Not a token that was put there by mistake: it would be logged."""
 
 log = structlog.get_logger("selector_api.access")
 
@@ -49,7 +51,7 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), measured() as phases:
             try:
                 await self._app(scope, receive, observed)
             finally:
@@ -57,10 +59,14 @@ class Observe:
                 # The route's pattern, not the path: names of runs and pools must not become label values.
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if route != "none" and status != 405 else "any"
-                self._metrics.requests.labels(route, method, str(status)).inc()
-                self._metrics.seconds.labels(route, method).observe(seconds)
+                self._metrics.observe(route, method, status, seconds, phases)
                 if scope["path"] not in PROBES:
-                    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+                    times = {f"{phase}_ms": _ms(spent) for phase, spent in phases.items()}
+                    log.info("request", method=method, route=route, status=status, ms=_ms(seconds), **times)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 2)
 
 
 class AnswerErrors:
@@ -115,21 +121,21 @@ class LimitConcurrency:
             self._at_work -= 1
 
 
-class Authenticate:
-    """Lets a request through if `check(method, path, authorization)` raises no `Problem`.
+class Admit:
+    """Lets a request through if `check` raises no `Problem`; the caller that it finds is `scope["caller"]`.
 
     Before the body is read, so that nobody without a token can make the service parse anything.
     """
 
-    def __init__(self, app: ASGIApp, check: Callable[[str, str, str | None], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, check: Callable[[str, str, Headers], Awaitable[Caller]]) -> None:
+        """`check` is given method, path and headers."""
         self._app = app
         self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
-            authorization = Headers(scope=scope).get("authorization")
-            await self._check(scope["method"], scope["path"], authorization)
+            scope["caller"] = await self._check(scope["method"], scope["path"], Headers(scope=scope))
         await self._app(scope, receive, send)
 
 

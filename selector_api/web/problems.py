@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
@@ -16,6 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _HEADERS = {
     401: {"WWW-Authenticate": ("Bearer", "How to authenticate")},
+    429: {"Retry-After": ("1", "Seconds after which to try again")},
     503: {"Retry-After": ("1", "Seconds after which to try again")},
 }
 """By status the headers that it asks for: their values, and what they mean."""
@@ -32,7 +34,7 @@ class Kind:
 
 INVALID_JSON = Kind("invalid-json", 400, "The body is not valid JSON")
 UNAUTHORIZED = Kind("unauthorized", 401, "A valid token is needed")
-FORBIDDEN = Kind("forbidden", 403, "The token's scope does not allow this")
+FORBIDDEN = Kind("forbidden", 403, "The token does not allow this")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 UNKNOWN_POOL = Kind("unknown-pool", 404, "There is no such pool")
 UNKNOWN_RUN = Kind("unknown-run", 404, "There is no such run")
@@ -47,6 +49,7 @@ POOL_IN_USE = Kind("pool-in-use", 409, "Runs draw from the pool")
 TASK_CONFLICT = Kind("task-conflict", 409, "A task exists with other values")
 BATCH_TOO_LARGE = Kind("batch-too-large", 409, "Fewer tasks can be drawn now")
 PAYLOAD_TOO_LARGE = Kind("payload-too-large", 413, "The body is too large")
+MISDIRECTED_REQUEST = Kind("misdirected-request", 421, "The service is not known by this name")
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body's type is not understood")
 INVALID_REQUEST = Kind("invalid-request", 422, "A field is missing or wrong")
 INVALID_PARQUET = Kind("invalid-parquet", 422, "The body is not a Parquet file of tasks")
@@ -54,6 +57,9 @@ TASK_NOT_IN_SELECTION = Kind("task-not-in-selection", 422, "A task is not of thi
 UNKNOWN_DOMAIN = Kind("unknown-domain", 422, "The pool has no such domain")
 UNKNOWN_REFERENCE = Kind("unknown-reference", 422, "The pool has no such reference")
 INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
+RATE_LIMITED = Kind("rate-limited", 429, "The token is used too often")
+UNREADABLE_DATA = Kind("unreadable-data", 500, "Redis holds data that this release cannot read")
+SHUTTING_DOWN = Kind("shutting-down", 503, "This replica is about to end")
 STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be reached")
 OVERLOADED = Kind("overloaded", 503, "The service is busy")
 
@@ -61,8 +67,11 @@ ANY_CALL = (
     UNAUTHORIZED,
     FORBIDDEN,
     PAYLOAD_TOO_LARGE,
+    MISDIRECTED_REQUEST,
     INVALID_REQUEST,
+    RATE_LIMITED,
     INTERNAL_ERROR,
+    UNREADABLE_DATA,
     STORE_UNAVAILABLE,
     OVERLOADED,
 )
@@ -100,6 +109,9 @@ class Problem(Exception):
             "code": self.kind.code,
             **self.members,
         }
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        if request_id is not None:
+            body["request_id"] = request_id
         return JSONResponse(body, self.kind.status, self.headers, MEDIA_TYPE)
 
 
@@ -116,6 +128,7 @@ class ProblemDocument(BaseModel):
                     "status": 404,
                     "detail": "run: create it with PUT /runs/{run}",
                     "code": "unknown-run",
+                    "request_id": "0b6d6a2c4b0f4f0f9d3c7a51c1a1f0de",
                 }
             ]
         },
@@ -126,6 +139,7 @@ class ProblemDocument(BaseModel):
     status: int = Field(description="The HTTP status")
     detail: str = Field(description="The field that is wrong, and what to do")
     code: str = Field(description="A stable word for programs")
+    request_id: str = Field(description="What the service's log calls this request; also in X-Request-ID")
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from selector_api.store.server import EmbeddedValkey
 from selector_api.store.store import open_store
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
+from selector_api.web.drain import Drain, DrainingServer
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the clients' 30 s, so that it is never the server that closes a connection about to be used."""
@@ -56,7 +57,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is at work and close the store.
+    """Serve until SIGTERM or SIGINT, then drain, finish what is at work and close the store.
 
     Raises:
         StoreError: Redis cannot be used.
@@ -78,8 +79,9 @@ async def _serve(settings: Settings) -> None:
         store = await stack.enter_async_context(open_store(url, settings.snapshot_every))
         await check_server(store.redis)
         await refuse_unsafe(settings, store.tokens)
+        drain = Drain(settings.drain_seconds)
         config = uvicorn.Config(
-            create_app(settings, store),
+            create_app(settings, store, drain),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -93,4 +95,4 @@ async def _serve(settings: Settings) -> None:
             signal.signal(number, lambda *_: None)
         # What is there now stays: the collector need not look at it again, which would take 0.1 s each time.
         gc.freeze()
-        await uvicorn.Server(config).serve()
+        await DrainingServer(config, drain).serve()

@@ -12,7 +12,9 @@ from selector_api.store.pools import Pools
 from selector_api.store.replicas import Replicas
 from selector_api.store.runs import Runs
 from selector_api.store.store import Store
+from selector_api.web.drain import Drain
 from selector_api.web.metrics import Metrics
+from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.common import Name
 
 
@@ -22,6 +24,8 @@ class Services:
 
     store: Store
     metrics: Metrics
+    run_metrics: RunMetrics
+    drain: Drain
     import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
 
@@ -41,7 +45,7 @@ class Services:
         return self.store.replicas
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async: a plain one would be called in a thread
     return request.app.state.services
 
 

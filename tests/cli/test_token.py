@@ -53,6 +53,17 @@ def test_list_shows_names_and_scopes_and_revoke_takes_one_away(bots: Bots, tmp_p
     assert asyncio.run(scopes_of(tmp_path, tokens[1])) == {"admin"}
 
 
+def test_a_token_can_be_limited_to_runs_and_pools(bots: Bots, tmp_path: Path):
+    options = ("--run", "math-*", "--run", "shared", "--data-dir", tmp_path)
+    assert bots("token", "create", "--name", "pod", "--scope", "train", *options).exit_code == 0
+    anywhere = ("token", "create", "--name", "root", "--scope", "admin", "--data-dir", tmp_path)
+    assert bots(*anywhere).exit_code == 0
+    listed = bots("token", "list", "--data-dir", tmp_path).stdout
+    lines = {line.split()[0]: line for line in listed.splitlines() if "UTC" in line}
+    assert "math-*, shared" in lines["pod"]
+    assert lines["root"].split()[2:4] == ["*", "*"]
+
+
 def test_they_work_beside_a_running_service(bots: Bots, tmp_path: Path):
     running = Service(tmp_path).start()
     try:

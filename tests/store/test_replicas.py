@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from selector_api.core.config import Interpolation, RandomPolicy, RunConfig
-from selector_api.core.fold import UnreadableLog, fold_all
+from selector_api.core.fold import fold_all
 from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
 from selector_api.core.state import RunState
 from selector_api.store import replicas as replicas_module
-from selector_api.store.errors import KeyConflict, NotExplained, Overloaded, UnknownRun
+from selector_api.store.errors import KeyConflict, NotExplained, Overloaded, UnknownRun, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.server import EmbeddedValkey
 from selector_api.store.store import Store, open_store
@@ -338,7 +338,7 @@ async def test_an_event_of_a_later_version_stops_the_run_and_not_the_replica(
     await select(other_store)
     await store.redis.rpush(run_keys(RUN).log, '{"type":"novelty","at":1}')
     for _ in range(2):
-        with pytest.raises(UnreadableLog, match="novelty"):
+        with pytest.raises(UnreadableData, match="novelty"):
             await read(store)
     await store.redis.rpop(run_keys(RUN).log)
     assert await read(store) == await folded_from_the_start(store)

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from selector_api.store.connection import StoreClient
-from selector_api.store.errors import TokenConflict
+from selector_api.store.connection import StoreClient, connect
+from selector_api.store.errors import StoreUnavailable, TokenConflict
 from selector_api.store.keys import TOKENS
+from selector_api.store.server import EmbeddedValkey
 from selector_api.store.tokens import Tokens
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +26,29 @@ async def test_a_token_is_known_by_itself_and_kept_only_as_a_hash(redis: StoreCl
     assert text.startswith("bots_")
     assert all(text.encode() not in part for pair in (await redis.read_hash(TOKENS)).items() for part in pair)
     assert await Tokens(redis).lookup(text + "x") is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "run", "is_for_it"),
+    [
+        (["a"], "a", True),
+        (["a"], "ab", False),
+        (["a*"], "ab", True),
+        (["a*"], "ba", False),
+        (["x", "a*"], "a", True),
+        (["*"], "anything", True),
+        ([], "a", False),
+    ],
+)
+async def test_a_token_may_be_limited_by_name_and_by_beginning(
+    redis: StoreClient, runs: list[str], run: str, is_for_it: bool
+) -> None:
+    text = await Tokens(redis).create("trainer", ["train"], runs=runs)
+    token = await Tokens(redis).lookup(text)
+    assert token is not None
+    assert token.is_for_run(run) == is_for_it
+    assert token.is_limited == (runs != ["*"])
+    assert token.is_for_pool(run)
 
 
 async def test_names_are_unique_and_listed_in_order(redis: StoreClient) -> None:
@@ -54,3 +80,19 @@ async def test_a_new_token_is_taken_by_other_processes_within_half_a_second(redi
     assert await others.lookup(text) is None
     clock.now = 0.6
     assert await others.lookup(text) is not None
+
+
+async def test_what_was_known_stands_while_redis_is_away(tmp_path: Path) -> None:
+    clock = Clock()
+    async with EmbeddedValkey(tmp_path) as valkey:
+        redis = connect(valkey.url)
+        tokens = Tokens(redis, clock)
+        text = await tokens.create("a", ["read"])
+        assert await tokens.any()
+    clock.now = 10.0
+    assert await tokens.any()
+    assert await tokens.lookup(text) is not None
+    assert await tokens.lookup(text + "x") is None
+    with pytest.raises(StoreUnavailable):
+        await Tokens(redis).any()
+    await redis.aclose()

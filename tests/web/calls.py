@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 TASKS: list[dict[str, Any]] = [
     {"id": f"task-{number}", "domain": domain, "references": {"weak": 0.25, "strong": 0.75}}
@@ -53,6 +54,18 @@ def events(http: httpx.Client, run: str, after: int = 0) -> list[dict[str, Any]]
     return [json.loads(line) for line in answer.content.splitlines()]
 
 
+def samples(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample of /metrics by its name and labels."""
+    answer = http.get("/metrics").raise_for_status()
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    families = text_string_to_metric_families(answer.text)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
 def everything(http: httpx.Client, pool: str, run: str) -> list[bytes]:
     """All that the service tells of a pool and a run over it."""
     paths = [f"/pools/{pool}", f"/runs/{run}", f"/runs/{run}/posteriors", f"/runs/{run}/events"]
@@ -65,6 +78,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
     assert problem["type"] == f"urn:bots:problem:{code}"
+    assert problem.get("request_id") == answer.headers.get("X-Request-ID")
     assert problem["title"]
     assert problem["detail"]
     return problem

@@ -26,6 +26,6 @@ def exchange(url: str, *parts: bytes) -> tuple[int, dict[str, str], dict[str, An
 
 def head(method: str, path: str, **headers: object) -> bytes:
     """The head of a request; `content_length=5` becomes `Content-Length: 5`."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: selector"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -18,6 +18,7 @@ from schemathesis.generation import GenerationMode
 
 from selector_api.settings import Settings
 from selector_api.web.app import create_app
+from selector_api.web.drain import Drain
 from tests.web.calls import TASKS, add_tasks, select
 
 KNOWN = "known"
@@ -37,7 +38,7 @@ schemathesis.openapi.media_type("application/vnd.apache.parquet", bodies.map(par
 
 
 # Made of the application and not read from the service, because pytest collects the operations before it runs.
-document = schemathesis.openapi.from_dict(create_app(Settings(), Mock()).openapi())
+document = schemathesis.openapi.from_dict(create_app(Settings(), Mock(), Drain()).openapi())
 document.config.generation.deterministic = True
 document.config.generation.with_security_parameters = False
 # What a schema cannot say is left to 422: fields that exclude each other, names that a pool does not have.

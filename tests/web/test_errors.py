@@ -127,7 +127,7 @@ def test_while_redis_is_away_calls_are_told_to_come_back(
     [
         (store.StoreUnavailable(), 503, "store-unavailable"),
         (store.Overloaded(), 503, "overloaded"),
-        (store.UnreadableData("a secret"), 500, "internal-error"),
+        (store.UnreadableData("a secret"), 500, "unreadable-data"),
         (ValueError("a secret"), 500, "internal-error"),
     ],
 )

@@ -17,6 +17,7 @@ from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
 from selector_api.web import posteriors, problems
+from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
@@ -66,8 +67,11 @@ def _view(run: str, state: RunState) -> RunView:
         problems.UNKNOWN_REFERENCE,
     ),
 )
-async def create_run(run: RunName, body: RunRequest, services: Use, response: Response) -> RunView:
+async def create_run(
+    run: RunName, body: RunRequest, services: Use, caller: CalledBy, response: Response
+) -> RunView:
     """Create a run over a pool, or find that it is there with the same configuration."""
+    caller.check_pool(body.pool)
     try:
         created = await services.runs.create(run, body.config())
     except UnknownReference as error:

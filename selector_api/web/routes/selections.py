@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
+from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import moment
@@ -40,8 +41,9 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
         problems.BATCH_TOO_LARGE,
     ),
 )
-async def select(body: SelectRequest, services: Use) -> SelectionView:
+async def select(body: SelectRequest, services: Use, caller: CalledBy) -> SelectionView:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
+    caller.check_run(body.run)
     replica = await services.replicas.of(body.run)
     selected = await replica.select(body.batch_size, body.key, body.explain)
     if not selected.replayed:
@@ -69,8 +71,9 @@ async def select(body: SelectRequest, services: Use) -> SelectionView:
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
-async def report(body: ReportRequest, services: Use) -> ReceiptView:
+async def report(body: ReportRequest, services: Use, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
+    caller.check_run(body.run)
     if len(body.outcomes) <= _FEW:
         outcomes = _outcomes(body)
     else:
@@ -81,6 +84,7 @@ async def report(body: ReportRequest, services: Use) -> ReceiptView:
         else:
             assert body.key is not None
             receipt = await services.runs.report_unsolicited(body.run, body.key, outcomes)
+            services.metrics.unsolicited.inc()
     except TaskNotInSelection as error:
         raise Problem(
             problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Response
 
 from selector_api.web import metrics, problems
 from selector_api.web.auth import TOKEN
-from selector_api.web.problems import documented
+from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Answer, example
 from selector_api.web.services import Use
 
@@ -29,9 +30,14 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE))
+@router.get(
+    "/readyz",
+    responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE, problems.SHUTTING_DOWN),
+)
 async def readyz(services: Use) -> Health:
-    """Whether the service can serve: Redis answers."""
+    """Whether the service can serve and is not about to end: Redis answers."""
+    if services.drain.has_begun:
+        raise Problem(problems.SHUTTING_DOWN, "use another replica")
     await services.store.redis.ping()
     return Health()
 
@@ -49,5 +55,7 @@ async def readyz(services: Use) -> Health:
     dependencies=[TOKEN],
 )
 async def get_metrics(services: Use) -> Response:
-    """Metrics of this process."""
-    return Response(services.metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+    """Metrics of this process, and of the runs that it served last."""
+    await services.run_metrics.refresh()
+    exposition = await anyio.to_thread.run_sync(services.metrics.exposition)
+    return Response(exposition, media_type=metrics.CONTENT_TYPE)

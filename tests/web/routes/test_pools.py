@@ -14,6 +14,7 @@ from selector_api.settings import Settings
 from selector_api.store.codec import TaskRows
 from selector_api.store.pools import Added
 from selector_api.web.app import create_app
+from selector_api.web.drain import Drain
 from selector_api.web.routes import pools
 from tests.web.calls import TASKS, add_tasks, assert_problem, everything, fresh_name
 
@@ -91,10 +92,10 @@ async def test_bodies_are_read_one_at_a_time_while_probes_pass(monkeypatch: pyte
     store = Mock()
     store.tokens.any = AsyncMock(return_value=False)
     store.pools.add_tasks = AsyncMock(return_value=Added(1, 0, 1))
-    app = create_app(Settings(), store)
+    app = create_app(Settings(), store, Drain())
     limiter: anyio.CapacityLimiter = app.state.services.import_limiter
     answers: list[int] = []
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://selector")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
     async with client as http, anyio.create_task_group() as tasks:
 
         async def upload() -> None:

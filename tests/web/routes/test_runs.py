@@ -138,13 +138,13 @@ class Log:
 @pytest.mark.anyio
 async def test_events_break_off_when_their_run_is_replaced() -> None:
     store = Mock(runs=Log([b'{"type":"created"}']))
-    answer = await get_events("run", Services(store, Mock()), 0)
+    answer = await get_events("run", Services(store, Mock(), Mock(), Mock()), 0)
     lines = aiter(answer.body_iterator)
     assert await anext(lines) == b'{"seq":1,"type":"created"}\n'
     with pytest.raises(UnknownRun):
         await anext(lines)
     with pytest.raises(UnknownRun):
-        await get_events("run", Services(Mock(runs=Log([])), Mock()), 0)
+        await get_events("run", Services(Mock(runs=Log([])), Mock(), Mock(), Mock()), 0)
 
 
 def test_a_deleted_run_is_gone_and_its_name_is_free(http: httpx.Client, pool: str, run: str) -> None:

@@ -2,27 +2,14 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.web.calls import fresh_name, report, seen, select
+from tests.web.calls import fresh_name, report, samples, seen, select
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_probes_say_that_all_is_well(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
-def samples(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample by its name and labels."""
-    answer = http.get("/metrics").raise_for_status()
-    assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    families = text_string_to_metric_families(answer.text)
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }
 
 
 def test_metrics_count_requests_tasks_and_outcomes(http: httpx.Client, run: str) -> None:
@@ -32,6 +19,7 @@ def test_metrics_count_requests_tasks_and_outcomes(http: httpx.Client, run: str)
     report(http, run, selection["selection"], [seen(task) for task in selection["tasks"][:2]])
     report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
     http.get(f"/runs/{fresh_name('nobody')}")
+    report(http, run, None, [seen(task) for task in selection["tasks"]], key="while the service was away")
     after = samples(http)
 
     def grown(name: str, **labels: str) -> float:
@@ -39,18 +27,27 @@ def test_metrics_count_requests_tasks_and_outcomes(http: httpx.Client, run: str)
         return after[key] - before.get(key, 0)
 
     assert grown("bots_tasks_selected_total") == 3
-    assert grown("bots_outcomes_total", result="accepted") == 3
+    assert grown("bots_unsolicited_reports_total") == 1
+    assert grown("bots_outcomes_total", result="accepted") == 3 + 3
     assert grown("bots_outcomes_total", result="duplicate") == 2
     assert grown("bots_requests_total", route="/select", method="POST", status="200") == 2
     assert grown("bots_requests_total", route="/runs/{run}", method="GET", status="404") == 1
-    assert grown("bots_request_seconds_count", route="/report", method="POST") == 2
+    assert grown("bots_request_seconds_count", route="/report", method="POST") == 3
+    for route, phase, count in (
+        ("/select", "redis", 2),
+        ("/select", "draw", 1),
+        ("/select", "fold", 1),
+        ("/report", "redis", 3),
+    ):
+        assert grown("bots_phase_seconds_count", route=route, phase=phase) == count, (route, phase)
+        assert grown("bots_phase_seconds_sum", route=route, phase=phase) > 0
 
 
 def test_no_caller_can_make_labels(http: httpx.Client, pool: str, run: str) -> None:
     mark = fresh_name("mark")
     for method, path in (("GET", f"/{mark}"), ("GET", f"/runs/{mark}"), ("PROPFIND", "/select")):
         http.request(method, path, headers={"X-Request-ID": mark})
-    labels = {label for _, labels in samples(http) for label in labels}
+    labels = {label for name, labels in samples(http) for label in labels if not name.startswith("bots_run_")}
     values = {value for _, value in labels}
     assert not values & {mark, pool, run, "PROPFIND", f"/{mark}"}
-    assert {name for name, _ in labels} == {"route", "method", "status", "result", "le"}
+    assert {name for name, _ in labels} == {"route", "method", "status", "result", "phase", "le", "version"}

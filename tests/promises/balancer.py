@@ -1,0 +1,77 @@
+"""Stands for a Kubernetes Service: hands each new connection to a replica whose /readyz says yes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tests.servers import end_other_tasks, pump
+from tests.service import free_port
+
+_PROBE_SECONDS = 0.3
+_READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+class Balancer:
+    """A TCP proxy in a thread of its own. It neither reads nor repeats what goes through it."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ready: list[int] = []
+        """Ports of the replicas that get new connections."""
+        self._ports = ports
+        self._turn = itertools.count()
+
+    @contextmanager
+    def running(self) -> Iterator[Balancer]:
+        """Listen, as long as the block runs."""
+        loop = asyncio.new_event_loop()
+        stopping = asyncio.Event()
+        thread = threading.Thread(target=lambda: loop.run_until_complete(self._run(stopping)))
+        thread.start()
+        try:
+            yield self
+        finally:
+            loop.call_soon_threadsafe(stopping.set)
+            thread.join()
+            loop.close()
+
+    async def _run(self, stopping: asyncio.Event) -> None:
+        server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
+        probing = asyncio.create_task(self._probe())
+        await stopping.wait()
+        probing.cancel()
+        server.close()
+        await end_other_tasks()
+
+    async def _probe(self) -> None:
+        while True:
+            self.ready = [port for port in self._ports if await _is_ready(port)]
+            await asyncio.sleep(_PROBE_SECONDS)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            ready = self.ready
+            port = ready[next(self._turn) % len(ready)]
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+        finally:
+            writer.close()
+
+
+async def _is_ready(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(_READY)
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()

@@ -1,0 +1,136 @@
+"""Servers that a service's Redis URL can point at: a Valkey with users, and one reached by TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from selector_api.store.server import find_binary
+from tests.service import free_port
+
+USER = "user selector on #{password} ~bots:* +@all -@admin -@dangerous +info +config|get"
+"""What docs/security.md says that the service's user needs."""
+
+
+@contextmanager
+def valkey_with_user(folder: Path, password: str) -> Iterator[int]:
+    """A Valkey that lets in the user `selector` alone; gives its port."""
+    port = free_port()
+    hashed = sha256(password.encode()).hexdigest()
+    users = f"user default off\n{USER.format(password=hashed)}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "users.acl").write_text(users)
+    options = {
+        "port": str(port),
+        "pidfile": "valkey.pid",
+        "bind": "127.0.0.1",
+        "aclfile": "users.acl",
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+    with (folder / "valkey.log").open("wb") as log:
+        process = subprocess.Popen([str(find_binary()), *arguments], cwd=folder, stdout=log, stderr=log)
+    try:
+        _wait_until_it_listens(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_it_listens(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        else:
+            return
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of `localhost`, signed by itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is needed to make a certificate")
+    folder.mkdir(parents=True, exist_ok=True)
+    made, key = folder / "certificate.pem", folder / "key.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
+    return made, key
+
+
+@contextmanager
+def tls_before(port: int, made: Path, key: Path) -> Iterator[int]:
+    """Speaks TLS for the server at `port`, which cannot; gives its own port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    loop = asyncio.new_event_loop()
+    stopping, listening = asyncio.Event(), threading.Event()
+    ports: list[int] = []
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+
+    async def run() -> None:
+        server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+        ports.append(server.sockets[0].getsockname()[1])
+        listening.set()
+        await stopping.wait()
+        server.close()
+        await end_other_tasks()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    listening.wait()
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join()
+        loop.close()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes, until there is no more; then say so."""
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except (ConnectionError, ssl.SSLError):
+        pass
+    finally:
+        writer.close()
+
+
+async def end_other_tasks() -> None:
+    """Cancel every other task of this loop and wait for it."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,102 @@
+"""What an earlier release wrote is read by this one; what a later one writes is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selector_api.store.connection import StoreClient
+from selector_api.store.errors import UnreadableData
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.store import Store
+from tests.promises.logs import rows_of, view_of
+from tests.store.dumps import load
+from tests.store.helpers import POOL, RUN, outcomes, report, select
+
+pytestmark = pytest.mark.anyio
+
+RELEASES = sorted((Path(__file__).parent.parent / "fixtures").glob("store-*.json"))
+
+
+@pytest.fixture(params=RELEASES, ids=lambda path: path.stem)
+async def written(request: pytest.FixtureRequest, redis: StoreClient) -> dict[str, Any]:
+    """The data of an earlier release, which is in Redis now, and what that release answered from it."""
+    content = json.loads(request.param.read_text())
+    await load(redis, content["keys"])
+    return content
+
+
+def test_there_is_data_of_an_earlier_release() -> None:
+    assert RELEASES
+
+
+@pytest.mark.parametrize("snapshot", [True, False], ids=["snapshot and tail", "whole log"])
+async def test_a_run_of_an_earlier_release_goes_on(
+    store: Store, written: dict[str, Any], snapshot: bool
+) -> None:
+    assert (await store.runs.snapshot(RUN)) is not None
+    if not snapshot:
+        await store.redis.delete(run_keys(RUN).snapshot)
+    replica = await store.replicas.of(RUN)
+    assert await replica.read(view_of) == written["view"]
+    assert await replica.read(rows_of) == written["posteriors"]
+
+    again = await select(store, 4, "step-2", explain=True)
+    assert again.replayed
+    assert (await store.runs.report(RUN, again.selection, outcomes(again.tasks))).duplicates == 4
+    assert (await store.runs.report_unsolicited(RUN, "away", outcomes(["math3"]))).accepted == 0
+    selection = await select(store, 4)
+    receipt = await report(store, selection, selection.tasks)
+    assert (receipt.committed, receipt.step) == (True, written["view"]["step"] + 1)
+
+
+async def test_a_token_of_an_earlier_release_is_taken(store: Store, written: dict[str, Any]) -> None:
+    token = await store.tokens.lookup(written["token"])
+    assert token is not None
+    assert (token.name, token.scopes) == ("trainer", frozenset({"train"}))
+
+
+async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[str, Any]) -> None:
+    keys = run_keys(RUN)
+    created = await store.redis.execute_command("LINDEX", keys.log, 0)
+    await store.redis.execute_command("LSET", keys.log, 0, created.replace(b'"version":1', b'"version":2'))
+    await store.redis.delete(keys.snapshot)
+    with pytest.raises(UnreadableData, match=r"log version 2 .* \(this is version 1\): use the release"):
+        await select(store)
+
+
+async def test_an_event_of_a_later_release_is_refused(store: Store, written: dict[str, Any]) -> None:
+    await store.redis.execute_command("RPUSH", run_keys(RUN).log, '{"type":"reset","at":1}')
+    with pytest.raises(UnreadableData, match="unknown event 'reset': use the release"):
+        await select(store)
+
+
+async def test_a_snapshot_of_a_later_release_is_left_alone_and_the_log_read_instead(
+    store: Store, written: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshot = run_keys(RUN).snapshot
+    (data,) = await store.redis.read_fields(snapshot, "data")
+    assert data is not None
+    later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 2\n", 1)
+    await store.redis.hset(snapshot, "data", later)
+    replica = await store.replicas.of(RUN)
+    with caplog.at_level(logging.WARNING):
+        assert await replica.read(view_of) == written["view"]
+    assert (
+        "snapshot of format b'bots-snapshot 2' is not known here (this is b'bots-snapshot 1')" in caplog.text
+    )
+    assert await store.redis.read_fields(snapshot, "data") == [later]
+
+
+async def test_tasks_of_a_later_release_are_refused(store: Store, written: dict[str, Any]) -> None:
+    tasks = pool_keys(POOL).tasks
+    chunk = await store.redis.execute_command("LINDEX", tasks, 0)
+    await store.redis.execute_command(
+        "LSET", tasks, 0, chunk.replace(b"bots-tasks 1\n", b"bots-tasks 2\n", 1)
+    )
+    with pytest.raises(UnreadableData, match="chunk of tasks of format b'bots-tasks 2' is not known here"):
+        await select(store)
