@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, field_validator
+from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1 << 20
@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     data_dir: Path = Path("bots-data")
     """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
-    redis_url: SecretStr | None = None
+    redis_url_file: Path | None = None
+    """A file that holds `redis_url`, such as a mounted secret; not read if that is given."""
+    redis_url: Annotated[SecretStr | None, Field(validate_default=True)] = None
     """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
     appendfsync: Literal["everysec", "always"] = "always"
     """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster and
@@ -41,6 +43,17 @@ class Settings(BaseSettings):
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe level that is logged."""
+
+    @field_validator("redis_url", mode="before")
+    @classmethod
+    def _redis_url_from_its_file(cls, value: object, info: ValidationInfo) -> object:
+        file: Path | None = info.data.get("redis_url_file")
+        if value is not None or file is None:
+            return value
+        try:
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file {file} of redis_url_file cannot be read: {error}") from None
 
     @field_validator("redis_url")
     @classmethod

@@ -47,10 +47,26 @@ class Tokens:
         if any(token.name == name for token in await self.list()):
             raise TokenConflict(name)
         text = _PREFIX + secrets.token_urlsafe(32)
-        record = {"name": name, "scopes": sorted(scopes), "created": int(time.time())}
-        await self._redis.hset(TOKENS, _digest(text), dumps(record))
-        self._read_at = None
+        await self._keep(name, scopes, text)
         return text
+
+    async def put(self, name: str, scopes: Iterable[str], text: str) -> None:
+        """Make `text` the token of this name, in place of one that it may have. Again, it changes nothing.
+
+        Raises:
+            TokenConflict: it is the token of another name.
+        """
+        digest, scopes = _digest(text), frozenset(scopes)
+        await self._read()
+        known = self._known.get(digest)
+        if known is not None and known.name != name:
+            raise TokenConflict(known.name)
+        if known is None or known.scopes != scopes:
+            await self._keep(name, scopes, text)
+        replaced = [each for each, token in self._known.items() if token.name == name and each != digest]
+        if replaced:
+            await self._redis.hdel(TOKENS, *replaced)
+            self._read_at = None
 
     async def list(self) -> list[Token]:
         """All tokens, by name."""
@@ -78,6 +94,11 @@ class Tokens:
         if self._age() > _FRESH_SECONDS or (digest not in self._known and self._age() > _RETRY_SECONDS):
             await self._read()
         return self._known.get(digest)
+
+    async def _keep(self, name: str, scopes: Iterable[str], text: str) -> None:
+        record = {"name": name, "scopes": sorted(scopes), "created": int(time.time())}
+        await self._redis.hset(TOKENS, _digest(text), dumps(record))
+        self._read_at = None
 
     def _age(self) -> float:
         return float("inf") if self._read_at is None else self._clock() - self._read_at
