@@ -1,4 +1,4 @@
-"""`python3 deploy/make_secrets.py FOLDER`: the secrets of an installation, made at random where they are not there yet.
+"""`python3 deploy/make_secrets.py FOLDER`: the secrets of an installation, made at random where there are none.
 
 A folder a secret, to be mounted by whoever needs it and by nobody else:
 
@@ -16,8 +16,8 @@ import secrets
 import sys
 from pathlib import Path
 
-# Without a password one may ask whether Redis lives, and nothing else. The selector may do what it does: data under its
-# prefix, and a look at the version and settings of the server.
+# Without a password one may ask whether Redis lives, and nothing else. The selector may do what it does: data under
+# its prefix, and a look at the version and settings of the server.
 USERS = """\
 user default on nopass +ping
 user selector on #{digest} ~bots:* +@all -@admin -@dangerous +info +config|get

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # stand_ins.sh FOLDER: for a Docker without a registry, images of Debian under the names of those that ours are based on.
 #
-# They have this machine's certificates and its pip settings, since they are to reach packages as this machine does.
+# The one with Python has what this machine reaches packages by: certificates, settings of pip and apt, and wheels.
 # Needs root, debootstrap, and DOCKER_HOST.
 set -euo pipefail
 folder=$1
@@ -30,7 +30,7 @@ debian python python3,python3-venv
 root=$folder/python
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 for file in /etc/pip.conf /etc/apt/sources.list.d/*; do test -e "$file" && cp "$file" "$root$file"; done
-for wheels in /opt/wheels /opt/pypi /opt/pypi-more; do test -e "$wheels" && cp -r "$wheels" "$root/opt/"; done
+test -e /opt/wheels && cp -r /opt/wheels "$root/opt/"
 if test -e "$root/etc/apt/sources.list.d/debian.sources"; then rm -f "$root/etc/apt/sources.list"; fi
 ln -sf python3 "$root/usr/bin/python"
 import python python:3.11-slim-bookworm 'CMD ["python3"]'
