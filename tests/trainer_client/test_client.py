@@ -177,7 +177,7 @@ def test_the_token_can_be_a_mounted_secret(monkeypatch: pytest.MonkeyPatch, tmp_
     fake = FakeSelector(token="bots_secret")
     secret = tmp_path / "token"
     monkeypatch.setenv("SELECTOR_TOKEN_FILE", str(secret))
-    with pytest.raises(ValueError, match="SELECTOR_TOKEN_FILE: .*cannot be read"):
+    with pytest.raises(ValueError, match=r"SELECTOR_TOKEN_FILE: .*cannot be read"):
         SelectorClient("http://selector", transport=fake.transport)
     secret.write_text("bots_secret\n")
     SelectorClient("http://selector", transport=fake.transport).create_pool("p")
