@@ -16,10 +16,12 @@ import secrets
 import sys
 from pathlib import Path
 
-# Without a password one may ask whether Redis lives, and nothing else. The selector may do what it does: data under
-# its prefix, and a look at the version and settings of the server.
+# The probe may ask whether Redis lives, and nothing else. The selector may do what it does: data under its prefix, and a
+# look at the version and settings of the server. Nobody can log in as the default user, yet it must be allowed all: Redis
+# replays its log as this user when it starts, and leaves out what the user may not do.
 USERS = """\
-user default on nopass +ping
+user default off ~* &* +@all
+user probe on nopass +ping
 user selector on #{digest} ~bots:* +@all -@admin -@dangerous +info +config|get
 """
 SCOPES = ("admin", "train", "read")

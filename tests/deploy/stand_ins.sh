@@ -26,11 +26,16 @@ import() { # NAME TAG CHANGES…: an image
 }
 
 mkdir -p "$folder"
-debian python python3,python3-venv
+debian python python3,python3-dev,python3-venv
 root=$folder/python
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-for file in /etc/pip.conf /etc/apt/sources.list.d/*; do test -e "$file" && cp "$file" "$root$file"; done
-test -e /opt/wheels && cp -r /opt/wheels "$root/opt/"
+for file in /etc/apt/sources.list.d/*; do test -e "$file" && cp "$file" "$root$file"; done
+printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' > "$root/etc/pip.conf"
+if test -d "${PIP_FIND_LINKS:-}"; then # a folder of wheels
+    mkdir -p "$root$PIP_FIND_LINKS"
+    cp -r "$PIP_FIND_LINKS/." "$root$PIP_FIND_LINKS"
+    printf 'find-links = %s\n' "$PIP_FIND_LINKS" >> "$root/etc/pip.conf"
+fi
 if test -e "$root/etc/apt/sources.list.d/debian.sources"; then rm -f "$root/etc/apt/sources.list"; fi
 ln -sf python3 "$root/usr/bin/python"
 import python python:3.11-slim-bookworm 'CMD ["python3"]'

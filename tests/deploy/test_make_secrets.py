@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from typer.testing import CliRunner
 
 from deploy.make_secrets import make_secrets
@@ -52,62 +52,78 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def address(tmp_path: Path, secrets: Path) -> Iterator[str]:
-    """Where a server listens that has the users of the secrets, and the settings of docker-compose.yml."""
-    port = free_port()
-    settings = {
-        "bind": "127.0.0.1",
-        "port": str(port),
-        "dir": str(tmp_path),
-        "appendonly": "yes",
-        "maxmemory-policy": "noeviction",
-        "aclfile": str(secrets / "redis-users/users.acl"),
-    }
-    arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
-    with (tmp_path / "redis.log").open("wb") as log:
-        process = subprocess.Popen([str(find_binary()), *arguments], stdout=log, stderr=log)
-    try:
-        with Redis(port=port) as anyone:
+class Server:
+    """A Valkey with the users of the secrets, and the settings of docker-compose.yml."""
+
+    def __init__(self, folder: Path, secrets: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "dir": str(folder),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "aclfile": str(secrets / "redis-users/users.acl"),
+        }
+        arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
+        self._command = [str(find_binary()), *arguments]
+        self._log = folder / "redis.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        with Redis(port=self.port, username="probe", password="none") as probe:
             while True:
                 try:
-                    anyone.ping()
-                    break
+                    probe.ping()
+                    return
                 except RedisError:
-                    assert process.poll() is None, (tmp_path / "redis.log").read_text()
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+                    assert self._process.poll() is None, self._log.read_text()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
-def test_without_a_password_one_may_only_ask_whether_redis_lives(address: str) -> None:
-    with Redis.from_url(f"redis://{address}") as anyone:
-        assert anyone.ping()
-        for command in (
-            ("GET", "bots:tokens"),
-            ("HGETALL", "bots:tokens"),
-            ("INFO",),
-            ("ACL", "LIST"),
-            ("SHUTDOWN",),
-        ):
-            with pytest.raises(NoPermissionError):
-                anyone.execute_command(*command)
+@pytest.fixture
+def server(tmp_path: Path, secrets: Path) -> Iterator[Server]:
+    server = Server(tmp_path, secrets)
+    server.start()
+    yield server
+    server.kill()
+
+
+def refuses(client: Redis, *command: str) -> bool:
+    try:
+        client.execute_command(*command)
+    except (NoPermissionError, AuthenticationError):
+        return True
+    return False
+
+
+LOOKS = (("GET", "bots:tokens"), ("HGETALL", "bots:tokens"), ("INFO",), ("ACL", "LIST"), ("SHUTDOWN",))
+
+
+def test_without_a_password_one_may_only_ask_whether_redis_lives(server: Server) -> None:
+    with Redis.from_url(f"redis://{server.address}") as stranger:
+        assert all(refuses(stranger, *command) for command in (("PING",), *LOOKS))
+    with Redis.from_url(f"redis://probe:none@{server.address}") as probe:
+        assert probe.ping()
+        assert all(refuses(probe, *command) for command in LOOKS)
 
 
 def test_the_selector_does_all_its_work_as_its_user_and_can_do_nothing_else(
-    address: str, secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = (secrets / "redis-url/url").read_text().replace("redis:6379", address)
+    url = (secrets / "redis-url/url").read_text().replace("redis:6379", server.address)
+    others = (("FLUSHALL",), ("SET", "other", "1"), ("CONFIG", "SET", "appendonly", "no"), ("KEYS", "*"))
     with Redis.from_url(url) as selector:
-        for command in (
-            ("FLUSHALL",),
-            ("SET", "other", "1"),
-            ("CONFIG", "SET", "appendonly", "no"),
-            ("KEYS", "*"),
-        ):
-            with pytest.raises(NoPermissionError):
-                selector.execute_command(*command)
+        assert all(refuses(selector, *command) for command in others)
     url_file = tmp_path / "url"
     url_file.write_text(url)
     monkeypatch.setenv("SELECTOR_REDIS_URL_FILE", str(url_file))
@@ -118,15 +134,15 @@ def test_the_selector_does_all_its_work_as_its_user_and_can_do_nothing_else(
     environment = {"SELECTOR_REDIS_URL_FILE": str(url_file), "SELECTOR_SNAPSHOT_EVERY": "1"}
     service = Service(tmp_path / "data", environment=environment).start()
     try:
-        work_with(service.url, secrets)
+        work_with(service.url, secrets, server)
         assert "may evict" not in service.log()
         assert "does not log its writes" not in service.log()
     finally:
         assert service.stop() == 0
 
 
-def work_with(url: str, secrets: Path) -> None:
-    """Call everything that the service does in Redis, with the token that it takes."""
+def work_with(url: str, secrets: Path, server: Server) -> None:
+    """Call everything that the service does in Redis, with the token that it takes, and crash Redis in between."""
 
     def client(scope: str) -> SelectorClient:
         return SelectorClient(url, run="run", token=(secrets / f"token-{scope}/token").read_text())
@@ -140,6 +156,10 @@ def work_with(url: str, secrets: Path) -> None:
             trainer.report(selection, {task: [1.0, 0.0] for task in selection.tasks})
         with pytest.raises(Forbidden):
             reader.select(4)
+        before = list(reader.posteriors())
+        server.kill()
+        server.start()
         assert reader.run_status().step == 3
+        assert list(reader.posteriors()) == before
         admin.delete_run("run")
         admin.delete_pool("pool")
