@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-vllm test-smollm2 test-gpu lint audit bench experiment clean
+.PHONY: help install demo test test-compose test-vllm test-smollm2 test-gpu lint lint-deploy audit bench experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,10 @@ demo: .venv/.server .venv/.trainer  ## train a small model through the service, 
 	$(BIN)/python -m services.demo
 
 test: lint .venv/.server .venv/.trainer .venv/.dev  ## all checks that run without a GPU
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --ignore tests/deploy
+
+test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
+	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
@@ -29,11 +32,14 @@ test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO wi
 test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
 	$(BIN)/pytest -s tests/services/trainer/test_gpu.py
 
-lint: .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders between packages
+lint: lint-deploy .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file and Kubernetes manifests
+	$(BIN)/pytest --numprocesses auto tests/deploy
 
 audit: .venv/.server .venv-audit/.installed  ## known vulnerabilities of the pinned packages; sbom.json: all that is installed
 	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, field_validator
+from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1 << 20
@@ -25,7 +25,9 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     data_dir: Path = Path("bots-data")
     """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
-    redis_url: SecretStr | None = None
+    redis_url_file: Path | None = None
+    """A file that holds `redis_url`, such as a mounted secret; not read if that is given."""
+    redis_url: Annotated[SecretStr | None, Field(validate_default=True)] = None
     """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
     appendfsync: Literal["everysec", "always"] = "always"
     """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster and
@@ -66,6 +68,17 @@ class Settings(BaseSettings):
                 "give names without scheme and port, separated by commas: a.example.org,*.example.net"
             )
         return value
+
+    @field_validator("redis_url", mode="before")
+    @classmethod
+    def _redis_url_from_its_file(cls, value: object, info: ValidationInfo) -> object:
+        file: Path | None = info.data.get("redis_url_file")
+        if value is not None or file is None:
+            return value
+        try:
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file {file} of redis_url_file cannot be read: {error}") from None
 
     @field_validator("redis_url")
     @classmethod

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -23,6 +25,36 @@ def test_the_environment_sets_what_is_named_with_the_prefix(monkeypatch: pytest.
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value().startswith("rediss://user:secret@")
     assert "secret" not in repr(settings)
+
+
+def test_the_address_of_redis_can_be_a_mounted_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "redis-url"
+    monkeypatch.setenv("SELECTOR_REDIS_URL_FILE", str(secret))
+    with pytest.raises(ValidationError, match=r"redis_url\n.*redis-url of redis_url_file cannot be read"):
+        Settings()
+    secret.write_text("redis://user:secret@redis:6379/0\n")
+    url = Settings().redis_url
+    assert url is not None
+    assert url.get_secret_value() == "redis://user:secret@redis:6379/0"
+    monkeypatch.setenv("SELECTOR_REDIS_URL", "redis://given:6379/0")
+    given = Settings().redis_url
+    assert given is not None
+    assert given.get_secret_value() == "redis://given:6379/0"
+
+
+def test_what_a_secret_holds_is_checked_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "redis-url"
+    secret.write_text("user:secret@redis:6379")
+    monkeypatch.setenv("SELECTOR_REDIS_URL_FILE", str(secret))
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("redis_url",)
+    assert "secret" not in error["msg"]
 
 
 @pytest.mark.parametrize(

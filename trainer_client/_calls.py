@@ -40,7 +40,7 @@ def http_options(base_url: str, token: str | None, timeout: float | httpx.Timeou
     """The arguments that both of httpx's clients are made with."""
     if not base_url.startswith(("http://", "https://")):
         raise ValueError(f"base_url: got {base_url!r}, it must start with http:// or https://")
-    token = token or os.environ.get("SELECTOR_TOKEN")
+    token = token or os.environ.get("SELECTOR_TOKEN") or _mounted_token()
     if not isinstance(timeout, httpx.Timeout):
         timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
     return {
@@ -50,6 +50,16 @@ def http_options(base_url: str, token: str | None, timeout: float | httpx.Timeou
         # Shorter than the 75 s after which the service closes, so that no request meets a closing connection.
         "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30),
     }
+
+
+def _mounted_token() -> str | None:
+    file = os.environ.get("SELECTOR_TOKEN_FILE")
+    if not file:
+        return None
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"SELECTOR_TOKEN_FILE: {file} cannot be read: {error}") from error
 
 
 def normal(outcomes: Outcomes) -> list[Outcome]:

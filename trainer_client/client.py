@@ -27,7 +27,8 @@ class SelectorClient:
 
         base_url     where the service is, such as "http://127.0.0.1:8000"
         run          the run that `select` draws for, and that calls about a run mean when none is named
-        token        bearer token; without one, the environment's SELECTOR_TOKEN if it is set
+        token        bearer token; without one, the environment's SELECTOR_TOKEN, or what the file
+                     SELECTOR_TOKEN_FILE holds, if they are set
         timeout      seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`
         transport    an httpx transport, such as `FakeSelector().transport`
         fallback     what to do while the service is away; with it, `select` and `report` never raise

@@ -6,15 +6,17 @@ The commands work on the store itself, the Redis or the data folder, whether a s
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from .failures import Failure
+from .failures import MISTAKE, Failure
 from .service import checked_name
 from .settings import DataDir, RedisUrl, settings_from
 
@@ -46,6 +48,10 @@ def create(
         typer.Option(help="Only for this run; NAME* for all that begin so. May be given several times."),
     ] = None,
     pool: Annotated[list[str] | None, typer.Option(help="Only for this pool, in the same way.")] = None,
+    from_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Take the token from this file; may be repeated."),
+    ] = None,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
 ) -> None:
@@ -53,11 +59,19 @@ def create(
 
     With --run or --pool it is for these alone: for no other run, no other pool, and not for /metrics.
 
+    With --from-file the token is what a file holds, such as a mounted
+    secret, and takes the place of one of this name.
+
     Example:
 
         export SELECTOR_TOKEN=$(bots token create --name trainer --scope train --run 'math-*')
     """
     runs, pools = (run or [], pool or []) if run or pool else (["*"], ["*"])
+    if from_file is not None:
+        text = _token_in(from_file)
+        _with_tokens(data_dir, redis_url, lambda tokens: tokens.put(name, [scope.value], text, runs, pools))
+        typer.echo(f"Token {name!r} with scope {scope.value} is the one in {from_file}.", err=True)
+        return
     made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value], runs, pools))
     typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)
     typer.echo(made)
@@ -100,6 +114,21 @@ def revoke(
     if not _with_tokens(data_dir, redis_url, lambda tokens: tokens.delete(name)):
         raise Failure(f"there is no token named {name!r}")
     typer.echo(f"token {name!r} is revoked")
+
+
+def _token_in(file: Path) -> str:
+    """The token that a file holds. Raises `Failure` if it could be guessed, or could not be sent."""
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"--from-file: {file} cannot be read: {error}", MISTAKE) from error
+    if not re.fullmatch(r"[!-~]{32,256}", text):
+        raise Failure(
+            f"--from-file: {file} must hold one token of 32 to 256 printable characters without blanks; make one "
+            "with `openssl rand -hex 32`",
+            MISTAKE,
+        )
+    return text
 
 
 def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens], Awaitable[T]]) -> T:

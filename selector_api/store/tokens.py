@@ -83,16 +83,33 @@ class Tokens:
         if any(token.name == name for token in await self.list()):
             raise TokenConflict(name)
         text = _PREFIX + secrets.token_urlsafe(32)
-        record = {
-            "name": name,
-            "scopes": sorted(scopes),
-            "created": int(time.time()),
-            "runs": sorted(runs),
-            "pools": sorted(pools),
-        }
-        await self._redis.hset(TOKENS, _digest(text), dumps(record))
-        self._read_at = None
+        await self._keep(name, scopes, text, runs, pools)
         return text
+
+    async def put(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        text: str,
+        runs: Iterable[str] = _ANYTHING,
+        pools: Iterable[str] = _ANYTHING,
+    ) -> None:
+        """Make `text` the token of this name, in place of one that it may have. Again, it changes nothing.
+
+        Raises:
+            TokenConflict: it is the token of another name.
+        """
+        digest, scopes, runs, pools = _digest(text), frozenset(scopes), tuple(sorted(runs)), tuple(sorted(pools))
+        await self._read()
+        known = self._known.get(digest)
+        if known is not None and known.name != name:
+            raise TokenConflict(known.name)
+        if known is None or (known.scopes, known.runs, known.pools) != (scopes, runs, pools):
+            await self._keep(name, scopes, text, runs, pools)
+        replaced = [each for each, token in self._known.items() if token.name == name and each != digest]
+        if replaced:
+            await self._redis.hdel(TOKENS, *replaced)
+            self._read_at = None
 
     async def list(self) -> list[Token]:
         """All tokens, by name."""
@@ -130,6 +147,19 @@ class Tokens:
             if hmac.compare_digest(known, digest):
                 found = token
         return found
+
+    async def _keep(
+        self, name: str, scopes: Iterable[str], text: str, runs: Iterable[str], pools: Iterable[str]
+    ) -> None:
+        record = {
+            "name": name,
+            "scopes": sorted(scopes),
+            "created": int(time.time()),
+            "runs": sorted(runs),
+            "pools": sorted(pools),
+        }
+        await self._redis.hset(TOKENS, _digest(text), dumps(record))
+        self._read_at = None
 
     def _age(self) -> float:
         return float("inf") if self._read_at is None else self._clock() - self._read_at

@@ -86,6 +86,30 @@ def test_a_name_is_given_once(bots: Bots, tmp_path: Path):
     assert "Error: a token named 'pod' exists" in result.stderr
 
 
+def test_a_mounted_secret_is_taken_again_and_again_and_never_shown(bots: Bots, tmp_path: Path):
+    secret = tmp_path / "token"
+    folder = tmp_path / "data"
+    create = ("token", "create", "--name", "pod", "--scope", "train", "--data-dir", folder)
+    for text in ("a" * 32, "a" * 32, "b" * 32):
+        secret.write_text(text + "\n")
+        result = bots(*create, "--from-file", secret)
+        assert result.exit_code == 0, result.stderr
+        assert text not in result.stdout + result.stderr
+    assert asyncio.run(scopes_of(folder, "a" * 32)) is None
+    assert asyncio.run(scopes_of(folder, "b" * 32)) == {"train"}
+
+
+@pytest.mark.parametrize("text", ["", "short", "two tokens " * 8, "a" * 257, "é" * 40])
+def test_a_secret_that_is_no_token_is_refused(bots: Bots, tmp_path: Path, text: str):
+    secret = tmp_path / "token"
+    secret.write_text(text)
+    result = bots(
+        "token", "create", "--name", "pod", "--scope", "train", "--from-file", secret, "--data-dir", tmp_path
+    )
+    assert result.exit_code == 2
+    assert "32 to 256 printable characters" in result.stderr
+
+
 def test_what_is_not_there_is_not_revoked(bots: Bots, tmp_path: Path):
     result = bots("token", "revoke", "nobody", "--data-dir", tmp_path)
     assert result.exit_code == 1

@@ -60,6 +60,31 @@ async def test_names_are_unique_and_listed_in_order(redis: StoreClient) -> None:
     assert [token.name for token in await tokens.list()] == ["a", "b"]
 
 
+async def test_a_token_from_elsewhere_takes_the_place_of_the_one_of_its_name(redis: StoreClient) -> None:
+    tokens = Tokens(redis)
+    first = await tokens.create("a", ["read"])
+    other = await tokens.create("b", ["read"])
+    for _ in range(2):
+        await tokens.put("a", ["admin"], "mounted")
+    found = await tokens.lookup("mounted")
+    assert found is not None
+    assert (found.name, found.scopes) == ("a", frozenset({"admin"}))
+    assert await tokens.lookup(first) is None
+    assert await tokens.lookup(other) is not None
+    assert [token.name for token in await tokens.list()] == ["a", "b"]
+
+
+async def test_a_token_has_one_name(redis: StoreClient) -> None:
+    tokens = Tokens(redis)
+    await tokens.put("a", ["read"], "mounted")
+    with pytest.raises(TokenConflict):
+        await tokens.put("b", ["admin"], "mounted")
+    await tokens.put("a", ["train"], "mounted")
+    found = await tokens.lookup("mounted")
+    assert found is not None
+    assert found.scopes == {"train"}
+
+
 async def test_a_deleted_token_is_refused_by_other_processes_after_five_seconds(redis: StoreClient) -> None:
     clock = Clock()
     mine, others = Tokens(redis), Tokens(redis, clock)

@@ -173,6 +173,16 @@ def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch: pytes
     SelectorClient("http://selector", transport=fake.transport).create_pool("p")
 
 
+def test_the_token_can_be_a_mounted_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    fake = FakeSelector(token="bots_secret")
+    secret = tmp_path / "token"
+    monkeypatch.setenv("SELECTOR_TOKEN_FILE", str(secret))
+    with pytest.raises(ValueError, match=r"SELECTOR_TOKEN_FILE: .*cannot be read"):
+        SelectorClient("http://selector", transport=fake.transport)
+    secret.write_text("bots_secret\n")
+    SelectorClient("http://selector", transport=fake.transport).create_pool("p")
+
+
 @pytest.mark.parametrize("arguments", [{"base_url": "selector:8000"}, {"max_retries": -1}])
 def test_a_client_that_cannot_work_is_not_made(arguments: dict):
     with pytest.raises(ValueError, match=next(iter(arguments))):
