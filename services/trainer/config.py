@@ -42,7 +42,8 @@ class CreateRun(Section):
 
     pool: str = Field(description="Gets the tasks of the section `tasks`.")
     posterior: dict[str, Any] | None = Field(
-        default=None, description="As in `PUT /runs/{run}`, like the following."
+        default=None,
+        description="As in `PUT /runs/{run}`, like the following; null: the defaults, with training.rollouts.",
     )
     implicit: dict[str, Any] | None = None
     policy: dict[str, Any] | None = None

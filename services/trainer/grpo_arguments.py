@@ -27,9 +27,9 @@ def grpo_config(config: TrainerConfig, processes: int, on_gpu: bool, resuming: b
     for name in further:
         if name in arguments or name in SETTLED_BY_PROMPTS:
             raise Failure(f"training.trl.{name}: is settled elsewhere in the configuration", MISTAKE)
-    arguments = {"logging_steps": 1, "report_to": [], "disable_dropout": True} | arguments | further
+    defaults = {"logging_steps": 1, "report_to": [], "disable_dropout": True, "disable_tqdm": True}
     try:
-        return GRPOConfig(**arguments)
+        return GRPOConfig(**(defaults | arguments | further))
     except (TypeError, ValueError) as error:
         raise Failure(f"training: TRL's GRPOConfig says: {error}", MISTAKE) from error
 

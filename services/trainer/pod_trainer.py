@@ -1,5 +1,6 @@
 """The trainer of a pod: TRL's GRPO on selected tasks, with records, held-out accuracy and marked checkpoints."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from trainer_client.integrations.trl import SelectedGRPOTrainer
 from .checkpoints import PREFIX, mark_complete, unmark
 from .held_out import held_out_rates
 from .records import EvaluationRecord, RecordWriter, SelectionRecord, StepRecord, TaskRecord
+
+logger = logging.getLogger("services.trainer")
 
 
 class PodTrainer(SelectedGRPOTrainer):
@@ -85,29 +88,33 @@ class PodTrainer(SelectedGRPOTrainer):
                     samples=self.num_generations_eval,
                 )
             )
+            logger.info("step %d: held-out accuracy %.3f", self.state.global_step, accuracy)
         metrics = {"eval_accuracy": accuracy}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.model.train(was_training)
         return metrics
 
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """None: TRL's describes a model from the hub, with an example that may not fit."""
+
     def record_step(self, seconds: float) -> None:
         """Write what the step that has just ended saw, and start over. Every process calls this."""
         failures = sum(gather_object([self.scorer.failures - self._failures_before]))
         self._failures_before = self.scorer.failures
         if self.records is not None:
-            self.records.write(
-                StepRecord(
-                    step=self.state.global_step,
-                    selections=self.selections,
-                    rollouts=self.rollouts,
-                    rollout_tokens=round(self.rollout_tokens),
-                    seconds=seconds,
-                    selector_seconds=self.selector_seconds,
-                    reward=self.rewards_sum / self.rollouts if self.rollouts else None,
-                    reward_failures=failures,
-                )
+            record = StepRecord(
+                step=self.state.global_step,
+                selections=self.selections,
+                rollouts=self.rollouts,
+                rollout_tokens=round(self.rollout_tokens),
+                seconds=seconds,
+                selector_seconds=self.selector_seconds,
+                reward=self.rewards_sum / self.rollouts if self.rollouts else None,
+                reward_failures=failures,
             )
+            self.records.write(record)
+            logger.info("step %d of %d: %s", record.step, self.state.max_steps, in_words(record))
         self.selections = []
         self.rollouts, self.rollout_tokens, self.rewards_sum, self.selector_seconds = 0, 0.0, 0.0, 0.0
 
@@ -121,6 +128,18 @@ class PodTrainer(SelectedGRPOTrainer):
         # The last one gets its mark when the model is saved, too: nothing can go on from it.
         if self.accelerator.is_main_process and self.state.global_step < self.state.max_steps:
             mark_complete(checkpoint)
+
+
+def in_words(step: StepRecord) -> str:
+    """A step on one line, for the log."""
+    tasks = [task for selection in step.selections for task in selection.tasks]
+    words = [f"{step.seconds:.1f} s", f"{1000 * step.selector_seconds:.0f} ms of them with the selector"]
+    if tasks:
+        effective = sum(0 < task.successes < task.trials for task in tasks)
+        words = [f"reward {step.reward:.3f}", f"{effective} of {len(tasks)} tasks effective", *words]
+    if any(selection.fallback for selection in step.selections):
+        words.append("drawn uniformly, as the selector is away")
+    return ", ".join(words)
 
 
 class StepRecorder(TrainerCallback):

@@ -67,4 +67,6 @@ def _run_status(config: TrainerConfig, tasks: Sequence[TaskRow], max_retries: in
             (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks),
         )
         logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
-        return client.create_run(config.selector.run, seed=config.seed, **create.model_dump())
+        asked = create.model_dump()
+        asked["posterior"] = asked["posterior"] or {"type": "bots", "rollouts": config.training.rollouts}
+        return client.create_run(config.selector.run, seed=config.seed, **asked)

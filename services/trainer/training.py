@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import LoraConfig, PeftConfig
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PrinterCallback
 
 from selector_api.cli.failures import MISTAKE, Failure
-from services.configuration import load, save_mapping
+from services.configuration import load, load_mapping, save_mapping
 from services.prompts import load_tokenizer, tokens
 from services.rewards import Scorer, make_scorer
 from services.task_rows import TaskRow, read_tasks
@@ -41,6 +42,8 @@ def train_from_file(path: Path) -> None:
     config = load(path, TrainerConfig)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # TRL and transformers 5 still use between themselves the name that transformers deprecates.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
     train(config)
 
 
@@ -53,6 +56,7 @@ def train(config: TrainerConfig) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
     refuse_what_cannot_work(config, state.num_processes)
+    refuse_another_training(config)
     tokenizer = load_tokenizer(config.model.path)
     tasks = short_enough(config, tokenizer)
     checkpoint = shared_checkpoint(config.output, main)
@@ -93,6 +97,23 @@ def refuse_what_cannot_work(config: TrainerConfig, processes: int) -> None:
         )
 
 
+def refuse_another_training(config: TrainerConfig) -> None:
+    """Raise `Failure` if the output folder holds the training of another run; warn of what else has changed."""
+    path = config.output / CONFIG
+    if not path.exists():
+        return
+    begun, now = load_mapping(path), config.model_dump(mode="json", exclude_none=True)
+    run = begun["selector"]["run"]
+    if run != config.selector.run:
+        raise Failure(
+            f"output: {config.output} holds the training of the run {run!r}, not of {config.selector.run!r}; give "
+            "another folder"
+        )
+    changed = [name for name in {**begun, **now} if begun.get(name) != now.get(name)]
+    if changed:
+        logger.warning("%s was begun with other settings in %s", config.output, ", ".join(changed))
+
+
 def shared_checkpoint(folder: Path, main: bool) -> Path | None:
     """The checkpoint that all processes go on from: the one that the main process finds."""
     message = [newest_checkpoint(folder) if main else None]
@@ -112,7 +133,7 @@ def finish(config: TrainerConfig, selector: SelectorClient, step: int) -> None:
         logger.warning("%d reports wait on disk; start this training again when the selector is back", unsent)
     if not read_records(config.output).finished:
         RecordWriter(config.output, step).write(FinishedRecord(step=step, unsent_reports=unsent))
-    logger.info("%s: all %d steps are done", config.output, step)
+    logger.info("all %d steps are done; the model is in %s", step, config.output / MODEL)
 
 
 def make_trainer(
@@ -157,6 +178,7 @@ def make_trainer(
         raise Failure(
             f"model.path: got {config.model.path!r}; it cannot be loaded: {error}", MISTAKE
         ) from error
+    trainer.remove_callback(PrinterCallback)  # a line a step is logged instead
     if config.rollouts.engine.type == "vllm-colocate" and not torch.cuda.is_available():
         update_on_cpu(trainer.vllm_generation)
     return trainer

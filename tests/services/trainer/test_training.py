@@ -22,6 +22,7 @@ from tests.services.trainer.logs import (
     evidence_in_log,
     evidence_in_records,
 )
+from trainer_client import SelectorClient
 
 # TRL and transformers 5 still use between themselves the name that transformers deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
@@ -296,3 +297,18 @@ def test_a_run_with_another_configuration_is_refused(folder: Path, service_url: 
     other = trainer_config(folder, service_url, "taken", selector={"create": {"pool": "taken"}})
     with pytest.raises(Failure, match="selector: run: it exists with another configuration"):
         run_training(other)
+
+
+def test_an_output_of_another_run_is_refused(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "first-run", training={"steps": 1}))
+    other = trainer_config(folder, service_url, "second-run") | {"output": str(folder / "first-run")}
+    with pytest.raises(
+        Failure, match=r"output: .* holds the training of the run 'first-run', not of 'second-run'"
+    ):
+        run_training(other)
+
+
+def test_the_posterior_counts_as_many_rollouts_as_the_training_makes(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "counted", training={"steps": 1}))
+    with SelectorClient(service_url, run="counted") as client:
+        assert client.run_status().config["posterior"]["rollouts"] == 4
