@@ -9,7 +9,7 @@ from selector_api.cli.failures import MISTAKE, Failure
 from selector_api.cli.output import replacing
 from services.configuration import checked, load, load_mapping, merge, save_mapping
 from services.trainer.config import TrainerConfig
-from services.trainer.records import Records, read_records
+from services.trainer.records import RECORDS, Records, read_records
 
 from .config import Experiment
 
@@ -53,6 +53,11 @@ class Arm:
         except (OSError, ValueError) as error:
             raise Failure(str(error)) from error
 
+    def records_size(self) -> int:
+        """How many bytes it has written, 0 before it has begun; it changes whenever there is something new."""
+        path = self.folder / RECORDS
+        return path.stat().st_size if path.exists() else 0
+
     def prepare(self, url: str | None) -> None:
         """Write the trainer's configuration, with the URL of the selector that the experiment serves."""
         config = self.config if url is None else merge(self.config, {"selector": {"url": url}})
@@ -71,7 +76,7 @@ class Arm:
         if different:
             raise Failure(
                 f"{self.folder} was begun with other settings in {', '.join(different)}: compare "
-                f"{self.config_file}, then give the experiment another output, or remove that folder"
+                f"{self.config_file}, then give the experiment another name and output"
             )
 
 

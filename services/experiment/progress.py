@@ -31,9 +31,14 @@ class ArmProgress:
     etr: float | None = None
     step_seconds: float | None = None
     evaluation: EvaluationRecord | None = None
+    size: int = -1
 
     def look(self) -> list[EvaluationRecord]:
         """Look at what the arm has written, and give the evaluations that are new. Raises `Failure`."""
+        size = self.arm.records_size()
+        if size == self.size:
+            return []
+        self.size = size
         records = self.arm.records()
         recent = records.steps[-RECENT_STEPS:]
         self.step = len(records.steps)

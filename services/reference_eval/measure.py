@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from selector_api.cli.failures import Failure
+from services.prompts import load_tokenizer, tokens
 from services.rewards import Scorer, make_scorer
 from services.task_rows import TaskRow
 
@@ -15,7 +16,6 @@ from .config import ReferenceEvaluation
 from .engines import Engine, load_engine
 from .pace import Pace
 from .progress import Progress
-from .prompts import load_tokenizer, tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,7 +35,7 @@ def measure(config: ReferenceEvaluation, tasks: Sequence[TaskRow], progress: Pro
     Raises `Failure` if the model or the reward cannot be loaded, or a prompt has no room in the model.
     """
     scorer = make_scorer(config.reward)
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model.path)
     engine = load_engine(config.engine, config.model, config.sampling, tokenizer)
     # Like lengths share a batch; the longest go first, so that what is too long for the memory shows at once.
     longest_first = sorted(tasks, key=_length, reverse=True)
@@ -66,7 +66,7 @@ def _length(task: TaskRow) -> int:
 def _tokens(
     task: TaskRow, tokenizer: PreTrainedTokenizerBase, engine: Engine, config: ReferenceEvaluation
 ) -> list[int]:
-    prompt = tokens(task.prompt, tokenizer, config.model)
+    prompt = tokens(task.prompt, tokenizer, config.model.chat_template_arguments)
     room = engine.context - config.sampling.max_tokens
     if not 0 < len(prompt) <= room:
         raise Failure(

@@ -41,8 +41,9 @@ class PythonTests(Section):
     Printed numbers may differ by 1e-6, and yes and no in case.
 
     Programs run as `python -I` in an empty folder, without the environment's variables, within limits of time,
-    memory and file size. That keeps mistakes from doing harm; it is no sandbox against malice, as a program can
-    still read files and open connections. Train on code in a container without network and without secrets.
+    memory and file size; each test starts Python, about 0.1 s. That keeps mistakes from doing harm; it is no
+    sandbox against malice, as a program can still read files, its own tests among them, open connections, and leave
+    processes behind in a session of their own. Train on code in a container without network and without secrets.
     """
 
     type: Literal["python-tests"]
@@ -78,7 +79,7 @@ class PythonTests(Section):
         )
 
     def _passes(self, program: str, tests: Mapping[str, Any]) -> bool:
-        # What only a program writes that got through its tests: one that ends itself before also ends well.
+        # A program that ends itself before its tests also ends well; this is written by one that got through them.
         mark = secrets.token_hex(16)
         end = f"__import__('os').write(1, b'{mark}')"
         output = self._output("\n".join([tests.get("prefix") or "", program, tests["functional"], end]), "")
@@ -134,6 +135,8 @@ def _same_word(word: str, wanted: str) -> bool:
         return True
     if wanted.casefold() in ("yes", "no"):
         return word.casefold() == wanted.casefold()
+    with suppress(ValueError):
+        return int(word) == int(wanted)  # floats would blur those above 2^53
     try:
         return abs(float(word) - float(wanted)) <= NUMBERS_DIFFER_BY
     except ValueError:

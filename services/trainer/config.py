@@ -15,7 +15,6 @@ class Lora(Section):
 
     rank: PositiveInt = 16
     alpha: PositiveInt = 32
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     modules: list[str] | Literal["all-linear"] = Field(
         default="all-linear", description="Which modules get one."
     )
@@ -31,6 +30,9 @@ class Model(Section):
     )
     attention: str | None = Field(
         default=None, description='Of transformers, such as "flash_attention_2" or "sdpa".'
+    )
+    chat_template_arguments: dict[str, Any] = Field(
+        default={}, description="Further arguments of the chat template, such as `enable_thinking: false`."
     )
     lora: Lora | None = None
 
@@ -111,7 +113,10 @@ class Rollouts(Section):
 
 
 class FilterGroups(Section):
-    """DAPO's dynamic sampling (arXiv 2503.14476, equation 11): groups whose rewards are all equal are replaced."""
+    """DAPO's dynamic sampling (arXiv 2503.14476, equation 11): groups whose rewards are all equal are replaced.
+
+    It makes several selections and reports in a step, and works in a single process.
+    """
 
     max_rounds: PositiveInt = Field(
         default=10,
@@ -122,7 +127,7 @@ class FilterGroups(Section):
 class Training(Section):
     """GRPO by TRL."""
 
-    steps: PositiveInt
+    steps: PositiveInt = Field(description="Updates of the optimizer.")
     prompts: PositiveInt = Field(description="Tasks a step, over all processes: the size of a selection.")
     rollouts: Annotated[int, Field(ge=2)] = Field(default=16, description="Completions of each task.")
     device_batch: PositiveInt = Field(
@@ -138,7 +143,9 @@ class Training(Section):
     )
     clip: PositiveFloat = Field(default=0.2, description="Of the probability ratio, below (TRL: epsilon).")
     clip_high: PositiveFloat | None = Field(default=None, description="And above, if that differs.")
-    iterations: PositiveInt = Field(default=1, description="Updates on each batch of completions.")
+    iterations: PositiveInt = Field(
+        default=1, description="Updates on each batch of completions, so a selection each so many steps."
+    )
     loss: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "grpo"
     precision: Literal["bf16", "fp32"] = Field(
         default="bf16", description="Of the arithmetic; a CPU always uses fp32."
@@ -171,7 +178,10 @@ class Checkpoints(Section):
 class TrainerConfig(Section):
     """A training: `python -m services.trainer CONFIG.yaml`."""
 
-    output: Path = Field(description="Folder of records, checkpoints, unsent reports and the trained model.")
+    output: Path = Field(
+        description="Folder of records, checkpoints, unsent reports and the trained model. With several machines "
+        "it must be one that all of them see."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         default=0, description="Of the training and of the run's draws."
     )
@@ -196,5 +206,18 @@ class TrainerConfig(Section):
             raise ValueError(
                 f"training.device_batch: got {self.training.device_batch}; it must divide prompts × rollouts, "
                 f"which is {rollouts}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_checkpoint_ends_an_iteration(self) -> Self:
+        # Else a training that goes on would generate at other steps, and so ask with other keys.
+        if (
+            self.checkpoints.every % self.training.iterations
+            or self.training.steps % self.training.iterations
+        ):
+            raise ValueError(
+                f"training.iterations: got {self.training.iterations}; it must divide training.steps and "
+                f"checkpoints.every, which are {self.training.steps} and {self.checkpoints.every}"
             )
         return self

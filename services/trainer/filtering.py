@@ -15,17 +15,10 @@ class FilteringTrainer(PodTrainer):
 
     Everything that was rolled out is reported and recorded, so its cost is seen. After `max_rounds` batches the
     step is filled up with groups without variance, which have no gradient. For one process alone.
-
-    Raises ValueError if there are several processes.
     """
 
     def __init__(self, *args: Any, max_rounds: int, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if self.accelerator.num_processes > 1:
-            raise ValueError(
-                f"training.filter_groups: works in one process, got {self.accelerator.num_processes}; "
-                "leave it out, or start a single process"
-            )
         self._max_rounds = max_rounds
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:

@@ -8,6 +8,8 @@ from selector_api.cli.failures import MISTAKE, Failure
 
 from .config import TrainerConfig, VllmColocate, VllmServer
 
+SETTLED_BY_PROMPTS = {"generation_batch_size", "steps_per_generation"}
+
 
 def grpo_config(config: TrainerConfig, processes: int, on_gpu: bool, resuming: bool) -> GRPOConfig:
     """TRL's configuration for so many processes.
@@ -23,13 +25,13 @@ def grpo_config(config: TrainerConfig, processes: int, on_gpu: bool, resuming: b
     }
     further = config.training.trl
     for name in further:
-        if name in arguments:
+        if name in arguments or name in SETTLED_BY_PROMPTS:
             raise Failure(f"training.trl.{name}: is settled elsewhere in the configuration", MISTAKE)
     arguments = {"logging_steps": 1, "report_to": [], "disable_dropout": True} | arguments | further
     try:
         return GRPOConfig(**arguments)
-    except TypeError as error:
-        raise Failure(f"training.trl: {error}", MISTAKE) from error
+    except (TypeError, ValueError) as error:
+        raise Failure(f"training: TRL's GRPOConfig says: {error}", MISTAKE) from error
 
 
 def _training(config: TrainerConfig, processes: int, on_gpu: bool) -> dict[str, Any]:
@@ -62,6 +64,7 @@ def _training(config: TrainerConfig, processes: int, on_gpu: bool) -> dict[str, 
         "gradient_checkpointing": training.gradient_checkpointing,
         "dataloader_pin_memory": on_gpu,
         "model_init_kwargs": _model(config),
+        "chat_template_kwargs": config.model.chat_template_arguments,
     }
 
 

@@ -118,7 +118,8 @@ class PodTrainer(SelectedGRPOTrainer):
             unmark(checkpoint)
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
+        # The last one gets its mark when the model is saved, too: nothing can go on from it.
+        if self.accelerator.is_main_process and self.state.global_step < self.state.max_steps:
             mark_complete(checkpoint)
 
 

@@ -6,7 +6,6 @@ so steps run from 1 without gaps or repetitions.
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,7 +29,11 @@ class TaskRecord(_Record):
 
 
 class SelectionRecord(_Record):
-    """A selection and the outcomes that were reported for it; `fallback`: drawn by the client alone."""
+    """A selection and what was rolled out for it; `fallback`: drawn by the client alone.
+
+    A training that goes on from a checkpoint rolls out again what was selected after it, and reports it again; the
+    service counts the first report. The records then hold what the model was trained on, the log what was first.
+    """
 
     selection: str
     fallback: bool
@@ -114,9 +117,7 @@ class RecordWriter:
     def __init__(self, folder: Path, step: int):
         self._path = folder / RECORDS
         folder.mkdir(parents=True, exist_ok=True)
-        # Without a checkpoint a training begins anew, and evaluates again before its first step.
-        kept: Callable[[Record], bool] = lambda record: step > 0 and record.step <= step  # noqa: E731
-        lines = [record.model_dump_json() + "\n" for record in _read(self._path) if kept(record)]
+        lines = [record.model_dump_json() + "\n" for record in _read(self._path) if _stays(record, step)]
         unfinished = self._path.with_suffix(".unfinished")
         unfinished.write_text("".join(lines), encoding="utf-8")
         unfinished.replace(self._path)
@@ -127,6 +128,14 @@ class RecordWriter:
             file.write(record.model_dump_json() + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _stays(record: Record, step: int) -> bool:
+    """Whether a record holds for a training that goes on after `step` steps.
+
+    Without a checkpoint it begins anew, and evaluates again before its first step.
+    """
+    return 0 < step >= record.step and not isinstance(record, FinishedRecord)
 
 
 def _read(path: Path) -> list[Record]:

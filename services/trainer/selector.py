@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from selector_api.cli.failures import Failure
 from services.task_rows import TaskRow
-from trainer_client import ApiError, Fallback, SelectorClient, SelectorUnavailable, Task
+from trainer_client import ApiError, Fallback, RunStatus, SelectorClient, SelectorUnavailable, Task
 
 from .config import TrainerConfig
 
@@ -13,7 +13,7 @@ logger = logging.getLogger("services.trainer")
 
 UNSENT_REPORTS = "unsent-reports"
 PATIENCE_RETRIES = 12
-"""Retries while pool and run are made: about a minute, for a service that starts together with the trainer."""
+"""Retries at the start: about a minute, for a service that starts together with the trainer."""
 
 
 def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClient:
@@ -27,26 +27,44 @@ def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClie
         raise Failure(f"selector.url: {error}") from error
 
 
-def make_run(config: TrainerConfig, tasks: Sequence[TaskRow]) -> None:
-    """Make pool and run as `selector.create` says; both may be there already.
+def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
+    """Make pool and run as `selector.create` says, or find them, and check that they are this training's.
 
-    Raises `Failure` if the service refuses them or is away.
+    `begun` says whether the training has records already; with a fallback it then goes on also while the service is
+    away. Raises `Failure` if the service refuses or is away, or the run has other tasks or another training's past.
     """
-    create = config.selector.create
-    if create is None:
-        return
+    run = config.selector.run
+    can_wait = begun and config.selector.fallback
     try:
-        with SelectorClient(config.selector.url, max_retries=PATIENCE_RETRIES) as client:
-            client.create_pool(create.pool)
-            receipt = client.add_tasks(
-                create.pool,
-                (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks),
-            )
-            logger.info(
-                "pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged
-            )
-            client.create_run(config.selector.run, seed=config.seed, **create.model_dump())
+        status = _run_status(config, tasks, max_retries=4 if can_wait else PATIENCE_RETRIES)
     except ApiError as error:
         raise Failure(f"selector: {error}") from error
     except SelectorUnavailable as error:
+        if can_wait:
+            logger.warning("the selector is away, training goes on without it: %s", error)
+            return
         raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
+    if status.step and not begun:
+        raise Failure(
+            f"selector.run: {run!r} has {status.step} commits, but there are no records in {config.output}. A "
+            "training from scratch needs a run of its own; one that goes on, the output that it began with"
+        )
+    if status.tasks != len(tasks):
+        raise Failure(
+            f"selector.run: {run!r} draws from a pool of {status.tasks} tasks, and this training has {len(tasks)}. "
+            "Give it a pool of its own tasks: mind tasks.limit and rollouts.max_prompt_tokens"
+        )
+
+
+def _run_status(config: TrainerConfig, tasks: Sequence[TaskRow], max_retries: int) -> RunStatus:
+    create = config.selector.create
+    with SelectorClient(config.selector.url, max_retries=max_retries) as client:
+        if create is None:
+            return client.run_status(config.selector.run)
+        client.create_pool(create.pool)
+        receipt = client.add_tasks(
+            create.pool,
+            (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks),
+        )
+        logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
+        return client.create_run(config.selector.run, seed=config.seed, **create.model_dump())

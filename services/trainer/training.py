@@ -1,5 +1,6 @@
 """One training from its configuration: everything is built here, resumed, trained and finished."""
 
+import importlib.util
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,24 +8,26 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import LoraConfig, PeftConfig
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from selector_api.cli.failures import MISTAKE, Failure
-from services.configuration import checked, load_mapping, save_mapping
+from services.configuration import load, save_mapping
+from services.prompts import load_tokenizer, tokens
 from services.rewards import Scorer, make_scorer
 from services.task_rows import TaskRow, read_tasks
 from trainer_client import SelectorClient
 from trainer_client.integrations.trl import TASK_COLUMN
 
-from .checkpoints import newest_checkpoint, step_of
+from .checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
 from .config import Lora, TrainerConfig
 from .filtering import FilteringTrainer
 from .grpo_arguments import grpo_config
 from .pod_trainer import PodTrainer
-from .records import FinishedRecord, RecordWriter, read_records
-from .selector import make_client, make_run
+from .records import RECORDS, FinishedRecord, RecordWriter, read_records
+from .selector import enter_run, make_client
 from .vllm_engine import engine_options, update_on_cpu
 
 logger = logging.getLogger("services.trainer")
@@ -35,13 +38,9 @@ MODEL = "model"
 
 def train_from_file(path: Path) -> None:
     """Train as a YAML file says. Raises `Failure` for what the user can put right."""
-    mapping = load_mapping(path)
-    config = checked(mapping, TrainerConfig, path)
+    config = load(path, TrainerConfig)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if PartialState(cpu=not torch.cuda.is_available()).is_main_process:
-        config.output.mkdir(parents=True, exist_ok=True)
-        save_mapping(config.output / CONFIG, mapping)
     train(config)
 
 
@@ -51,30 +50,69 @@ def train(config: TrainerConfig) -> None:
     The main process makes pool and run, and writes records, the model and the end of the records. A training that
     is finished only sends the reports that still wait on disk. Raises `Failure` for what the user can put right.
     """
-    main = PartialState(cpu=not torch.cuda.is_available()).is_main_process
-    tokenizer = make_tokenizer(config)
+    state = PartialState(cpu=not torch.cuda.is_available())
+    main, steps = state.is_main_process, config.training.steps
+    refuse_what_cannot_work(config, state.num_processes)
+    tokenizer = load_tokenizer(config.model.path)
     tasks = short_enough(config, tokenizer)
-    checkpoint = newest_checkpoint(config.output)
+    checkpoint = shared_checkpoint(config.output, main)
     step = step_of(checkpoint) if checkpoint else 0
     with make_client(config, tasks) as selector:
-        if step >= config.training.steps and read_records(config.output).finished:
-            logger.info("%s: all %d steps are done", config.output, step)
+        if step >= steps:
             if main:
-                _unsent_reports(selector)
+                finish(config, selector, step)
             return
-        records = RecordWriter(config.output, step) if main else None
+        records = None
         if main:
-            make_run(config, tasks)
-        trainer = make_trainer(config, tokenizer, tasks, selector, records, resuming=checkpoint is not None)
+            enter_run(config, tasks, begun=(config.output / RECORDS).exists())
+            records = RecordWriter(config.output, step)
+            save_mapping(config.output / CONFIG, config.model_dump(mode="json", exclude_none=True))
+        trainer = make_trainer(config, tokenizer, tasks, selector, records, step)
         if checkpoint:
             logger.info("going on after step %d, from %s", step, checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.save_model(str(config.output / MODEL))
-        if records is not None:
+        if main:
             tokenizer.save_pretrained(config.output / MODEL)
-            unsent = _unsent_reports(selector)
-            records.write(FinishedRecord(step=trainer.state.global_step, unsent_reports=unsent))
+            mark_complete(config.output / f"{PREFIX}{steps}")
+            finish(config, selector, steps)
         trainer.accelerator.end_training()
+
+
+def refuse_what_cannot_work(config: TrainerConfig, processes: int) -> None:
+    """Raise `Failure` for what would only fail after the model is loaded."""
+    if config.rollouts.engine.type != "transformers" and importlib.util.find_spec("vllm") is None:
+        raise Failure(
+            f"rollouts.engine: {config.rollouts.engine.type} needs vllm: pip install 'bots-selector[vllm]'",
+            MISTAKE,
+        )
+    if config.training.filter_groups and processes > 1:
+        raise Failure(
+            f"training.filter_groups: works in one process, got {processes}; leave it out, or start one",
+            MISTAKE,
+        )
+
+
+def shared_checkpoint(folder: Path, main: bool) -> Path | None:
+    """The checkpoint that all processes go on from: the one that the main process finds."""
+    message = [newest_checkpoint(folder) if main else None]
+    broadcast_object_list(message)
+    [checkpoint] = message
+    if checkpoint is not None and not checkpoint.exists():
+        raise Failure(
+            f"output: this machine does not see {checkpoint}; give a folder that all machines share"
+        )
+    return checkpoint
+
+
+def finish(config: TrainerConfig, selector: SelectorClient, step: int) -> None:
+    """Send the reports that wait on disk, and end the records."""
+    unsent = selector.flush()
+    if unsent:
+        logger.warning("%d reports wait on disk; start this training again when the selector is back", unsent)
+    if not read_records(config.output).finished:
+        RecordWriter(config.output, step).write(FinishedRecord(step=step, unsent_reports=unsent))
+    logger.info("%s: all %d steps are done", config.output, step)
 
 
 def make_trainer(
@@ -83,10 +121,9 @@ def make_trainer(
     tasks: Sequence[TaskRow],
     selector: SelectorClient,
     records: RecordWriter | None,
-    *,
-    resuming: bool = False,
+    step: int = 0,
 ) -> PodTrainer:
-    """TRL's trainer with model, data, reward and selector."""
+    """TRL's trainer with model, data, reward and selector, to go on after `step` steps."""
     processes = PartialState().num_processes
     scorer = make_scorer(config.reward)
     held_out = read_tasks(config.evaluation.tasks) if config.evaluation else []
@@ -100,7 +137,7 @@ def make_trainer(
         "model": config.model.path,
         "processing_class": tokenizer,
         "reward_funcs": reward_function(scorer, answers, config.reward_threads),
-        "args": grpo_config(config, processes, torch.cuda.is_available(), resuming),
+        "args": grpo_config(config, processes, torch.cuda.is_available(), resuming=step > 0),
         "train_dataset": dataset(tasks),
         "eval_dataset": dataset(held_out) if held_out else None,
         "peft_config": lora_config(config.model.lora) if config.model.lora else None,
@@ -108,36 +145,32 @@ def make_trainer(
         "scorer": scorer,
         "records": records,
     }
-    with engine_options(config.rollouts.engine):
-        filtering = config.training.filter_groups
-        trainer = (
-            FilteringTrainer(**arguments, max_rounds=filtering.max_rounds)
-            if filtering
-            else PodTrainer(**arguments)
-        )
+    filtering = config.training.filter_groups
+    try:
+        with engine_options(config.rollouts.engine, config.seed, step):
+            trainer = (
+                FilteringTrainer(**arguments, max_rounds=filtering.max_rounds)
+                if filtering
+                else PodTrainer(**arguments)
+            )
+    except OSError as error:
+        raise Failure(
+            f"model.path: got {config.model.path!r}; it cannot be loaded: {error}", MISTAKE
+        ) from error
     if config.rollouts.engine.type == "vllm-colocate" and not torch.cuda.is_available():
         update_on_cpu(trainer.vllm_generation)
     return trainer
-
-
-def make_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:
-    """The model's tokenizer, padding on the left."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.model.path, padding_side="left")
-    except (OSError, ValueError) as error:
-        raise Failure(
-            f"model.path: got {config.model.path!r}; no tokenizer there: {error}", MISTAKE
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
 
 
 def short_enough(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> list[TaskRow]:
     """The tasks to train on; those with prompts longer than `rollouts.max_prompt_tokens` are left out."""
     tasks = read_tasks(config.tasks)
     longest = config.rollouts.max_prompt_tokens
-    kept = [task for task in tasks if longest is None or prompt_tokens(task, tokenizer) <= longest]
+
+    def length(task: TaskRow) -> int:
+        return len(tokens(task.prompt, tokenizer, config.model.chat_template_arguments))
+
+    kept = [task for task in tasks if longest is None or length(task) <= longest]
     if len(kept) < len(tasks):
         logger.warning(
             "%d of %d tasks have prompts over %s tokens", len(tasks) - len(kept), len(tasks), longest
@@ -150,15 +183,12 @@ def short_enough(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> l
     return kept
 
 
-def prompt_tokens(task: TaskRow, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens a task's prompt has, by the tokenizer's chat template if it is a chat."""
-    if isinstance(task.prompt, str):
-        return len(tokenizer(task.prompt)["input_ids"])
-    return len(tokenizer.apply_chat_template(task.prompt, add_generation_prompt=True, return_dict=False))
-
-
 def dataset(tasks: Sequence[TaskRow]) -> Dataset:
-    """What TRL reads: each task's id and prompt."""
+    """What TRL reads: each task's id and prompt. Raises `Failure` if some prompts are texts and others chats."""
+    if len({type(task.prompt) for task in tasks}) > 1:
+        raise Failure(
+            "tasks.file: some prompts are texts and others chats; give one kind, or a system_prompt", MISTAKE
+        )
     return Dataset.from_list([{TASK_COLUMN: task.id, "prompt": task.prompt} for task in tasks])
 
 
@@ -166,7 +196,7 @@ def reward_function(scorer: Scorer, answers: dict[str, Any], threads: int) -> An
     """The scorer as TRL calls reward functions: completions are texts, or chats of one message."""
 
     def reward(completions: list[Any], task: list[str], **_: Any) -> list[float]:
-        texts = [one if isinstance(one, str) else one[-1]["content"] for one in completions]
+        texts = [one if isinstance(one, str) else one[-1].get("content") or "" for one in completions]
         return scorer.scores(texts, [answers[name] for name in task], threads)
 
     return reward
@@ -177,14 +207,6 @@ def lora_config(lora: Lora) -> PeftConfig:
     return LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
         target_modules=lora.modules,
         task_type="CAUSAL_LM",
     )
-
-
-def _unsent_reports(selector: SelectorClient) -> int:
-    unsent = selector.flush()
-    if unsent:
-        logger.warning("%d reports wait on disk; start this training again when the selector is back", unsent)
-    return unsent

@@ -1,8 +1,8 @@
 """What TRL leaves out where it makes and updates a vLLM engine in the trainer's process."""
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 from trl.generation import vllm_generation
@@ -11,8 +11,12 @@ from .config import Engine, VllmColocate
 
 
 @contextmanager
-def engine_options(engine: Engine) -> Iterator[None]:
-    """Inside, TRL makes its engine with the `dtype` and `enforce_eager` of the configuration."""
+def engine_options(engine: Engine, seed: int, step: int) -> Iterator[None]:
+    """Inside, TRL makes its engine with the `dtype` and `enforce_eager` of the configuration.
+
+    The engine's seed, which TRL makes of the process alone, also depends on the training's `seed` and on the
+    `step` that it goes on after; so trainings differ, and one that goes on does not sample the same again.
+    """
     module: Any = vllm_generation
     if not isinstance(engine, VllmColocate) or not hasattr(
         module, "LLM"
@@ -20,7 +24,13 @@ def engine_options(engine: Engine) -> Iterator[None]:
         yield
         return
     made_by_trl = module.LLM
-    module.LLM = functools.partial(made_by_trl, dtype=engine.dtype, enforce_eager=engine.enforce_eager)
+
+    def make_engine(**arguments: Any) -> Any:
+        digest = sha256(f"{seed}:{step}:{arguments['seed']}".encode()).digest()
+        own = {"dtype": engine.dtype, "enforce_eager": engine.enforce_eager}
+        return made_by_trl(**arguments | own | {"seed": int.from_bytes(digest[:4])})
+
+    module.LLM = make_engine
     try:
         yield
     finally:

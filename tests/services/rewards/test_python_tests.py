@@ -59,6 +59,7 @@ def test_a_completion_without_a_program_is_worth_0(completion, answer):
         ("", "", 1.0),
         ("1", "", 0.0),
         ("nan", "1", 0.0),
+        ("1000000000000000000", "1000000000000000001", 0.0),
     ],
 )
 def test_what_counts_as_the_same_output(printed, wanted, worth):

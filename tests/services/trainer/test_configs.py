@@ -9,13 +9,15 @@ import pyarrow as pa
 import pytest
 import yaml
 from pyarrow.parquet import write_table
+from trl.trainer.grpo_config import GRPOConfig
 
 from selector_api.web.schemas.runs import RunRequest
 from services.configuration import checked, load, load_mapping, merge
 from services.guru import join_files
+from services.prompts import load_tokenizer
 from services.trainer.config import TrainerConfig, VllmColocate
 from services.trainer.selector import make_client
-from services.trainer.training import make_tokenizer, make_trainer, short_enough
+from services.trainer.training import make_trainer, short_enough
 
 CONFIGS = Path(__file__).parents[3] / "services" / "trainer" / "configs"
 MODELS = {
@@ -164,11 +166,12 @@ def test_everything_but_the_weights_is_built(name: str, tiny_model: Path, tmp_pa
         },
     )
     config = checked(mapping, TrainerConfig, CONFIGS / name)
-    tokenizer = make_tokenizer(config)
+    tokenizer = load_tokenizer(config.model.path)
     tasks = short_enough(config, tokenizer)
     assert len(tasks) == 40
     with make_client(config, tasks) as selector:
         trainer = make_trainer(config, tokenizer, tasks, selector, records=None)
+    assert isinstance(trainer.args, GRPOConfig)
     assert trainer.args.generation_batch_size == 512
     assert trainer.num_generations == 16
     assert trainer.args.max_steps == config.training.steps

@@ -12,7 +12,11 @@ import pytest
 from services.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.tiny import trainer_config
-from tests.services.trainer.logs import assert_each_selection_counted_once, events_of, evidence_in_log
+from tests.services.trainer.logs import (
+    assert_each_selection_counted_once,
+    events_of,
+    evidence_in_log,
+)
 
 TORCHRUN = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2", "-m"]
 ONE_PROCESS = [sys.executable, "-m"]
@@ -53,6 +57,10 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
     assert_each_selection_counted_once(events, selections=5)
     assert sum(evidence_in_log(events).values()) == 5 * 4
     records = read_records(folder / run)
+    # Each step goes on with its own selection; what was rolled out again may have come out otherwise.
+    assert [step.selections[0].selection for step in records.steps] == [
+        event["selection"] for event in events if event["type"] == "selected"
+    ]
     assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
     assert [(seen.step, seen.tasks) for seen in records.evaluations] == [(0, 6), (2, 6), (4, 6), (5, 6)]
     assert records.finished

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from selector_api.cli.failures import Failure
 from services.configuration import checked
+from services.trainer import training
 from services.trainer.checkpoints import newest_checkpoint
 from services.trainer.config import TrainerConfig
 from services.trainer.pod_trainer import PodTrainer
@@ -137,6 +139,41 @@ def test_training_goes_on_while_the_service_is_away_and_all_evidence_arrives_onc
     assert list((folder / "away" / "unsent-reports").glob("*.json")) == []
 
 
+def test_a_training_goes_on_from_its_checkpoint_while_the_service_is_away(folder: Path, tmp_path: Path):
+    service = Service(tmp_path / "service").start()
+    run_training(trainer_config(folder, service.url, "resumed", training={"steps": 3}))
+    service.stop()
+    records = run_training(trainer_config(folder, service.url, "resumed"))
+    assert [step.selections[0].fallback for step in records.steps] == [False, False, False, True, True]
+    service.start()
+    try:
+        run_training(trainer_config(folder, service.url, "resumed"))
+        assert evidence_in_log(events_of(service.url, "resumed")) == evidence_in_records(records)
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("last_deed", ["mark_complete", "finish"])
+def test_a_training_that_dies_at_its_end_takes_no_step_too_many(
+    folder: Path, service_url: str, monkeypatch: pytest.MonkeyPatch, last_deed: str
+):
+    class Dead(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Dead
+
+    config = trainer_config(folder, service_url, f"end-{last_deed}")
+    with monkeypatch.context() as patched:
+        patched.setattr(training, last_deed, die)
+        with pytest.raises(Dead):
+            run_training(config)
+    records = run_training(config)
+    assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
+    assert records.finished
+    assert_each_selection_counted_once(events_of(service_url, f"end-{last_deed}"), selections=5)
+
+
 def test_groups_without_variance_are_replaced_and_their_rollouts_counted(folder: Path, service_url: str):
     records = run_training(
         trainer_config(
@@ -170,7 +207,9 @@ def test_low_rank_adapters_are_trained(folder: Path, service_url: str):
         training={"steps": 2},
     )
     run_training(config)
-    assert (Path(config["output"]) / "model" / "adapter_model.safetensors").exists()
+    adapters = load_file(Path(config["output"]) / "model" / "adapter_model.safetensors")
+    # The second matrix of an adapter is zero until it is trained.
+    assert all(weight.any() for name, weight in adapters.items() if "lora_B" in name)
 
 
 def explode(completion: str, answer: str) -> float:
@@ -202,7 +241,7 @@ def test_chats_are_trained_on(folder: Path, service_url: str):
     ("section", "changes", "message"),
     [
         ("training", {"trl": {"max_steps": 3}}, "training.trl.max_steps: is settled elsewhere"),
-        ("training", {"trl": {"no_such": 3}}, "training.trl: .*no_such"),
+        ("training", {"trl": {"no_such": 3}}, "training: .*no_such"),
         ("training", {"prompts": 30, "device_batch": 4}, "20 tasks to train on, but training.prompts is 30"),
         ("model", {"path": "no/such/model"}, "model.path: got 'no/such/model'"),
         (
@@ -210,6 +249,15 @@ def test_chats_are_trained_on(folder: Path, service_url: str):
             {"device_batch": 7},
             "device_batch: got 7; it must divide prompts × rollouts, which is 16",
         ),
+        ("training", {"trl": {"steps_per_generation": 4}}, "training.trl.steps_per_generation: is settled"),
+        ("training", {"trl": {"load_best_model_at_end": True}}, "training: .*load_best_model_at_end"),
+        (
+            "training",
+            {"iterations": 3},
+            "iterations: got 3; it must divide training.steps and checkpoints.every",
+        ),
+        ("rollouts", {"engine": {"type": "vllm-colocate"}}, "rollouts.engine: vllm-colocate needs vllm"),
+        ("rollouts", {"max_prompt_tokens": 2}, "0 tasks to train on"),
         ("selector", {"url": "selector"}, "selector.url: base_url: got 'selector'"),
         ("reward", {"function": "tests.nowhere:reward"}, "tests.nowhere"),
     ],
@@ -219,6 +267,28 @@ def test_mistakes_are_named(
 ):
     with pytest.raises(Failure, match=message):
         run_training(trainer_config(folder, service_url, "mistakes", **{section: changes}))
+
+
+def test_a_run_that_another_training_used_is_refused(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "used", training={"steps": 1}))
+    again = trainer_config(folder, service_url, "used") | {"output": str(folder / "elsewhere")}
+    with pytest.raises(Failure, match=r"'used' has 1 commits, but there are no records in .*elsewhere"):
+        run_training(again)
+
+
+def test_a_pool_with_other_tasks_is_refused(folder: Path, service_url: str):
+    run_training(trainer_config(folder, service_url, "whole", training={"steps": 1}))
+    fewer = trainer_config(folder, service_url, "part", tasks={"limit": 10})
+    fewer["selector"]["create"]["pool"] = "whole"
+    with pytest.raises(Failure, match="draws from a pool of 20 tasks, and this training has 10"):
+        run_training(fewer)
+
+
+def test_texts_and_chats_together_are_refused(folder: Path, service_url: str):
+    with (folder / "tasks.jsonl").open("a") as file:
+        file.write('{"id": "chat", "prompt": [{"role": "user", "content": "a"}], "answer": "a"}\n')
+    with pytest.raises(Failure, match="some prompts are texts and others chats"):
+        run_training(trainer_config(folder, service_url, "mixed"))
 
 
 def test_a_run_with_another_configuration_is_refused(folder: Path, service_url: str):

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selector_api.cli.failures import Failure
-from services.reference_eval.config import Model
-from services.reference_eval.prompts import load_tokenizer, tokens
-from tests.services.tiny import LETTERS
+from services.prompts import load_tokenizer, tokens
+from tests.services.tiny import LETTERS, save_tiny_model
 
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'][0] + message['content'] + '<end>' }}{% endfor %}"
@@ -16,30 +16,34 @@ TEMPLATE = (
 CHAT = [{"role": "system", "content": "be"}, {"role": "user", "content": "hi"}]
 
 
-def read(prompt: str | list[dict[str, str]], model: Model, template: str | None) -> str:
-    tokenizer = load_tokenizer(model)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("prompts") / "model")
+
+
+def read(model: Path, prompt: str | list[dict[str, str]], template: str | None, **arguments: Any) -> str:
+    tokenizer = load_tokenizer(str(model))
     tokenizer.chat_template = template
-    return "".join(LETTERS[token] for token in tokens(prompt, tokenizer, model))
+    return "".join(LETTERS[token] for token in tokens(prompt, tokenizer, arguments))
 
 
 def test_a_text_is_taken_as_it_is(model: Path):
-    assert read("hi", Model(path=str(model)), TEMPLATE) == "hi"
+    assert read(model, "hi", TEMPLATE) == "hi"
 
 
 def test_a_chat_goes_through_the_chat_template_up_to_the_answer(model: Path):
-    assert read(CHAT, Model(path=str(model)), TEMPLATE) == "sbe<end>uhi<end>a"
+    assert read(model, CHAT, TEMPLATE) == "sbe<end>uhi<end>a"
 
 
 def test_the_chat_template_gets_its_arguments(model: Path):
-    about = Model(path=str(model), chat_template_arguments={"thinking": True})
-    assert read(CHAT, about, TEMPLATE) == "sbe<end>uhi<end>athink"
+    assert read(model, CHAT, TEMPLATE, thinking=True) == "sbe<end>uhi<end>athink"
 
 
 def test_a_chat_needs_a_chat_template(model: Path):
     with pytest.raises(Failure, match=r"model\.path: .* has no chat template"):
-        read(CHAT, Model(path=str(model)), None)
+        read(model, CHAT, None)
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(Failure, match=r"model\.path: got .*; no tokenizer can be loaded"):
-        load_tokenizer(Model(path=str(tmp_path / "nothing")))
+        load_tokenizer(str(tmp_path / "nothing"))
