@@ -29,8 +29,9 @@ async def written(request: pytest.FixtureRequest, redis: StoreClient) -> dict[st
     content = json.loads(request.param.read_text())
     await load(redis, content["keys"])
     # The lease of its open selection has long ended: it shall be found as it was left.
-    for selection in await redis.zrange(run_keys(RUN).leases, 0, -1):
-        await redis.zadd(run_keys(RUN).leases, {selection: _NEVER}, xx=True)
+    leases = run_keys(RUN).leases
+    for selection in await redis.execute_command("ZRANGE", leases, 0, -1):
+        await redis.execute_command("ZADD", leases, "XX", _NEVER, selection)
     return content
 
 
