@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -48,20 +48,20 @@ class Standing:
     since_snapshot: int = 0
 
     @classmethod
-    def of(cls, state: RunState) -> dict:
-        """What follows from the state alone."""
-        return {
-            "step": state.step,
-            "tasks": state.size,
-            "never_selected": state.size - state.history.ever_selected,
-            "open": len(state.leased),
-            "committed": state.committed,
-            "expired": state.expired,
-            "last_commit_at": state.last_commit_at,
-            "ratio": state.effective_task_ratio(),
-            "ratio_by_domain": _first(state.effective_task_ratio_by_domain()),
-            "capability": _first(state.capability),
-        }
+    def of(cls, state: RunState) -> Standing:
+        """What follows from the state alone, which knows nothing of the log."""
+        return cls(
+            step=state.step,
+            tasks=state.size,
+            never_selected=state.size - state.history.ever_selected,
+            open=len(state.leased),
+            committed=state.committed,
+            expired=state.expired,
+            last_commit_at=state.last_commit_at,
+            ratio=state.effective_task_ratio(),
+            ratio_by_domain=_first(state.effective_task_ratio_by_domain()),
+            capability=_first(state.capability),
+        )
 
 
 class RunMetrics(Collector):
@@ -95,8 +95,8 @@ class RunMetrics(Collector):
         try:
             standing = await replica.read(Standing.of)
             folded = replica.folded
-            behind = folded - await self._runs.snapshot_seq(run)
-            self._standings[run] = Standing(**standing, log_events=folded, since_snapshot=max(0, behind))
+            behind = max(0, folded - await self._runs.snapshot_seq(run))
+            self._standings[run] = replace(standing, log_events=folded, since_snapshot=behind)
         except UnknownRun:
             self._standings.pop(run, None)
             self._replicas.drop(run)
@@ -135,7 +135,7 @@ class RunMetrics(Collector):
             yield family
 
 
-_GAUGES = (
+_GAUGES: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
     ("bots_run_step", "Commits of the run", lambda run: run.step),
     ("bots_run_tasks", "Tasks of the run", lambda run: run.tasks),
     (
@@ -161,7 +161,7 @@ _GAUGES = (
         lambda run: run.since_snapshot,
     ),
 )
-_DOMAIN_GAUGES = (
+_DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[Standing], Mapping[str, float | None]]], ...] = (
     (
         "bots_run_domain_effective_task_ratio",
         "Effective task ratio of the last 20 commits, by domain",

@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from selector_api.store.phases import measured, phase
+from selector_api.store.phases import Phase, measured, phase
 
 
-def spend(name: str, seconds: float) -> None:
-    with phase(name):  # type: ignore[arg-type]
+def spend(name: Phase, seconds: float) -> None:
+    with phase(name):
         time.sleep(seconds)
 
 
@@ -37,13 +37,13 @@ def test_outside_nothing_is_kept() -> None:
 
 
 def test_calls_at_the_same_time_have_their_own() -> None:
-    async def call(name: str) -> list[str]:
+    async def call(name: Phase) -> list[Phase]:
         with measured() as seconds:
-            with phase(name):  # type: ignore[arg-type]
+            with phase(name):
                 await asyncio.sleep(0)
             return list(seconds)
 
-    async def both() -> list[list[str]]:
+    async def both() -> tuple[list[Phase], list[Phase]]:
         return await asyncio.gather(call("fold"), call("draw"))
 
-    assert asyncio.run(both()) == [["fold"], ["draw"]]
+    assert asyncio.run(both()) == (["fold"], ["draw"])
