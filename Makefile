@@ -38,7 +38,7 @@ lint: lint-deploy .venv/.server .venv/.trainer .venv/.dev  ## style, types and t
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file and Kubernetes manifests
+lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file, Kubernetes manifests
 	$(BIN)/pytest --numprocesses auto tests/deploy
 
 audit: .venv/.server .venv-audit/.installed  ## known vulnerabilities of the pinned packages; sbom.json: all that is installed

@@ -16,9 +16,9 @@ import secrets
 import sys
 from pathlib import Path
 
-# The probe may ask whether Redis lives, and nothing else. The selector may do what it does: data under its prefix, and a
-# look at the version and settings of the server. Nobody can log in as the default user, yet it must be allowed all: Redis
-# replays its log as this user when it starts, and leaves out what the user may not do.
+# The probe may ask whether Redis lives, and nothing else. The selector may do what it does: data under its prefix,
+# and a look at the version and settings of the server. Nobody can log in as the default user, and yet it must be
+# allowed all: Redis replays its log as this user when it starts, and leaves out what the user may not do.
 USERS = """\
 user default off ~* &* +@all
 user probe on nopass +ping
