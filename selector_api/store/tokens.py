@@ -99,7 +99,12 @@ class Tokens:
         Raises:
             TokenConflict: it is the token of another name.
         """
-        digest, scopes, runs, pools = _digest(text), frozenset(scopes), tuple(sorted(runs)), tuple(sorted(pools))
+        digest, scopes, runs, pools = (
+            _digest(text),
+            frozenset(scopes),
+            tuple(sorted(runs)),
+            tuple(sorted(pools)),
+        )
         await self._read()
         known = self._known.get(digest)
         if known is not None and known.name != name:
