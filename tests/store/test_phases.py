@@ -43,7 +43,7 @@ def test_calls_at_the_same_time_have_their_own() -> None:
                 await asyncio.sleep(0)
             return list(seconds)
 
-    async def both() -> tuple[list[Phase], list[Phase]]:
-        return await asyncio.gather(call("fold"), call("draw"))
+    async def both() -> list[list[Phase]]:
+        return list(await asyncio.gather(call("fold"), call("draw")))
 
-    assert asyncio.run(both()) == (["fold"], ["draw"])
+    assert asyncio.run(both()) == [["fold"], ["draw"]]
