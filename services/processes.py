@@ -3,24 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-STOP_SECONDS = 60.0
+from selector_api.child_processes import ending_with_this
 
-# Runs as the child and becomes the command. On Linux it asks to be sent SIGTERM when its parent dies, which
-# outlasts exec; elsewhere a child can outlive a parent that was killed.
-_BECOME = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the parent died first")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
+STOP_SECONDS = 60.0
 
 
 def start(
@@ -35,7 +24,7 @@ def start(
     takes the place of this process' own.
     """
     return subprocess.Popen(  # noqa: S603 - our own command, or one that the user gave
-        [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *command],
+        ending_with_this(command),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

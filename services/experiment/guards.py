@@ -1,6 +1,5 @@
 """What keeps an experiment whole: one process at a time works on it, and it ends in order when asked to."""
 
-import fcntl
 import os
 import signal
 import time
@@ -8,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from selector_api.child_processes import locked
 from selector_api.cli.failures import Failure
 
 LOCK = "lock"
@@ -27,7 +27,7 @@ def only_one(folder: Path) -> Iterator[int]:
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + WAIT_SECONDS
-        while not _locked(lock):
+        while not locked(lock):
             owner = os.pread(lock, 20, 0).decode()
             if time.monotonic() > deadline or _lives(owner):
                 raise Failure(
@@ -52,14 +52,6 @@ def stop_requests() -> Iterator[Sequence[int]]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _lives(owner: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.service import Service
 from tests.web.calls import TASKS, add_tasks, fresh_name
 
 
@@ -17,6 +18,14 @@ def anyio_backend() -> str:
 def http(service_url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service_url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of a file's own, to which it gives tokens."""
+    service = Service(tmp_path_factory.mktemp("guarded")).start()
+    yield service
+    assert service.stop() == 0, service.log()
 
 
 @pytest.fixture

@@ -39,13 +39,6 @@ OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("guarded")).start()
-    yield service
-    assert service.stop() == 0, service.log()
-
-
-@pytest.fixture(scope="module")
 def tokens(guarded: Service) -> dict[str, str]:
     """A token of each scope, by scope. Once there is one, the service asks for it."""
 

@@ -18,13 +18,6 @@ LIMITS = {"runs": ["math-*", "shared"], "pools": ["math-*"]}
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("guarded")).start()
-    yield service
-    assert service.stop() == 0, service.log()
-
-
-@pytest.fixture(scope="module")
 def tokens(guarded: Service) -> dict[str, str]:
     """An admin's token, one limited to some runs and pools by scope, and one to a single run."""
 
