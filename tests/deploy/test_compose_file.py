@@ -141,7 +141,7 @@ def in_image(path: str) -> Path:
     ("before", "after", "words"),
     [
         ("    restart: unless-stopped", "    restarts: always", "restarts"),
-        ("condition: service_healthy", "condition: service_fine", "redis.condition value must be one of"),
+        ("condition: service_healthy", "condition: service_fine", "condition value must be one of"),
         ("networks: [store]", "networks: [shop]", "shop"),
         ("- redis-data:/data", "- redis-date:/data", "redis-date"),
     ],

@@ -16,7 +16,7 @@ finish() {
 trap finish EXIT
 
 if ! docker info > /dev/null 2>&1; then
-    if ! command -v dockerd iptables debootstrap > /dev/null; then
+    if ! (command -v dockerd && command -v iptables && command -v debootstrap) > /dev/null; then
         apt-get update --quiet=2
         apt-get install --yes --quiet=2 --no-install-recommends docker.io iptables debootstrap > "$folder/apt.log"
     fi
