@@ -17,7 +17,7 @@ install: .venv/.server  ## the service and its `bots` command
 demo: .venv/.server .venv/.trainer  ## train a small model through the service, with random and with BOTS tasks
 	$(BIN)/python -m services.demo
 
-test: lint .venv/.server .venv/.trainer .venv/.dev  ## all checks that run without a GPU
+test: lint .venv/.server .venv/.tracing .venv/.trainer .venv/.dev  ## all checks that run without a GPU
 	$(BIN)/pytest --numprocesses auto --ignore tests/deploy
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root

@@ -25,16 +25,22 @@ def free_port() -> int:
 class Service:
     """One `bots serve`, with the embedded Valkey in `data_dir`, or on the Redis at `redis_url`.
 
-    `environment` holds further SELECTOR_ settings.
+    `environment` holds further variables; `under` names a program that
+    starts it.
     """
 
     def __init__(
-        self, data_dir: Path, redis_url: str | None = None, environment: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        redis_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        under: str | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._redis_url = redis_url
+        self._under = under
         self._environment = {"SELECTOR_LOG_LEVEL": "warning"} | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +51,10 @@ class Service:
 
     def start(self) -> Service:
         """Start and return when the service is ready."""
-        command = [str(Path(sys.executable).with_name("bots")), "serve", "--port", str(self.port)]
+        command = [
+            str(Path(sys.executable).with_name(program)) for program in (self._under, "bots") if program
+        ]
+        command += ["serve", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir)]
         if self._redis_url is not None:
             command += ["--redis-url", self._redis_url]

@@ -49,8 +49,10 @@ def create(
     ] = None,
     pool: Annotated[list[str] | None, typer.Option(help="Only for this pool, in the same way.")] = None,
     from_file: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Take the token from this file; may be repeated."),
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Take the token from this file. Several files: several tokens."
+        ),
     ] = None,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
@@ -60,17 +62,19 @@ def create(
     With --run or --pool it is for these alone: for no other run, no other pool, and not for /metrics.
 
     With --from-file the token is what a file holds, such as a mounted
-    secret, and takes the place of one of this name.
+    secret. The tokens of these files are then all that have this name:
+    one that is in none of them is revoked. It may be called again.
 
     Example:
 
         export SELECTOR_TOKEN=$(bots token create --name trainer --scope train --run 'math-*')
     """
     runs, pools = (run or [], pool or []) if run or pool else (["*"], ["*"])
-    if from_file is not None:
-        text = _token_in(from_file)
-        _with_tokens(data_dir, redis_url, lambda tokens: tokens.put(name, [scope.value], text, runs, pools))
-        typer.echo(f"Token {name!r} with scope {scope.value} is the one in {from_file}.", err=True)
+    if from_file:
+        texts = [_token_in(file) for file in from_file]
+        _with_tokens(data_dir, redis_url, lambda tokens: tokens.put(name, [scope.value], texts, runs, pools))
+        files = " and ".join(str(file) for file in from_file)
+        typer.echo(f"Token {name!r} with scope {scope.value} is the one in {files}.", err=True)
         return
     made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value], runs, pools))
     typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)

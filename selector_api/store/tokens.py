@@ -90,28 +90,27 @@ class Tokens:
         self,
         name: str,
         scopes: Iterable[str],
-        text: str,
+        texts: Iterable[str],
         runs: Iterable[str] = _ANYTHING,
         pools: Iterable[str] = _ANYTHING,
     ) -> None:
-        """Make `text` the token of this name, in place of one that it may have. Again, it changes nothing.
+        """Make these the tokens of this name, and no others. Again, it changes nothing.
 
         Raises:
-            TokenConflict: it is the token of another name.
+            TokenConflict: one of them is the token of another name.
         """
-        digest, scopes, runs, pools = (
-            _digest(text),
-            frozenset(scopes),
-            tuple(sorted(runs)),
-            tuple(sorted(pools)),
-        )
+        scopes, runs, pools = frozenset(scopes), tuple(sorted(runs)), tuple(sorted(pools))
+        given = {_digest(text): text for text in texts}
         await self._read()
-        known = self._known.get(digest)
-        if known is not None and known.name != name:
-            raise TokenConflict(known.name)
-        if known is None or (known.scopes, known.runs, known.pools) != (scopes, runs, pools):
-            await self._keep(name, scopes, text, runs, pools)
-        replaced = [each for each, token in self._known.items() if token.name == name and each != digest]
+        known = self._known
+        for digest in given:
+            if digest in known and known[digest].name != name:
+                raise TokenConflict(known[digest].name)
+        for digest, text in given.items():
+            token = known.get(digest)
+            if token is None or (token.scopes, token.runs, token.pools) != (scopes, runs, pools):
+                await self._keep(name, scopes, text, runs, pools)
+        replaced = [digest for digest, token in known.items() if token.name == name and digest not in given]
         if replaced:
             await self._redis.hdel(TOKENS, *replaced)
             self._read_at = None

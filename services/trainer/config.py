@@ -38,7 +38,7 @@ class Model(Section):
 
 
 class CreateRun(Section):
-    """What to make at the selector, unless it is there; needs a token of scope admin."""
+    """What to make at the selector, unless it is there; needs a token of scope admin, here or with `--make-run`."""
 
     pool: str = Field(description="Gets the tasks of the section `tasks`.")
     posterior: dict[str, Any] | None = Field(

@@ -5,9 +5,18 @@ from collections.abc import Sequence
 
 from selector_api.cli.failures import Failure
 from services.task_rows import TaskRow
-from trainer_client import ApiError, Fallback, RunStatus, SelectorClient, SelectorUnavailable, Task
+from trainer_client import (
+    ApiError,
+    Fallback,
+    Forbidden,
+    NotFound,
+    RunStatus,
+    SelectorClient,
+    SelectorUnavailable,
+    Task,
+)
 
-from .config import TrainerConfig
+from .config import CreateRun, TrainerConfig
 
 logger = logging.getLogger("services.trainer")
 
@@ -25,6 +34,19 @@ def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClie
         return SelectorClient(config.selector.url, run=config.selector.run, fallback=fallback)
     except ValueError as error:
         raise Failure(f"selector.url: {error}") from error
+
+
+def make_run(config: TrainerConfig, tasks: Sequence[TaskRow]) -> None:
+    """Make pool and run as `selector.create` says. Raises `Failure` if the service refuses or is away."""
+    if config.selector.create is None:
+        raise Failure("selector.create: say what to make, it is not given")
+    try:
+        with SelectorClient(config.selector.url, max_retries=PATIENCE_RETRIES) as client:
+            _make(client, config, tasks, config.selector.create)
+    except ApiError as error:
+        raise Failure(f"selector: {error}") from error
+    except SelectorUnavailable as error:
+        raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
 
 
 def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
@@ -57,16 +79,26 @@ def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -
 
 
 def _run_status(config: TrainerConfig, tasks: Sequence[TaskRow], max_retries: int) -> RunStatus:
-    create = config.selector.create
     with SelectorClient(config.selector.url, max_retries=max_retries) as client:
-        if create is None:
+        if config.selector.create is None:
             return client.run_status(config.selector.run)
-        client.create_pool(create.pool)
-        receipt = client.add_tasks(
-            create.pool,
-            (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks),
-        )
-        logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
-        asked = create.model_dump()
-        asked["posterior"] = asked["posterior"] or {"type": "bots", "rollouts": config.training.rollouts}
-        return client.create_run(config.selector.run, seed=config.seed, **asked)
+        try:
+            return _make(client, config, tasks, config.selector.create)
+        except Forbidden as forbidden:  # Unless somebody who may has made the run: `--make-run`.
+            try:
+                return client.run_status(config.selector.run)
+            except NotFound:
+                raise forbidden from None
+
+
+def _make(
+    client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow], create: CreateRun
+) -> RunStatus:
+    client.create_pool(create.pool)
+    receipt = client.add_tasks(
+        create.pool, (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks)
+    )
+    logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
+    asked = create.model_dump()
+    asked["posterior"] = asked["posterior"] or {"type": "bots", "rollouts": config.training.rollouts}
+    return client.create_run(config.selector.run, seed=config.seed, **asked)

@@ -28,7 +28,7 @@ from .filtering import FilteringTrainer
 from .grpo_arguments import grpo_config
 from .pod_trainer import PodTrainer
 from .records import RECORDS, FinishedRecord, RecordWriter, read_records
-from .selector import enter_run, make_client
+from .selector import enter_run, make_client, make_run
 from .vllm_engine import engine_options, update_on_cpu
 
 logger = logging.getLogger("services.trainer")
@@ -39,12 +39,16 @@ MODEL = "model"
 
 def train_from_file(path: Path) -> None:
     """Train as a YAML file says. Raises `Failure` for what the user can put right."""
-    config = load(path, TrainerConfig)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    config = _load(path)
     # TRL and transformers 5 still use between themselves the name that transformers deprecates.
     warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
     train(config)
+
+
+def make_run_from_file(path: Path) -> None:
+    """Make the pool and the run that a YAML file says. Raises `Failure` for what the user can put right."""
+    config = _load(path)
+    make_run(config, short_enough(config, load_tokenizer(config.model.path)))
 
 
 def train(config: TrainerConfig) -> None:
@@ -232,3 +236,10 @@ def lora_config(lora: Lora) -> PeftConfig:
         target_modules=lora.modules,
         task_type="CAUSAL_LM",
     )
+
+
+def _load(path: Path) -> TrainerConfig:
+    config = load(path, TrainerConfig)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return config

@@ -99,6 +99,18 @@ def test_a_mounted_secret_is_taken_again_and_again_and_never_shown(bots: Bots, t
     assert asyncio.run(scopes_of(folder, "b" * 32)) == {"train"}
 
 
+def test_a_token_is_replaced_without_a_gap(bots: Bots, tmp_path: Path):
+    old, new, folder = tmp_path / "previous", tmp_path / "token", tmp_path / "data"
+    old.write_text("a" * 32)
+    new.write_text("b" * 32)
+    create = ("token", "create", "--name", "pod", "--scope", "train", "--data-dir", folder)
+    for files, good in (([old], "a"), ([new, old], "ab"), ([new], "b")):
+        options = [part for file in files for part in ("--from-file", file)]
+        assert bots(*create, *options).exit_code == 0
+        for letter in "ab":
+            assert asyncio.run(scopes_of(folder, letter * 32)) == ({"train"} if letter in good else None)
+
+
 @pytest.mark.parametrize("text", ["", "short", "two tokens " * 8, "a" * 257, "é" * 40])
 def test_a_secret_that_is_no_token_is_refused(bots: Bots, tmp_path: Path, text: str):
     secret = tmp_path / "token"

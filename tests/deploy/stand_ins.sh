@@ -44,3 +44,9 @@ debian redis redis-server
 root=$folder/redis
 chroot "$root" sh -c 'getent group 999 || groupadd --gid 999 stand-in; install -d -o 999 -g 999 /data'
 import redis redis:7.2-bookworm 'WORKDIR /data' 'VOLUME /data' 'CMD ["redis-server"]'
+
+debian prometheus prometheus
+root=$folder/prometheus
+install -d -o 65534 -g 65534 "$root/prometheus"
+import prometheus prom/prometheus:v3.5.0 'WORKDIR /prometheus' 'VOLUME /prometheus' 'USER nobody' \
+    'ENTRYPOINT ["/usr/bin/prometheus"]' 'CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # with_docker.sh COMMAND…: run it with a Docker engine: the one that is there, or else one that is started for it and ended
 # after it. Where base images cannot be pulled, stand-ins take their place (stand_ins.sh). What it starts needs root on
-# Debian.
+# Debian. Without a command: fails where no engine can be had.
 set -euo pipefail
 here=$(dirname "$0")
 folder=$(mktemp --directory /tmp/bots-docker.XXXXXX)
@@ -26,10 +26,12 @@ if ! docker info > /dev/null 2>&1; then
     engine=$!
     for _ in $(seq 60); do
         docker info > /dev/null 2>&1 && break
-        kill -0 "$engine" || { cat "$folder/dockerd.log" >&2; exit 1; }
+        kill -0 "$engine" || { tail "$folder/dockerd.log" >&2; exit 1; }
         sleep 1
     done
 fi
+docker info > /dev/null
+test $# = 0 && exit
 
 # An engine of Debian has no BuildKit.
 docker buildx version > /dev/null 2>&1 || export DOCKER_BUILDKIT=0

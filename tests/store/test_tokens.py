@@ -60,26 +60,31 @@ async def test_names_are_unique_and_listed_in_order(redis: StoreClient) -> None:
     assert [token.name for token in await tokens.list()] == ["a", "b"]
 
 
-async def test_a_token_from_elsewhere_takes_the_place_of_the_one_of_its_name(redis: StoreClient) -> None:
+async def test_tokens_from_elsewhere_take_the_place_of_those_of_their_name(redis: StoreClient) -> None:
     tokens = Tokens(redis)
     first = await tokens.create("a", ["read"])
     other = await tokens.create("b", ["read"])
     for _ in range(2):
-        await tokens.put("a", ["admin"], "mounted")
-    found = await tokens.lookup("mounted")
-    assert found is not None
-    assert (found.name, found.scopes) == ("a", frozenset({"admin"}))
+        await tokens.put("a", ["admin"], ["mounted", "previous"])
+    for text in ("mounted", "previous"):
+        found = await tokens.lookup(text)
+        assert found is not None
+        assert (found.name, found.scopes) == ("a", frozenset({"admin"}))
     assert await tokens.lookup(first) is None
     assert await tokens.lookup(other) is not None
-    assert [token.name for token in await tokens.list()] == ["a", "b"]
+    assert [token.name for token in await tokens.list()] == ["a", "a", "b"]
+    await tokens.put("a", ["admin"], ["mounted"])
+    assert await tokens.lookup("mounted") is not None
+    assert await tokens.lookup("previous") is None
 
 
 async def test_a_token_has_one_name(redis: StoreClient) -> None:
     tokens = Tokens(redis)
-    await tokens.put("a", ["read"], "mounted")
+    await tokens.put("a", ["read"], ["mounted"])
     with pytest.raises(TokenConflict):
-        await tokens.put("b", ["admin"], "mounted")
-    await tokens.put("a", ["train"], "mounted")
+        await tokens.put("b", ["admin"], ["new", "mounted"])
+    assert await tokens.lookup("new") is None
+    await tokens.put("a", ["train"], ["mounted"])
     found = await tokens.lookup("mounted")
     assert found is not None
     assert found.scopes == {"train"}

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selector_api.cli.failures import Failure
+from selector_api.store.connection import connect
+from selector_api.store.tokens import Tokens
+from services.configuration import checked
+from services.task_rows import read_tasks
+from services.trainer.config import TrainerConfig
+from services.trainer.selector import enter_run, make_run
+from tests.service import Service
+from tests.services.tiny import trainer_config
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Service]:
+    with Service(tmp_path / "service") as service:
+        yield service
+
+
+@pytest.fixture
+def tokens(guarded: Service) -> dict[str, str]:
+    """A token of each scope."""
+
+    async def create() -> dict[str, str]:
+        async with connect(guarded.redis_url) as redis:
+            return {scope: await Tokens(redis).create(scope, [scope]) for scope in ("admin", "train")}
+
+    return asyncio.run(create())
+
+
+def test_a_training_needs_no_right_to_make_what_was_made_for_it(
+    folder: Path, guarded: Service, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    config = checked(trainer_config(folder, guarded.url, "made"), TrainerConfig, Path("test.yaml"))
+    tasks = read_tasks(config.tasks)
+    monkeypatch.setenv("SELECTOR_TOKEN", tokens["train"])
+    with pytest.raises(Failure, match=r"selector: .*admin"):
+        make_run(config, tasks)
+    with pytest.raises(Failure, match=r"selector: .*admin"):
+        enter_run(config, tasks, begun=False)
+    monkeypatch.setenv("SELECTOR_TOKEN", tokens["admin"])
+    for _ in range(2):
+        make_run(config, tasks)
+    monkeypatch.setenv("SELECTOR_TOKEN", tokens["train"])
+    enter_run(config, tasks, begun=False)
+    with pytest.raises(Failure, match="draws from a pool of 20 tasks, and this training has 19"):
+        enter_run(config, tasks[1:], begun=False)
