@@ -35,13 +35,16 @@ def make_secrets(folder: Path) -> list[Path]:
         """What the file of this name holds; if there is none yet, the new text."""
         path = folder / name
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(new)
+            path.parent.mkdir(exist_ok=True)
+            whole = path.with_suffix(".new")
+            whole.write_text(new)
             # Its reader may run as any user: who reaches the folder, or the volume, is what keeps it secret.
-            path.chmod(0o444)
+            whole.chmod(0o444)
+            whole.replace(path)
             made.append(path)
         return path.read_text()
 
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = kept("redis-url/url", f"redis://selector:{secrets.token_hex(32)}@redis:6379/0")
     password = url.partition("@")[0].rpartition(":")[2]
     kept("redis-users/users.acl", USERS.format(digest=hashlib.sha256(password.encode()).hexdigest()))

@@ -27,6 +27,8 @@ def serve(
     """
     settings = settings_from(host=host, port=port, data_dir=data_dir, redis_url=redis_url)
 
+    from redis.exceptions import RedisError
+
     from selector_api.store.errors import StoreError
     from selector_api.web import serve as web
     from selector_api.web.auth import UnsafeBinding
@@ -35,5 +37,7 @@ def serve(
         web.serve(settings)
     except (StoreError, UnsafeBinding, OSError) as error:
         raise Failure(str(error)) from error
+    except RedisError as error:
+        raise Failure(f"Redis refuses: {error}") from error
     except SystemExit as end:  # uvicorn has logged why
         raise Failure("the service could not start") from end

@@ -139,6 +139,8 @@ def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens]
     """What `work` makes of the stored tokens; what the store cannot do is a `Failure`."""
     settings = settings_from(data_dir=data_dir, redis_url=redis_url)
 
+    from redis.exceptions import RedisError
+
     from selector_api.store.errors import StoreError
 
     async def working() -> T:
@@ -149,6 +151,8 @@ def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens]
         return asyncio.run(working())
     except (StoreError, OSError) as error:
         raise Failure(str(error)) from error
+    except RedisError as error:
+        raise Failure(f"Redis refuses: {error}") from error
 
 
 @asynccontextmanager

@@ -11,16 +11,18 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from selector_api.store.errors import StoreUnavailable, UnsupportedServer
+from selector_api.store.errors import StoreUnavailable, UnreadableData, UnsupportedServer, UnusableUrl
 from selector_api.store.phases import phase
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ _DEADLINE_SECONDS = 10.0
 """For one command with all that redis-py does around it: waiting for a connection, connecting, retrying."""
 _UNAVAILABLE = (
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -38,8 +41,10 @@ _UNAVAILABLE = (
     RedisTimeoutError,
     TryAgainError,
 )
-_TRANSIENT_ERRORS = ("BUSY ", "MISCONF", "NOREPLICAS")
+_TRANSIENT_ERRORS = ("BUSY ", "DENIED ", "MISCONF", "NOREPLICAS")
 """How those of the server's refusals begin that redis-py has no class for and that pass with time."""
+_UNREADABLE = "UNREADABLE "
+"""How the scripts' own refusal begins; see lua/common.lua."""
 
 
 class StoreClient(Redis):
@@ -57,6 +62,7 @@ class StoreClient(Redis):
 
         Raises:
             StoreUnavailable: no connection, no reply, or the server accepts no writes at the moment.
+            UnreadableData: a script found data of another version.
         """
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
@@ -69,6 +75,8 @@ class StoreClient(Redis):
         except ResponseError as error:
             if str(error).startswith(_TRANSIENT_ERRORS):
                 raise StoreUnavailable(f"Redis is not available: {error}") from error
+            if str(error).startswith(_UNREADABLE):
+                raise UnreadableData(str(error).removeprefix(_UNREADABLE)) from error
             raise
 
     async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
@@ -85,15 +93,22 @@ def connect(url: str, max_connections: int = 50) -> StoreClient:
 
     A command whose connection fails is sent again a few times, although it may have taken effect: every write
     of this package is an idempotent script or sets a value that it fully determines.
+
+    Raises:
+        UnusableUrl: the URL has options that there are not, or with other values than they take.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=5,
-        socket_connect_timeout=5,
-        socket_timeout=_DEADLINE_SECONDS / 2,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=4),
-    )
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=5,
+            socket_connect_timeout=5,
+            socket_timeout=_DEADLINE_SECONDS / 2,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=4),
+        )
+        pool.make_connection()  # which is where unknown options are noticed
+    except (RedisError, TypeError, ValueError) as error:
+        raise UnusableUrl(f"the URL of Redis cannot be used: {error}") from error
     return StoreClient(pool)
 
 

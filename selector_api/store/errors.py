@@ -5,6 +5,7 @@ Messages are for logs; callers that answer for the store read the attributes.
     StoreError
     ├── StoreUnavailable      Redis does not answer or refuses writes: try again later
     ├── Overloaded            too many callers change the same thing at once: try again later
+    ├── UnusableUrl           the address of Redis is not one
     ├── UnsupportedServer     the Redis server is too old
     ├── EmbeddedServerFailed  the embedded Valkey does not start
     ├── DataFolderInUse       another service has the data folder
@@ -36,6 +37,10 @@ class StoreUnavailable(StoreError):
 
 class Overloaded(StoreError):
     """Too many callers change the same thing at once; the same call may succeed later."""
+
+
+class UnusableUrl(StoreError):
+    """The address of Redis has options that there are not, or with other values than they take."""
 
 
 class UnsupportedServer(StoreError):

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from redis.commands.core import AsyncScript
 
+from selector_api.core.fold import LOG_VERSION
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import PoolKeys, RunKeys
 
@@ -43,6 +44,7 @@ class Scripts:
     ) -> Any:
         script = self._registered.get(name)
         if script is None:
-            text = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
+            files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
+            text = f"local LOG_VERSION = '{LOG_VERSION}'\n{files}"
             script = self._registered[name] = self._redis.register_script(text)
         return await script(keys=list(keys), args=list(args))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +41,18 @@ class Stack:
     def docker(self, *arguments: str) -> str:
         """What Docker writes; fails with its complaint."""
         return self._run(["docker", *arguments])
+
+    def compressed_size(self, image: str, below: int) -> int:
+        """Bytes of an image's layers as a registry keeps them, without the lowest so many."""
+        with tempfile.TemporaryFile() as file:
+            subprocess.run(["docker", "save", image], check=True, stdout=file)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                manifest = archive.extractfile("manifest.json")
+                assert manifest is not None
+                layers = json.load(manifest)[0]["Layers"][below:]
+                parts = [archive.extractfile(layer) for layer in layers]
+                return sum(len(zlib.compress(part.read())) for part in parts if part is not None)
 
     def up(self) -> None:
         """Start it as a user does, and wait until it is healthy."""

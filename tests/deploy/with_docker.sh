@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # with_docker.sh COMMAND…: run it with a Docker engine: the one that is there, or else one that is started for it and ended
-# after it. Where base images cannot be pulled, stand-ins take their place (stand_ins.sh). What it starts needs root on
+# after it. Where the latter cannot pull base images, stand-ins take their place (stand_ins.sh). What it starts needs root on
 # Debian. Without a command: fails where no engine can be had.
 set -euo pipefail
 here=$(dirname "$0")
@@ -35,7 +35,7 @@ test $# = 0 && exit
 
 # An engine of Debian has no BuildKit.
 docker buildx version > /dev/null 2>&1 || export DOCKER_BUILDKIT=0
-if ! docker pull --quiet redis:7.2-bookworm > /dev/null 2>&1; then
+if test -n "$engine" && ! docker pull --quiet redis:7.2-bookworm > /dev/null 2>&1; then
     "$here/stand_ins.sh" "$folder/stand-ins"
 fi
 BOTS_TEST_DOCKER=yes "$@"

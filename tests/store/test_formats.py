@@ -67,6 +67,25 @@ async def test_a_token_of_an_earlier_release_is_taken(store: Store, written: dic
 
 async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[str, Any]) -> None:
     keys = run_keys(RUN)
+    selection = await select(store, 4)
+    await store.redis.hset(keys.meta, "version", "2")
+    before = await store.redis.execute_command("LRANGE", keys.log, 0, -1)
+    for call in (
+        select(store),
+        report(store, selection, selection.tasks),
+        store.runs.report_unsolicited(RUN, "from-elsewhere", outcomes(["math3"])),
+        (await store.replicas.of(RUN)).read(view_of),
+        store.runs.delete(RUN),
+    ):
+        with pytest.raises(UnreadableData, match=r"^log version 2 .* \(this is version 1\): use the release"):
+            await call
+    assert await store.redis.execute_command("LRANGE", keys.log, 0, -1) == before
+
+
+async def test_a_log_whose_beginning_is_of_a_later_release_is_refused(
+    store: Store, written: dict[str, Any]
+) -> None:
+    keys = run_keys(RUN)
     created = await store.redis.execute_command("LINDEX", keys.log, 0)
     await store.redis.execute_command("LSET", keys.log, 0, created.replace(b'"version":1', b'"version":2'))
     await store.redis.delete(keys.snapshot)

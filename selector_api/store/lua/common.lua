@@ -1,4 +1,4 @@
--- Put before every script of a run. KEYS as in keys.py, RunKeys.
+-- Put before every script of a run, behind LOG_VERSION. KEYS as in keys.py, RunKeys.
 local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT = unpack(KEYS)
 
 -- A number as digits: tostring() would turn unix milliseconds into 1.7e+12.
@@ -105,4 +105,11 @@ local function event_of_key(field)
   local id = redis.call('HGET', IDEMPOTENCY, field)
   if not id then return nil end
   return event_of(read_selection(id))
+end
+
+-- Nothing is done to a run whose log is of another version. Runs of release 0.1 do not tell it: theirs is 1.
+local version = redis.call('HGET', META, 'version') or '1'
+if version ~= LOG_VERSION then
+  return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
+    .. '): use the release that wrote it, or a later one')
 end

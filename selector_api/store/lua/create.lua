@@ -10,6 +10,6 @@ if known[1] then
   return {known[1] == incarnation and 'created' or 'exists'}
 end
 redis.call('HSET', META, 'incarnation', incarnation, 'config', config, 'pool', pool,
-  'pool_incarnation', pool_incarnation, 'tasks', tasks, 'step', 0)
+  'pool_incarnation', pool_incarnation, 'tasks', tasks, 'step', 0, 'version', LOG_VERSION)
 append('created', now(), fields)
 return {'created'}
