@@ -23,6 +23,8 @@ class Balancer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.ready: list[int] = []
         """Ports of the replicas that get new connections."""
+        self.looks = True
+        """Whether it goes on finding out which replicas are ready."""
         self._ports = ports
         self._turn = itertools.count()
 
@@ -50,7 +52,8 @@ class Balancer:
 
     async def _probe(self) -> None:
         while True:
-            self.ready = [port for port in self._ports if await _is_ready(port)]
+            if self.looks:
+                self.ready = [port for port in self._ports if await _is_ready(port)]
             await asyncio.sleep(_PROBE_SECONDS)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

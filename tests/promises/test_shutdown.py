@@ -73,7 +73,29 @@ class Worker:
 
 
 def test_replicas_end_one_after_the_other_under_load(owner: Service, tmp_path: Path) -> None:
-    replicas = [replica_of(owner, tmp_path / name, drain_seconds=1.0) for name in ("a", "b")]
+    calls, failed = calls_while_replicas_end(owner, tmp_path, drain_seconds=1.0, balancer_looks=True)
+    assert failed == 0, f"of {calls} calls"
+
+
+def test_calls_that_fail_are_noticed_here_and_made_again_by_the_client(
+    owner: Service, tmp_path: Path
+) -> None:
+    _, failed = calls_while_replicas_end(owner, tmp_path, drain_seconds=0.0, balancer_looks=False)
+    assert failed > 0
+
+
+def calls_while_replicas_end(
+    owner: Service, folder: Path, *, drain_seconds: float, balancer_looks: bool
+) -> tuple[int, int]:
+    """How many calls the trainers made and how many attempts failed; what was acknowledged is in the log, once.
+
+    Args:
+        owner: has the Valkey.
+        folder: for the replicas.
+        drain_seconds: for which a replica that ends goes on serving.
+        balancer_looks: whether the balancer notices it.
+    """
+    replicas = [replica_of(owner, folder / name, drain_seconds) for name in ("a", "b")]
     tasks = tasks_of(2 * WORKERS * BATCH)
     enough = threading.Event()
     with Balancer([replica.port for replica in replicas]).running() as balancer:
@@ -98,11 +120,12 @@ def test_replicas_end_one_after_the_other_under_load(owner: Service, tmp_path: P
             workings = [threads.submit(worker.work) for worker in workers]
             try:
                 progress(6)
+                balancer.looks = balancer_looks
                 for replica in replicas:
                     assert replica.stop() == 0, replica.log()
                     progress(6)
                     replica.start()
-                    until(lambda: len(balancer.ready) == 2)
+                    until(lambda: len(balancer.ready) == 2)  # at once, if it does not look
                     progress(6)
             finally:
                 enough.set()
@@ -119,7 +142,7 @@ def test_replicas_end_one_after_the_other_under_load(owner: Service, tmp_path: P
     calls, failed = (
         sum(values) for values in zip(*((w.calls, w.transport.failed) for w in workers), strict=True)
     )
-    print(f"{calls} calls, of which {failed} were made again by the client")
+    return calls, failed
 
 
 def test_it_is_first_not_ready_then_gone(owner: Service, tmp_path: Path) -> None:
