@@ -19,6 +19,8 @@ from deploy.make_secrets import make_secrets
 ROOT = Path(__file__).parents[2]
 VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33")
 SCHEMAS = Path(__file__).parent / "schemas"
+SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
+"""Labels of pods that no manifest has: cert-manager starts them to prove that a host is ours."""
 
 Manifest = dict[str, Any]
 
@@ -82,6 +84,18 @@ def names(manifests: Sequence[Manifest], kind: str) -> set[str]:
     return {each["metadata"]["name"] for each in of_kind(manifests, kind)}
 
 
+def keys(manifests: Sequence[Manifest], kind: str, name: str) -> set[str]:
+    """The keys of a Secret or ConfigMap that hold something; none if it is not there."""
+    return {
+        key
+        for each in of_kind(manifests, kind)
+        if each["metadata"]["name"] == name
+        for part in ("data", "stringData", "binaryData")
+        for key, value in each.get(part, {}).items()
+        if value
+    }
+
+
 def workloads(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:
     """What has pods, each with the template of its pods."""
     for each in of_kind(manifests, "Deployment", "StatefulSet", "Job"):
@@ -91,6 +105,11 @@ def workloads(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Manifes
 def containers(template: Manifest) -> list[Manifest]:
     """The containers of a pod, those that run before it too."""
     return [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
+
+
+def variables(container: Manifest) -> dict[str, str | None]:
+    """The environment that a container is given; None where a value comes from elsewhere."""
+    return {one["name"]: one.get("value") for one in container.get("env", [])}
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

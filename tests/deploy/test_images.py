@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .checks import is_pinned
+from .checks import is_open_route, is_pinned, wrong_variables
 from .manifests import ROOT, Refused, run_tool
 
 DOCKERFILES = ("selector_api/Dockerfile", "services/trainer/Dockerfile")
@@ -58,6 +60,47 @@ def test_a_base_that_is_not_pinned_is_noticed() -> None:
         False,
         True,
     ]
+
+
+def disagreements(text: str) -> Iterator[str]:
+    """Where the Dockerfile of the selector says what the service does not know."""
+    text = text.replace("\\\n", " ")
+    given = dict(
+        word.split("=", 1)
+        for line in re.findall(r"^ENV (.*)", text, re.MULTILINE)
+        for word in shlex.split(line)
+    )
+    yield from wrong_variables(given, [])
+    for check in re.findall(r"^HEALTHCHECK (.*)", text, re.MULTILINE):
+        for name in re.findall(r"environ\['(\w+)'\]", check):
+            if name not in given:
+                yield f"HEALTHCHECK reads {name}, which is not set"
+        for path in re.findall(r"http://[^/]*(/\w*)", check):
+            if not is_open_route(path):
+                yield f"HEALTHCHECK asks {path}, which is no open route"
+
+
+def test_the_selectors_image_agrees_with_the_service() -> None:
+    text = (ROOT / DOCKERFILES[0]).read_text()
+    assert "HEALTHCHECK" in text
+    assert list(disagreements(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("SELECTOR_DATA_DIR=", "SELECTOR_DATA=", "SELECTOR_DATA is no setting"),
+        ("SELECTOR_LOG_FORMAT=json", "SELECTOR_LOG_FORMAT=jsonl", "log_format"),
+        ("SELECTOR_PORT=8000", "SELECTOR_PORT=http", "valid integer"),
+        ("    SELECTOR_PORT=8000 \\\n", "", "HEALTHCHECK reads SELECTOR_PORT"),
+        ("/healthz", "/health", "/health, which is no open route"),
+        ("/healthz", "/metrics", "/metrics, which is no open route"),
+    ],
+)
+def test_what_the_service_does_not_know_is_found(before: str, after: str, words: str) -> None:
+    text = (ROOT / DOCKERFILES[0]).read_text()
+    assert before in text
+    assert words in "\n".join(disagreements(text.replace(before, after)))
 
 
 def test_the_build_gets_what_it_copies_and_nothing_that_it_does_not() -> None:
