@@ -183,6 +183,7 @@ class EmbeddedValkey:
                 stdout=output,
                 stderr=output,
                 pass_fds=self._locks[1:],
+                umask=0o077,  # the folder may be one that others can look into
                 start_new_session=True,  # a Ctrl-C shall reach the service alone: it ends Valkey last
             )
 

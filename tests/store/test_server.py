@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
+from selector_api import child_processes
 from selector_api.store import server
 
 async def serve():
@@ -27,7 +28,7 @@ async def serve():
         await asyncio.Event().wait()
 
 if sys.argv[2] == "orphan":  # as where nothing tells the child that the service died
-    server._BECOME_VALKEY = "import os, sys; os.execv(sys.argv[2], sys.argv[2:])"
+    child_processes._BECOME = "import os, sys; os.execv(sys.argv[2], sys.argv[2:])"
 asyncio.run(serve())
 """
 
@@ -105,6 +106,15 @@ async def test_only_its_owner_may_connect(tmp_path: Path) -> None:
         "maxmemory-policy": "noeviction",
         "save": "",
     }
+
+
+async def test_nobody_else_can_read_its_data_in_a_folder_that_they_can_look_into(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    async with EmbeddedValkey(tmp_path) as server:
+        await write(server, "secret")
+    data = [tmp_path / "appendonlydir", *(tmp_path / "appendonlydir").iterdir()]
+    assert len(data) > 1
+    assert [path for path in data if path.stat().st_mode & 0o077] == []
 
 
 async def test_a_second_service_on_the_folder_is_told_where_to_connect(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .files import files_are_mounted, mounts_have_volumes
 from .network import only_allowed_traffic_passes
 from .pods import (
+    admins_are_gone_when_work_begins,
     images_are_pinned,
     is_pinned,
     pods_are_restricted,
@@ -35,6 +36,7 @@ CHECKS = (
     selectors_know_their_redis,
     images_are_pinned,
     pods_are_restricted,
+    admins_are_gone_when_work_begins,
     pods_end_in_time,
     only_allowed_traffic_passes,
 )

@@ -73,6 +73,19 @@ def pods_are_restricted(manifests: Sequence[Manifest]) -> Iterator[str]:
                 yield f"{title(each)}: the securityContext of {container['name']} is not restricted"
 
 
+def admins_are_gone_when_work_begins(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """What may execute what a model writes, and whoever can take over a selector, finds no token of an admin."""
+    for each, template in workloads(manifests):
+        volumes = {
+            volume["name"]
+            for volume in template["spec"].get("volumes", [])
+            if volume.get("secret", {}).get("secretName") == "token-admin"
+        }
+        for container in template["spec"]["containers"]:
+            if volumes & {mount["name"] for mount in container.get("volumeMounts", [])}:
+                yield f"{title(each)}: container {container['name']} has the admin's token"
+
+
 def pods_end_in_time(manifests: Sequence[Manifest]) -> Iterator[str]:
     """A service has time to be forgotten by those who call it, and then to end what is at work."""
     for each in of_kind(manifests, "Deployment"):

@@ -29,7 +29,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         checks.only_allowed_traffic_passes,
-        lambda c: remove(c, "NetworkPolicy", "trainer"),
+        lambda c: remove(c, "NetworkPolicy", "selector-for-trainers"),
         "trainer is not let out to selector at 8000/TCP",
     ),
     (

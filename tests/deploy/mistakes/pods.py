@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.deploy import checks
 
-from .parts import Mistake, container, env, pods
+from .parts import Mistake, container, env, mount, pods
 
 MISTAKES: list[Mistake] = [
     (
@@ -30,6 +30,11 @@ MISTAKES: list[Mistake] = [
         checks.pods_are_restricted,
         lambda c: pods(c, "Job", "trainer").pop("automountServiceAccountToken"),
         "token of Kubernetes",
+    ),
+    (
+        checks.admins_are_gone_when_work_begins,
+        lambda c: mount(container(c, "Job", "trainer"), "token-train").update(name="token-admin"),
+        "Job trainer: container trainer has the admin's token",
     ),
     (checks.pods_end_in_time, lambda c: container(c).pop("lifecycle"), "no preStop sleeps"),
     (

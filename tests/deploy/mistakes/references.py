@@ -57,7 +57,9 @@ MISTAKES: list[Mistake] = [
     ),
     (
         checks.ports_are_there,
-        lambda c: part(c, "NetworkPolicy", "trainer")["spec"]["egress"][0]["ports"][0].update(port=80),
+        lambda c: part(c, "NetworkPolicy", "selector-for-trainers")["spec"]["egress"][0]["ports"][0].update(
+            port=80
+        ),
         "port 80 is none of",
     ),
     (
