@@ -41,9 +41,11 @@ lint: lint-deploy .venv/.server .venv/.trainer .venv/.dev  ## style, types and t
 lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file, Kubernetes manifests
 	$(BIN)/pytest --numprocesses auto tests/deploy
 
-audit: .venv/.server .venv-audit/.installed  ## known vulnerabilities of the pinned packages; sbom.json: all that is installed
-	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; sbom.json, sbom-trainer.json: what they are
+	.venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-file sbom.json constraints.txt
+	.venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-file sbom-trainer.json services/trainer/constraints.txt
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement services/trainer/constraints.txt
 
 bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
 	$(BIN)/python -m tests.bench
@@ -56,7 +58,7 @@ demo-output/materials/pool.parquet: | .venv/.server .venv/.trainer
 	$(BIN)/python -m services.demo.prepare
 
 clean:  ## remove the virtual environment and what the demo wrote
-	rm -rf .venv .venv-vllm .venv-audit sbom.json demo-output
+	rm -rf .venv .venv-vllm .venv-audit sbom*.json demo-output
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
