@@ -171,6 +171,14 @@ def test_the_run_used_last_is_shown_if_there_is_room_for_one(
     assert runs_shown(other) == set()
 
 
+def test_a_process_that_only_takes_reports_shows_their_run(pair: tuple[httpx.Client, httpx.Client]) -> None:
+    http, other = pair
+    http.put("/runs/reported", json={"pool": "p"})
+    selection = select(http, "reported", 1)
+    report(other, "reported", selection["selection"], [seen(task) for task in selection["tasks"]])
+    assert runs_shown(other) == {"reported"}
+
+
 def test_a_process_shows_what_others_did_to_a_run(pair: tuple[httpx.Client, httpx.Client]) -> None:
     http, other = pair
     http.put("/runs/shared", json={"pool": "p"})

@@ -76,6 +76,7 @@ async def report(body: ReportRequest, services: Use, caller: CalledBy) -> Receip
     caller.check_run(body.run)
     await services.replicas.of(
         body.run
+    )  # a use of the run, which is therefore among those that /metrics shows
     if len(body.outcomes) <= _FEW:
         outcomes = _outcomes(body)
     else:
