@@ -10,6 +10,9 @@ Deterministic: no clock, no IO, no global random numbers. Events (`type`):
     committed  `outcomes` enter the posteriors; they close `selection` unless the `reason` is "late" (it was
                closed before) or "unsolicited" (there was none)
     released   `selection` is closed without evidence
+
+What closes a selection is its `reason`: "complete" (all its tasks were reported), "final" (the trainer said so) or
+"lease" (its time was over).
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
                 "use the release that wrote it, or a later one"
             )
         state = RunState.initial(RunConfig.from_dict(event["config"]))
+        state.created_at = event.get("at")
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -63,7 +67,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
     elif kind == "committed":
         _commit(state, event)
     elif kind == "released":
-        del state.leased[event["selection"]]
+        _close(state, event)
         state.expired += 1
     else:
         raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
@@ -94,7 +98,7 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     if event["reason"] not in ("late", "unsolicited"):
-        del state.leased[event["selection"]]
+        _close(state, event)
         state.committed += 1
     outcomes = event["outcomes"]
     tasks = _indices(state, [outcome["task"] for outcome in outcomes])
@@ -107,6 +111,12 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.recent.append(_effective(state, tasks, successes, trials))
+
+
+def _close(state: RunState, event: Mapping[str, Any]) -> None:
+    del state.leased[event["selection"]]
+    if event["reason"] == "lease":
+        state.timed_out += 1
 
 
 def _indices(state: RunState, ids: Sequence[str]) -> IntArray:

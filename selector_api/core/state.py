@@ -125,6 +125,10 @@ class RunState:
     """Number of selections closed with evidence."""
     expired: int = 0
     """Number of selections closed without any."""
+    timed_out: int = 0
+    """Number of selections whose lease ended, with evidence or without."""
+    created_at: int | None = None
+    """Unix ms of the run's creation, by its event; None if it was not noted then."""
     last_commit_at: int | None = None
     """Unix ms of the last commit, by its event; None if there is none, or if it was not noted then."""
     leased: dict[str, IntArray] = field(default_factory=dict)
@@ -159,25 +163,28 @@ class RunState:
         self.posterior.grow(self.classes)
         self.history.grow(size)
 
-    @property
-    def capability(self) -> dict[str, float | None]:
-        """Capability μ by domain name, None where it is unset."""
-        return {name: self.predictor.capability.get(code) for code, name in self._domains()}
+    def domains(self, limit: int | None = None) -> tuple[str, ...]:
+        """The names of its domains by code: the first `limit`, or all.
+
+        A table numbers domains as they appear. A run has a table's first tasks, so also its first domains.
+        """
+        count = int(self.classes.domain.max(initial=-1)) + 1
+        return self.table.domains[: count if limit is None else min(count, limit)]
+
+    def capability_by_domain(self, limit: int | None = None) -> dict[str, float | None]:
+        """Capability μ of the first `limit` domains, or of all, None where it is unset."""
+        return {name: self.predictor.capability.get(code) for code, name in enumerate(self.domains(limit))}
 
     def effective_task_ratio(self, commits: int = RECENT_COMMITS) -> float | None:
         """ETR of the last commits (at most 20): effective / reported tasks; None if there are none."""
         return _ratio([counts for commit in list(self.recent)[-commits:] for counts in commit.values()])
 
-    def effective_task_ratio_by_domain(self) -> dict[str, float | None]:
-        """ETR of each domain over the last 20 commits."""
+    def effective_task_ratio_by_domain(self, limit: int | None = None) -> dict[str, float | None]:
+        """ETR of the first `limit` domains, or of all, over the last 20 commits."""
         return {
             name: _ratio([commit[code] for commit in self.recent if code in commit])
-            for code, name in self._domains()
+            for code, name in enumerate(self.domains(limit))
         }
-
-    def _domains(self) -> list[tuple[int, str]]:
-        codes = np.unique(self.classes.domain).tolist()
-        return [(code, self.table.domains[code]) for code in codes]
 
     def copy(self) -> RunState:
         """A copy that later events leave as it is. It shares the table and the classes, which never change."""
@@ -199,6 +206,8 @@ class RunState:
             "selections": self.selections,
             "committed": self.committed,
             "expired": self.expired,
+            "timed_out": self.timed_out,
+            "created_at": self.created_at,
             "last_commit_at": self.last_commit_at,
             "leased": {selection: tasks.tolist() for selection, tasks in self.leased.items()},
             "capability": sorted(self.predictor.capability.items()),
@@ -240,7 +249,10 @@ class RunState:
         )
         for name in ("step", "selections", "committed", "expired"):
             setattr(state, name, header[name])
-        state.last_commit_at = header.get("last_commit_at")  # snapshots of 0.1 do not have it
+        # Snapshots of 0.1 do not have these: what they held was not counted then.
+        state.timed_out = header.get("timed_out", 0)
+        state.created_at = header.get("created_at")
+        state.last_commit_at = header.get("last_commit_at")
         state.leased = {selection: np.array(tasks, np.int64) for selection, tasks in header["leased"].items()}
         state.predictor.capability.update(header["capability"])
         state.recent.extend(

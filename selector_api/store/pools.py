@@ -22,6 +22,7 @@ from selector_api.store.codec import TaskRows, decode_tasks, encode_tasks
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, TooManyReferences, UnknownPool
 from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.phases import held
 from selector_api.store.recent import Recent
 from selector_api.store.scripts import Scripts
 from selector_api.store.worker import Worker
@@ -196,7 +197,7 @@ class Pools:
     async def _read(self, pool: str) -> _Copy:
         """Bring this process's copy up to date."""
         copy = self._copy(pool)
-        async with copy.lock:
+        async with held(copy.lock):
             while True:
                 status, *reply = await self._scripts.pool(
                     "pool_read",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+from selector_api.store.phases import waited
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,8 +22,18 @@ class Worker:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function returns. A cancelled caller stops waiting; the thread works on to its end."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        asked = time.perf_counter()
+        queued = 0.0
+
+        def work() -> T:
+            nonlocal queued
+            queued = time.perf_counter() - asked
+            return function(*args, **kwargs)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            waited(queued)
 
     def close(self) -> None:
         """Let running work finish and take no more."""

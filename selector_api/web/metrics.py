@@ -35,7 +35,7 @@ class Metrics:
         )
         self._phases = Histogram(
             "bots_phase_seconds",
-            "Time that a select or report spent folding events, drawing tasks, and waiting for Redis",
+            "Time that a select or report spent folding events, drawing tasks, in Redis, and waiting for its turn",
             ("route", "phase"),
             buckets=_SECONDS,
             registry=self.registry,

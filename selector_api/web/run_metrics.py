@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TypeVar
+from contextvars import Context
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from selector_api.core.state import RunState
-from selector_api.store.errors import StoreError, UnknownRun
+from selector_api.core.standing import Standing
+from selector_api.store.errors import StoreUnavailable, UnknownRun
 from selector_api.store.replicas import Replica
 from selector_api.store.store import Store
 
@@ -27,41 +27,16 @@ MAX_DOMAINS = 50
 """Domains of a run that are shown: the first in the pool's order."""
 _PATIENCE_SECONDS = 1.0
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a run stands."""
+class Reading:
+    """What was last read of a run."""
 
-    step: int
-    tasks: int
-    never_selected: int
-    open: int
-    committed: int
-    expired: int
-    last_commit_at: int | None
-    ratio: float | None
-    ratio_by_domain: Mapping[str, float | None]
-    capability: Mapping[str, float | None]
-    log_events: int = 0
-    since_snapshot: int = 0
-
-    @classmethod
-    def of(cls, state: RunState) -> Standing:
-        """What follows from the state alone, which knows nothing of the log."""
-        return cls(
-            step=state.step,
-            tasks=state.size,
-            never_selected=state.size - state.history.ever_selected,
-            open=len(state.leased),
-            committed=state.committed,
-            expired=state.expired,
-            last_commit_at=state.last_commit_at,
-            ratio=state.effective_task_ratio(),
-            ratio_by_domain=_first(state.effective_task_ratio_by_domain()),
-            capability=_first(state.capability),
-        )
+    standing: Standing
+    log_events: int
+    since_snapshot: int
+    at: float
+    """Unix time, by this process's clock."""
 
 
 class RunMetrics(Collector):
@@ -76,16 +51,21 @@ class RunMetrics(Collector):
         self._runs = store.runs
         self._replicas = store.replicas
         self._limit = limit
-        self._standings: dict[str, Standing] = {}
+        self._readings: dict[str, Reading] = {}
+        self._stale: set[str] = set()
+        """Runs that could not be read when it was last tried; it was logged."""
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     async def refresh(self) -> None:
         """Bring what is shown up to date, as far as that can be done at once."""
         shown = self._replicas.used_last(self._limit)
-        self._standings = {run: standing for run, standing in self._standings.items() if run in shown}
+        self._readings = {run: reading for run, reading in self._readings.items() if run in shown}
+        self._stale &= shown.keys()
         for run, replica in shown.items():
             if run not in self._reading:
-                task = self._reading[run] = asyncio.create_task(self._read(run, replica))
+                # In a context of its own: the reads run side by side, and their phases are not the scrape's.
+                task = asyncio.create_task(self._read(run, replica), context=Context())
+                self._reading[run] = task
                 task.add_done_callback(lambda _, run=run: self._reading.pop(run))
         if self._reading:
             # A slow one is not cancelled: the next scrape shall find what it read.
@@ -93,15 +73,26 @@ class RunMetrics(Collector):
 
     async def _read(self, run: str, replica: Replica) -> None:
         try:
-            standing = await replica.read(Standing.of)
-            folded = replica.folded
-            behind = max(0, folded - await self._runs.snapshot_seq(run))
-            self._standings[run] = replace(standing, log_events=folded, since_snapshot=behind)
+            standing = await replica.glance(lambda state: Standing.of(state, MAX_DOMAINS))
+            events = replica.folded
+            since_snapshot = max(0, events - await self._runs.snapshot_seq(run))
         except UnknownRun:
-            self._standings.pop(run, None)
-            self._replicas.drop(run)
-        except StoreError as error:
-            log.warning("the metrics of run %s are not up to date: %s", run, error)
+            self._leave_out(run)
+        except StoreUnavailable as error:
+            if run not in self._stale:
+                log.warning("the metrics of run %s stay as they are: %s", run, error)
+                self._stale.add(run)
+        except Exception:
+            # Whatever it is, trying again at every scrape would read the run from its beginning each time.
+            log.exception("the metrics of run %s are left out until it is called again", run)
+            self._leave_out(run)
+        else:
+            self._readings[run] = Reading(standing, events, since_snapshot, time.time())
+            self._stale.discard(run)
+
+    def _leave_out(self, run: str) -> None:
+        self._readings.pop(run, None)
+        self._replicas.drop(run)
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of the runs as they were last read."""
@@ -109,67 +100,89 @@ class RunMetrics(Collector):
         held.add_metric((), len(self._replicas))
         yield held
         # Scrapes are answered by a thread, while the next refresh may be at work.
-        standings = dict(self._standings)
+        readings = dict(self._readings)
         for name, text, value in _GAUGES:
             family = GaugeMetricFamily(name, text, labels=("run",))
-            for run, standing in standings.items():
-                number = value(standing)
+            for run, reading in readings.items():
+                number = value(reading)
                 if number is not None:
                     family.add_metric((run,), number)
             yield family
         closed = CounterMetricFamily(
             "bots_run_selections_closed",
-            "Selections closed with evidence (committed) and without any (expired)",
+            "Selections closed with evidence (committed) and without any (released)",
             labels=("run", "result"),
         )
-        for run, standing in standings.items():
-            closed.add_metric((run, "committed"), standing.committed)
-            closed.add_metric((run, "expired"), standing.expired)
+        timed_out = CounterMetricFamily(
+            "bots_run_leases_expired",
+            "Selections that their lease's end closed, before all of their tasks were reported",
+            labels=("run",),
+        )
+        for run, reading in readings.items():
+            closed.add_metric((run, "committed"), reading.standing.committed)
+            closed.add_metric((run, "released"), reading.standing.expired)
+            timed_out.add_metric((run,), reading.standing.timed_out)
         yield closed
+        yield timed_out
         for name, text, by_domain in _DOMAIN_GAUGES:
             family = GaugeMetricFamily(name, text, labels=("run", "domain"))
-            for run, standing in standings.items():
-                for domain, number in by_domain(standing).items():
+            for run, reading in readings.items():
+                for domain, number in by_domain(reading.standing).items():
                     if number is not None:
                         family.add_metric((run, domain), number)
             yield family
 
 
-_GAUGES: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
-    ("bots_run_step", "Commits of the run", lambda run: run.step),
-    ("bots_run_tasks", "Tasks of the run", lambda run: run.tasks),
+def _never_selected_ratio(reading: Reading) -> float | None:
+    standing = reading.standing
+    return standing.never_selected / standing.tasks if standing.tasks else None
+
+
+def _evidence_seconds(reading: Reading) -> float | None:
+    at = reading.standing.evidence_at
+    return None if at is None else at / 1000
+
+
+_GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
+    ("bots_run_step", "Commits of the run", lambda reading: reading.standing.step),
+    ("bots_run_tasks", "Tasks of the run", lambda reading: reading.standing.tasks),
     (
         "bots_run_never_selected_ratio",
         "Share of the run's tasks that were never selected",
-        lambda run: run.never_selected / run.tasks if run.tasks else None,
+        _never_selected_ratio,
     ),
-    ("bots_run_open_leases", "Selections that are leased now", lambda run: run.open),
+    ("bots_run_open_leases", "Selections that are leased now", lambda reading: reading.standing.open),
     (
         "bots_run_effective_task_ratio",
         "Share of the tasks reported in the last 20 commits whose pass rate was strictly between 0 and 1",
-        lambda run: run.ratio,
+        lambda reading: reading.standing.ratio,
     ),
     (
         "bots_run_last_commit_timestamp_seconds",
-        "Unix time of the last commit, by the clock of Redis",
-        lambda run: None if run.last_commit_at is None else run.last_commit_at / 1000,
+        "Unix time of the last commit, of the run's creation before there is one, by the clock of Redis",
+        _evidence_seconds,
     ),
-    ("bots_run_log_events", "Events in the run's log", lambda run: run.log_events),
+    ("bots_run_log_events", "Events in the run's log", lambda reading: reading.log_events),
     (
         "bots_run_events_since_snapshot",
         "Events behind the newest snapshot, which a new process would have to fold",
-        lambda run: run.since_snapshot,
+        lambda reading: reading.since_snapshot,
+    ),
+    (
+        "bots_run_read_timestamp_seconds",
+        "Unix time at which this process last read what it shows of the run",
+        lambda reading: reading.at,
     ),
 )
 _DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[Standing], Mapping[str, float | None]]], ...] = (
     (
         "bots_run_domain_effective_task_ratio",
         "Effective task ratio of the last 20 commits, by domain",
-        lambda run: run.ratio_by_domain,
+        lambda standing: standing.ratio_by_domain,
     ),
-    ("bots_run_capability", "Capability μ of the model, by domain", lambda run: run.capability),
+    (
+        "bots_run_capability",
+        "Capability μ of the model, by domain",
+        lambda standing: standing.capability,
+    ),
 )
-
-
-def _first(values: Mapping[str, T]) -> dict[str, T]:
-    return dict(islice(values.items(), MAX_DOMAINS))

@@ -40,7 +40,7 @@ def agree(state: RunState, dense: DenseRun) -> None:
     marginals = state.posterior.of_tasks(np.arange(state.size)).parameters()
     np.testing.assert_allclose(marginals["alpha"], dense.alpha, rtol=TOLERANCE, atol=0.0)
     np.testing.assert_allclose(marginals["beta"], dense.beta, rtol=TOLERANCE, atol=0.0)
-    known = {name: value for name, value in state.capability.items() if value is not None}
+    known = {name: value for name, value in state.capability_by_domain().items() if value is not None}
     assert known.keys() == dense.capability.keys()
     for name, value in known.items():
         np.testing.assert_allclose(value, dense.capability[name], rtol=TOLERANCE, atol=1e-12)

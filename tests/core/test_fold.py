@@ -121,10 +121,36 @@ def test_counts_follow_the_log():
     assert live.step == sum(kind == "committed" for kind, _ in kinds)
     assert live.committed == sum(reason == "complete" for _, reason in kinds)
     assert live.expired == sum(kind == "released" for kind, _ in kinds)
+    assert live.timed_out == sum(reason == "lease" for _, reason in kinds)
     assert live.selections == live.committed + live.expired + len(live.leased)
     everything = np.arange(live.size)
     assert live.history.times_selected(everything).sum() == 8 * live.selections
     assert live.history.ever_selected == np.count_nonzero(live.history.times_selected(everything))
+
+
+def test_a_lease_that_ends_counts_with_evidence_and_without():
+    table = runs.table_of(runs.plain_rows(4))
+    state = runs.started(CONFIGS["random"], table)
+    for selection, reasons in (("a", "complete"), ("b", "final"), ("c", "lease"), ("d", "lease late")):
+        state = fold(state, runs.selected(selection, ["t0", "t1"]), table)
+        for reason in reasons.split():
+            state = fold(state, runs.committed(selection, {"t0": (1, 2)}, reason), table)
+    for selection, reason in (("e", "final"), ("f", "lease")):
+        state = fold(state, runs.selected(selection, ["t0", "t1"]), table)
+        state = fold(state, {"type": "released", "selection": selection, "reason": reason}, table)
+    assert (state.committed, state.expired, state.timed_out) == (4, 2, 3)
+
+
+def test_a_snapshot_of_0_1_lacks_what_was_not_counted_then():
+    table = pool()
+    live, _ = play(CONFIGS["bots"], table, 30)
+    live.created_at, live.last_commit_at = 1, 2
+    header, arrays = live.to_arrays()
+    for name in ("timed_out", "created_at", "last_commit_at"):
+        del header[name]
+    state = RunState.from_arrays(header, arrays, table)
+    assert (state.timed_out, state.created_at, state.last_commit_at) == (0, None, None)
+    assert next_selections(state) == next_selections(live)
 
 
 def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_all_failed():

@@ -149,7 +149,7 @@ def view_of(state: RunState) -> dict[str, Any]:
             "committed": state.committed,
             "expired": state.expired,
         },
-        "capability": state.capability,
+        "capability": state.capability_by_domain(),
         "etr": {
             "last": state.effective_task_ratio(commits=1),
             "recent": state.effective_task_ratio(),

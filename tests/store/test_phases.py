@@ -1,9 +1,11 @@
 import asyncio
+import threading
 import time
 
 import pytest
 
-from selector_api.store.phases import Phase, measured, phase
+from selector_api.store.phases import Phase, held, measured, phase
+from selector_api.store.worker import Worker
 
 
 def spend(name: Phase, seconds: float) -> None:
@@ -20,6 +22,18 @@ def test_the_times_of_a_phase_add_up() -> None:
     assert list(seconds) == ["redis", "fold"]
     assert seconds["redis"] >= 0.02
     assert seconds["fold"] >= 0.01
+
+
+def test_what_a_phase_inside_another_takes_is_not_the_outer_ones() -> None:
+    started = time.perf_counter()
+    with measured() as seconds, phase("fold"):
+        spend("redis", 0.02)
+        with phase("draw"):
+            spend("wait", 0.02)
+        spend("redis", 0.02)
+    assert seconds["redis"] >= 0.04
+    assert seconds["wait"] >= 0.02
+    assert sum(seconds.values()) <= time.perf_counter() - started
 
 
 def test_a_phase_that_fails_counts_too() -> None:
@@ -47,3 +61,53 @@ def test_calls_at_the_same_time_have_their_own() -> None:
         return list(await asyncio.gather(call("fold"), call("draw")))
 
     assert asyncio.run(both()) == [["fold"], ["draw"]]
+
+
+def test_a_lock_that_another_holds_is_waited_for() -> None:
+    async def call(lock: asyncio.Lock) -> dict[Phase, float]:
+        with measured() as seconds:
+            async with held(lock):
+                assert lock.locked()
+            return dict(seconds)
+
+    async def both() -> dict[Phase, float]:
+        lock = asyncio.Lock()
+        await lock.acquire()
+        caller = asyncio.create_task(call(lock))
+        await asyncio.sleep(0)  # the caller runs until it waits
+        time.sleep(0.02)
+        lock.release()
+        seconds = await caller
+        assert not lock.locked()
+        return seconds
+
+    seconds = asyncio.run(both())
+    assert list(seconds) == ["wait"]
+    assert seconds["wait"] >= 0.02
+
+
+def test_what_waits_for_a_thread_is_not_at_work() -> None:
+    async def call(worker: Worker) -> tuple[dict[Phase, float], float]:
+        started = time.perf_counter()
+        with measured() as seconds:
+            with phase("draw"):
+                await worker.run(time.sleep, 0.02)
+            return dict(seconds), time.perf_counter() - started
+
+    async def after_another() -> tuple[dict[Phase, float], float]:
+        worker, go_on = Worker(threads=1), threading.Event()
+        try:
+            other = asyncio.create_task(worker.run(go_on.wait))
+            caller = asyncio.create_task(call(worker))
+            await asyncio.sleep(0)  # both run until they wait
+            time.sleep(0.02)
+            go_on.set()
+            await other
+            return await caller
+        finally:
+            worker.close()
+
+    seconds, whole = asyncio.run(after_another())
+    assert seconds["wait"] >= 0.02
+    assert seconds["draw"] >= 0.02
+    assert sum(seconds.values()) <= whole

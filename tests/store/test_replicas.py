@@ -404,3 +404,11 @@ async def test_a_view_runs_beside_the_event_loop(store: Store) -> None:
     assert thread is not threading.main_thread()
     means = await replica.read(lambda state: state.posterior.of_tasks(np.arange(3)).mean())
     np.testing.assert_array_equal(means, [0.5, 0.5, 0.5])
+
+
+async def test_a_glance_needs_no_thread_and_sees_what_others_did(store: Store, other_store: Store) -> None:
+    await make_run(store)
+    replica = await store.replicas.of(RUN)
+    await select(other_store)
+    assert await replica.glance(lambda state: state.selections) == 1
+    assert await replica.glance(lambda _: threading.current_thread()) is threading.main_thread()

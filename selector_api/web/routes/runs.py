@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, StreamingResponse
 
+from selector_api.core.standing import Standing
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
@@ -33,24 +34,25 @@ _MAX_NAMED = 100
 
 
 def _view(run: str, state: RunState) -> RunView:
+    standing = Standing.of(state)
     return RunView.model_validate(
         {
             "run": run,
             "config": state.config.to_dict(),
-            "step": state.step,
-            "tasks": state.size,
+            "step": standing.step,
+            "tasks": standing.tasks,
             "selections": {
-                "open": len(state.leased),
-                "committed": state.committed,
-                "expired": state.expired,
+                "open": standing.open,
+                "committed": standing.committed,
+                "expired": standing.expired,
             },
-            "capability": state.capability,
+            "capability": standing.capability,
             "etr": {
-                "last": state.effective_task_ratio(commits=1),
-                "recent": state.effective_task_ratio(),
-                "by_domain": state.effective_task_ratio_by_domain(),
+                "last": standing.last_ratio,
+                "recent": standing.ratio,
+                "by_domain": standing.ratio_by_domain,
             },
-            "never_selected": state.size - state.history.ever_selected,
+            "never_selected": standing.never_selected,
         }
     )
 

@@ -74,6 +74,9 @@ async def select(body: SelectRequest, services: Use, caller: CalledBy) -> Select
 async def report(body: ReportRequest, services: Use, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
+    await services.replicas.of(
+        body.run
+    )  # a use of the run, which is therefore among those that /metrics shows
     if len(body.outcomes) <= _FEW:
         outcomes = _outcomes(body)
     else:
@@ -84,7 +87,8 @@ async def report(body: ReportRequest, services: Use, caller: CalledBy) -> Receip
         else:
             assert body.key is not None
             receipt = await services.runs.report_unsolicited(body.run, body.key, outcomes)
-            services.metrics.unsolicited.inc()
+            if receipt.accepted:  # else it was sent again
+                services.metrics.unsolicited.inc()
     except TaskNotInSelection as error:
         raise Problem(
             problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"

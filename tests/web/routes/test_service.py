@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -19,7 +21,8 @@ def test_metrics_count_requests_tasks_and_outcomes(http: httpx.Client, run: str)
     report(http, run, selection["selection"], [seen(task) for task in selection["tasks"][:2]])
     report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
     http.get(f"/runs/{fresh_name('nobody')}")
-    report(http, run, None, [seen(task) for task in selection["tasks"]], key="while the service was away")
+    for _ in range(2):
+        report(http, run, None, [seen(task) for task in selection["tasks"]], key="while the service was away")
     after = samples(http)
 
     def grown(name: str, **labels: str) -> float:
@@ -29,18 +32,35 @@ def test_metrics_count_requests_tasks_and_outcomes(http: httpx.Client, run: str)
     assert grown("bots_tasks_selected_total") == 3
     assert grown("bots_unsolicited_reports_total") == 1
     assert grown("bots_outcomes_total", result="accepted") == 3 + 3
-    assert grown("bots_outcomes_total", result="duplicate") == 2
+    assert grown("bots_outcomes_total", result="duplicate") == 2 + 3
     assert grown("bots_requests_total", route="/select", method="POST", status="200") == 2
     assert grown("bots_requests_total", route="/runs/{run}", method="GET", status="404") == 1
-    assert grown("bots_request_seconds_count", route="/report", method="POST") == 3
+    assert grown("bots_request_seconds_count", route="/report", method="POST") == 4
     for route, phase, count in (
         ("/select", "redis", 2),
+        ("/select", "wait", 2),
         ("/select", "draw", 1),
         ("/select", "fold", 1),
-        ("/report", "redis", 3),
+        ("/report", "redis", 4),
     ):
         assert grown("bots_phase_seconds_count", route=route, phase=phase) == count, (route, phase)
         assert grown("bots_phase_seconds_sum", route=route, phase=phase) > 0
+
+
+def test_the_phases_tell_where_the_time_of_calls_at_the_same_time_goes(http: httpx.Client, run: str) -> None:
+    before = samples(http)
+    with ThreadPoolExecutor(10) as callers:
+        list(callers.map(lambda _: select(http, run, 1), range(10)))
+    after = samples(http)
+
+    def seconds(name: str) -> float:
+        return sum(
+            value - before.get((metric, labels), 0)
+            for (metric, labels), value in after.items()
+            if metric == name and ("route", "/select") in labels
+        )
+
+    assert 0.5 < seconds("bots_phase_seconds_sum") / seconds("bots_request_seconds_sum") <= 1
 
 
 def test_no_caller_can_make_labels(http: httpx.Client, pool: str, run: str) -> None:
