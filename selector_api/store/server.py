@@ -174,7 +174,9 @@ class EmbeddedValkey:
             "maxmemory-policy": "noeviction",
         }
         arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
-        command = ending_with_this([str(find_binary()), *arguments])
+        # Others may be able to look into the folder, and shall not read what is in it.
+        private = ["sh", "-c", 'umask 077 && exec "$@"', "sh"]
+        command = ending_with_this([*private, str(find_binary()), *arguments])
         with (self._folder / _LOG_FILE).open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *command,
@@ -183,7 +185,6 @@ class EmbeddedValkey:
                 stdout=output,
                 stderr=output,
                 pass_fds=self._locks[1:],
-                umask=0o077,  # the folder may be one that others can look into
                 start_new_session=True,  # a Ctrl-C shall reach the service alone: it ends Valkey last
             )
 
