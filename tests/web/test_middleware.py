@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
+from selector_api.web.addresses import Addresses
 from selector_api.web.errors import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitBody, LimitConcurrency, Observe
@@ -42,6 +43,12 @@ class TestRequestId:
         )
         assert len(first) == len(second) == 32
         assert len({sent, first, second}) == 3
+
+    def test_one_that_is_the_token_is_replaced(self, http: httpx.Client) -> None:
+        token = uuid4().hex
+        for authorization in (f"Bearer {token}", token):
+            headers = {"X-Request-ID": token, "Authorization": authorization}
+            assert token not in http.get("/healthz", headers=headers).headers["X-Request-ID"]
 
     def test_problems_have_one_too(self, http: httpx.Client) -> None:
         answers = [http.get("/nowhere"), http.post("/select"), http.put("/select")]
@@ -87,7 +94,7 @@ class TestAnswerErrors:
             raise RuntimeError("a secret")
 
         metrics = Metrics()
-        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics)) as http:
+        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics, Addresses([]))) as http:
             answer = await http.get("/runs/r")
         assert_problem(answer, 500, "internal-error")
         assert "secret" not in answer.text
