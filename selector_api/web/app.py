@@ -17,6 +17,7 @@ from selector_api.web.addresses import Addresses
 from selector_api.web.auth import TOKEN, Authorizer
 from selector_api.web.drain import CloseConnections, Drain
 from selector_api.web.hosts import Hosts
+from selector_api.web.json_body import SMALL_BODY_BYTES
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import PROBES, Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
@@ -57,8 +58,9 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
     _document(app)
 
     def limit_of(path: str) -> int:
-        fills_pool = path.startswith("/pools/") and path.endswith("/tasks")
-        return settings.max_tasks_body_bytes if fills_pool else settings.max_body_bytes
+        if path.startswith("/pools/") and path.endswith("/tasks"):
+            return settings.max_tasks_body_bytes
+        return settings.max_body_bytes if path == "/report" else SMALL_BODY_BYTES
 
     async def admit(scope: Scope) -> None:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)

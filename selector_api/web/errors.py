@@ -123,8 +123,9 @@ def _of_request(error: RequestValidationError) -> Problem:
 
 
 def _of_http(error: HTTPException) -> Problem:
-    if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while a body is read
-        return error.__cause__
+    cause = error.__cause__  # FastAPI wraps what is raised while a body is read
+    if isinstance(cause, Problem | RequestValidationError):
+        return problem_of(cause)
     kind, detail = _HTTP_KINDS.get(error.status_code, _HTTP_KINDS[400])
     return Problem(kind, detail)
 
