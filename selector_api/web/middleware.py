@@ -5,6 +5,7 @@ From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `Limi
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -14,14 +15,14 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selector_api.settings import MEBIBYTE
 from selector_api.store.phases import measured
 from selector_api.web.addresses import Addresses
 from selector_api.web.auth import Caller
 from selector_api.web.metrics import Metrics
-from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
+from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, Problem
 
 PROBES = frozenset({"/healthz", "/readyz"})
+_BODY_SECONDS = 30.0
 _REQUEST_ID = re.compile(r"(?!bots_)[A-Za-z0-9._-]{1,64}")
 """`bots_` begins the tokens that the service makes."""
 
@@ -157,16 +158,18 @@ class Admit:
 
 
 class LimitBody:
-    """Refuses bodies over a limit, by their declared length or while they arrive.
+    """Refuses bodies over a limit, by their declared length or while they arrive, and those that take too long.
 
     Args:
         app: what is guarded.
         limit_of: the limit in bytes for a path.
+        seconds: within which a body must be here: until then it holds one of the requests that may be at work.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float = _BODY_SECONDS) -> None:
         self._app = app
         self._limit_of = limit_of
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -175,21 +178,33 @@ class LimitBody:
             return
         limit = self._limit_of(scope["path"])
         too_large = Problem(
-            PAYLOAD_TOO_LARGE,
-            f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests",
+            PAYLOAD_TOO_LARGE, f"body: at most {limit:,} bytes; send less, or in several requests"
         )
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+        if _is_longer(Headers(scope=scope).get("content-length", ""), limit):
             raise too_large
-        received = 0
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        received, is_whole = 0, False
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > limit:
-                    raise too_large
+        async def limited() -> Message:
+            nonlocal received, is_whole
+            if is_whole:  # what follows is that the caller went away
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                detail = f"body: it was not here within {self._seconds:g} seconds; send less, or faster"
+                raise Problem(REQUEST_TIMEOUT, detail) from None
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise too_large
+            is_whole = not message.get("more_body", False)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, limited, send)
+
+
+def _is_longer(declared: str, limit: int) -> bool:
+    """Whether a Content-Length is over a limit. Compared as text: of thousands of digits Python makes no number."""
+    digits = declared.lstrip("0")
+    return digits.isdecimal() and (len(digits), digits) > (len(str(limit)), str(limit))
