@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 8 * MEBIBYTE
-    """Largest request body."""
+    """Largest body of POST /report."""
     max_tasks_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 32 * MEBIBYTE
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512

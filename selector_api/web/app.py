@@ -8,13 +8,16 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from selector_api.settings import Settings
 from selector_api.store.store import Store
 from selector_api.web import errors
-from selector_api.web.auth import TOKEN, Authorizer, Caller
+from selector_api.web.addresses import Addresses
+from selector_api.web.auth import TOKEN, Authorizer
 from selector_api.web.drain import CloseConnections, Drain
 from selector_api.web.hosts import Hosts
+from selector_api.web.json_body import SMALL_BODY_BYTES
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import PROBES, Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
@@ -50,27 +53,30 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
     for module in (selections, runs, pools):
         app.include_router(module.router, dependencies=[TOKEN])
     app.include_router(service.router)
-    errors.install(app, chain(*(module.router.routes for module in (selections, runs, pools, service))))
+    addresses = Addresses(chain(*(module.router.routes for module in (selections, runs, pools, service))))
+    errors.install(app, addresses)
     _document(app)
 
     def limit_of(path: str) -> int:
-        fills_pool = path.startswith("/pools/") and path.endswith("/tasks")
-        return settings.max_tasks_body_bytes if fills_pool else settings.max_body_bytes
+        if path.startswith("/pools/") and path.endswith("/tasks"):
+            return settings.max_tasks_body_bytes
+        return settings.max_body_bytes if path == "/report" else SMALL_BODY_BYTES
 
-    async def check(method: str, path: str, headers: Headers) -> Caller:
+    async def admit(scope: Scope) -> None:
+        method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         if path in PROBES:
-            return Caller()
+            return
         hosts.check(headers.get("host", ""))
-        caller = await authorizer.check(method, path, headers.get("authorization"))
-        rate_limit.count(caller.name)
-        return caller
+        caller = scope["caller"] = await authorizer.identify(method, path, headers.get("authorization"))
+        rate_limit.count(caller.name)  # before the refusals that follow, so that they are not free
+        caller.check_call(method, path)
 
     # The last one added is the outermost.
     app.add_middleware(LimitBody, limit_of=limit_of)
-    app.add_middleware(Admit, check=check)
+    app.add_middleware(Admit, check=admit)
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
     app.add_middleware(AnswerErrors, problem_of=errors.problem_of)
-    app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Observe, metrics=metrics, addresses=addresses)
     app.add_middleware(CloseConnections, drain=drain)
     return app
 

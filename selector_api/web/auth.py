@@ -66,6 +66,19 @@ class Caller:
         """The token's name, "" without one."""
         return self.token.name if self.token else ""
 
+    def check_call(self, method: str, path: str) -> None:
+        """Refuse a call that the token's scopes or limits do not allow; what a body names is still to be checked.
+
+        Raises:
+            Problem: forbidden.
+        """
+        needed = needed_scope(method, path)
+        if self.token is None or needed is None:
+            return
+        if not _INCLUDES[needed] & self.token.scopes:
+            raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {needed!r}")
+        self._check_path(path)
+
     def check_run(self, run: str) -> None:
         """Refuse a run that the token is not for.
 
@@ -86,12 +99,7 @@ class Caller:
                 FORBIDDEN, "pool: this token is limited to others; ask for one that is for this pool"
             )
 
-    def check_path(self, path: str) -> None:
-        """Refuse an address that a token's limits do not allow.
-
-        Raises:
-            Problem: forbidden.
-        """
+    def _check_path(self, path: str) -> None:
         match path.split("/")[1:]:
             case ["runs", run, *_]:
                 self.check_run(run)
@@ -106,7 +114,7 @@ class Caller:
 
 
 class Authorizer:
-    """Checks tokens against the store.
+    """Knows callers by their tokens in the store.
 
     Args:
         tokens: the stored tokens.
@@ -117,14 +125,13 @@ class Authorizer:
         self._tokens = tokens
         self._loopback = loopback
 
-    async def check(self, method: str, path: str, authorization: str | None) -> Caller:
-        """Let the call pass or say why not; what a body names is still to be checked.
+    async def identify(self, method: str, path: str, authorization: str | None) -> Caller:
+        """Who makes this call; whether they may is still to be checked.
 
         Raises:
-            Problem: unauthorized or forbidden.
+            Problem: unauthorized.
         """
-        needed = needed_scope(method, path)
-        if needed is None or (self._loopback and not await self._tokens.any()):
+        if needed_scope(method, path) is None or (self._loopback and not await self._tokens.any()):
             return Caller()
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
@@ -132,11 +139,7 @@ class Authorizer:
         token = await self._tokens.lookup(secret.strip())
         if token is None:
             raise Problem(UNAUTHORIZED, "Authorization: this token is unknown or was revoked")
-        if not _INCLUDES[needed] & token.scopes:
-            raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {needed!r}")
-        caller = Caller(token)
-        caller.check_path(path)
-        return caller
+        return Caller(token)
 
 
 async def _caller(request: Request) -> Caller:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -11,12 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Scope
 
 from selector_api.core.select import TooFewTasks
 from selector_api.store import errors as store
 from selector_api.web import problems
+from selector_api.web.addresses import Addresses
 from selector_api.web.json_body import shown
 from selector_api.web.problems import Kind, Problem
 
@@ -124,29 +123,21 @@ def _of_request(error: RequestValidationError) -> Problem:
 
 
 def _of_http(error: HTTPException) -> Problem:
-    if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while a body is read
-        return error.__cause__
+    cause = error.__cause__  # FastAPI wraps what is raised while a body is read
+    if isinstance(cause, Problem | RequestValidationError):
+        return problem_of(cause)
     kind, detail = _HTTP_KINDS.get(error.status_code, _HTTP_KINDS[400])
     return Problem(kind, detail)
 
 
-def _methods_at(routes: Iterable[Route], scope: Scope) -> list[str]:
-    """The methods that an address takes: Starlette itself tells those of one route (RFC 9110, section 15.5.6)."""
-    matching = [route for route in routes if route.matches(scope)[0] != Match.NONE]
-    return sorted(set().union(*(route.methods or () for route in matching)))
-
-
-def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
-    """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`.
-
-    `routes` are those whose methods a 405 tells.
-    """
-    known = [route for route in routes if isinstance(route, Route)]
+def install(app: FastAPI, addresses: Addresses) -> None:
+    """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.kind is problems.METHOD_NOT_ALLOWED:
-            problem.headers = {"Allow": ", ".join(_methods_at(known, request.scope))}
+            _, methods = addresses.find(request.scope)
+            problem.headers = {"Allow": ", ".join(sorted(methods))}  # RFC 9110, section 15.5.6
         return problem.response()
 
     app.add_exception_handler(HTTPException, answer)

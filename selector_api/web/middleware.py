@@ -5,6 +5,7 @@ From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `Limi
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -14,33 +15,39 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selector_api.settings import MEBIBYTE
 from selector_api.store.phases import measured
+from selector_api.web.addresses import Addresses
 from selector_api.web.auth import Caller
 from selector_api.web.metrics import Metrics
-from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, Problem
+from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, Problem
 
 PROBES = frozenset({"/healthz", "/readyz"})
+_BODY_SECONDS = 30.0
 _REQUEST_ID = re.compile(r"(?!bots_)[A-Za-z0-9._-]{1,64}")
-"""Not a token that was put there by mistake: it would be logged."""
+"""`bots_` begins the tokens that the service makes."""
 
 log = structlog.get_logger("selector_api.access")
 
 
 class Observe:
-    """Gives every request an id (the caller's `X-Request-ID`, if it is a sane one), counts it, logs it."""
+    """Gives every request an id (the caller's `X-Request-ID`, if it is a sane one), counts it, logs it.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Refused ones too: by route, and in the log with the name of the token that was sent.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: Addresses) -> None:
         self._app = app
         self._metrics = metrics
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        request_id = _request_id(Headers(scope=scope))
+        method = scope["method"]
+        route, methods = self._addresses.find(scope)
         status = 500
         started = time.perf_counter()
 
@@ -56,13 +63,25 @@ class Observe:
                 await self._app(scope, receive, observed)
             finally:
                 seconds = time.perf_counter() - started
-                # The route's pattern, not the path: names of runs and pools must not become label values.
-                route = getattr(scope.get("route"), "path", "none")
-                method = scope["method"] if route != "none" and status != 405 else "any"
-                self._metrics.observe(route, method, status, seconds, phases)
+                # What callers make up must not become label values: neither paths nor methods.
+                self._metrics.observe(route, method if method in methods else "any", status, seconds, phases)
                 if scope["path"] not in PROBES:
+                    line = {"method": method, "route": route, "status": status, "ms": _ms(seconds)}
                     times = {f"{phase}_ms": _ms(spent) for phase, spent in phases.items()}
-                    log.info("request", method=method, route=route, status=status, ms=_ms(seconds), **times)
+                    log.info("request", **_caller(scope), **line, **times)
+
+
+def _request_id(headers: Headers) -> str:
+    """The id that was sent, or a new one if that is not sane, or is the token by mistake: it would be logged."""
+    sent = headers.get("x-request-id", "")
+    is_token = sent in headers.get("authorization", "").split()
+    return sent if _REQUEST_ID.fullmatch(sent) and not is_token else uuid.uuid4().hex
+
+
+def _caller(scope: Scope) -> dict[str, str]:
+    """The name of the token that was sent, if it is one: for refused calls too."""
+    caller: Caller | None = scope.get("caller")
+    return {"caller": caller.name} if caller is not None and caller.name else {}
 
 
 def _ms(seconds: float) -> float:
@@ -122,34 +141,35 @@ class LimitConcurrency:
 
 
 class Admit:
-    """Lets a request through if `check` raises no `Problem`; the caller that it finds is `scope["caller"]`.
+    """Lets a request through if `check` raises no `Problem`; it also puts the `Caller` into `scope["caller"]`.
 
     Before the body is read, so that nobody without a token can make the service parse anything.
     """
 
-    def __init__(self, app: ASGIApp, check: Callable[[str, str, Headers], Awaitable[Caller]]) -> None:
-        """`check` is given method, path and headers."""
+    def __init__(self, app: ASGIApp, check: Callable[[Scope], Awaitable[None]]) -> None:
         self._app = app
         self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
-            scope["caller"] = await self._check(scope["method"], scope["path"], Headers(scope=scope))
+            await self._check(scope)
         await self._app(scope, receive, send)
 
 
 class LimitBody:
-    """Refuses bodies over a limit, by their declared length or while they arrive.
+    """Refuses bodies over a limit, by their declared length or while they arrive, and those that take too long.
 
     Args:
         app: what is guarded.
         limit_of: the limit in bytes for a path.
+        seconds: within which a body must be here: until then it holds one of the requests that may be at work.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float = _BODY_SECONDS) -> None:
         self._app = app
         self._limit_of = limit_of
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -158,21 +178,33 @@ class LimitBody:
             return
         limit = self._limit_of(scope["path"])
         too_large = Problem(
-            PAYLOAD_TOO_LARGE,
-            f"body: at most {limit / MEBIBYTE:g} MiB; send it in several requests",
+            PAYLOAD_TOO_LARGE, f"body: at most {limit:,} bytes; send less, or in several requests"
         )
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+        if _is_longer(Headers(scope=scope).get("content-length", ""), limit):
             raise too_large
-        received = 0
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        received, is_whole = 0, False
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > limit:
-                    raise too_large
+        async def limited() -> Message:
+            nonlocal received, is_whole
+            if is_whole:  # what follows is that the caller went away
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                detail = f"body: it was not here within {self._seconds:g} seconds; send less, or faster"
+                raise Problem(REQUEST_TIMEOUT, detail) from None
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise too_large
+            is_whole = not message.get("more_body", False)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, limited, send)
+
+
+def _is_longer(declared: str, limit: int) -> bool:
+    """Whether a Content-Length is over a limit. Compared as text: of thousands of digits Python makes no number."""
+    digits = declared.lstrip("0")
+    return digits.isdecimal() and (len(digits), digits) > (len(str(limit)), str(limit))

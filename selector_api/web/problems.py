@@ -17,6 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _HEADERS = {
     401: {"WWW-Authenticate": ("Bearer", "How to authenticate")},
+    408: {"Connection": ("close", "The rest of the body is not waited for")},
     429: {"Retry-After": ("1", "Seconds after which to try again")},
     503: {"Retry-After": ("1", "Seconds after which to try again")},
 }
@@ -42,6 +43,7 @@ UNKNOWN_SELECTION = Kind("unknown-selection", 404, "The run has no such selectio
 UNKNOWN_TASK = Kind("unknown-task", 404, "The run has no such task")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The address does not take this method")
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be given")
+REQUEST_TIMEOUT = Kind("request-timeout", 408, "The body took too long")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
 NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
 RUN_CONFLICT = Kind("run-conflict", 409, "The run exists with another configuration")
@@ -66,6 +68,7 @@ OVERLOADED = Kind("overloaded", 503, "The service is busy")
 ANY_CALL = (
     UNAUTHORIZED,
     FORBIDDEN,
+    REQUEST_TIMEOUT,
     PAYLOAD_TOO_LARGE,
     MISDIRECTED_REQUEST,
     INVALID_REQUEST,

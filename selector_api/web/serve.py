@@ -7,7 +7,9 @@ import gc
 import logging
 import signal
 import sys
+import traceback
 from contextlib import AsyncExitStack
+from typing import TextIO
 
 import structlog
 import uvicorn
@@ -31,18 +33,14 @@ def configure_logging(settings: Settings) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        # Plain tracebacks: the others show local variables, and with them tokens.
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if settings.log_format == "json":
-        shared.append(structlog.processors.format_exc_info)
+    shared.append(structlog.processors.format_exc_info if settings.log_format == "json" else _escape)
     level = getattr(logging, settings.log_level.upper())
     structlog.configure(
         processors=[*shared, renderer],
@@ -53,7 +51,27 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-    logging.getLogger("uvicorn.error").setLevel(level)
+    for ours in ("selector_api", "uvicorn.error"):
+        logging.getLogger(ours).setLevel(level)
+
+
+def _escape(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what cannot be printed: a run's name may hold anything, and must not look like another line."""
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _plain_traceback(stream: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """Write a traceback without local variables, which hold tokens; indented, so that no line of it looks like
+    one of the log."""
+    lines = "".join(traceback.format_exception(*error)).rstrip("\n").split("\n")
+    stream.write("".join(f"\n  {_printable(line)}" for line in lines))
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def serve(settings: Settings) -> None:

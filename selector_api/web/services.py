@@ -28,6 +28,8 @@ class Services:
     drain: Drain
     import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
+    body_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """The same for large reports, which do not wait for tasks."""
 
     @property
     def pools(self) -> Pools:

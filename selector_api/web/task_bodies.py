@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FailFast, TypeAdapter, ValidationError
 
 from selector_api.store.codec import TaskRows
 from selector_api.web.errors import explain_validation
@@ -29,7 +29,7 @@ _SLICE = 1_000
 """Tasks converted and validated at a time: until such a call is done no other thread runs, the event loop's
 included."""
 
-_tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
+_tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(Annotated[list[TaskItem], FailFast()])
 
 
 def read_tasks(content_type: str, body: bytes) -> TaskRows:

@@ -19,7 +19,8 @@ MARK = "Echo-4711"
 """Stands in what is sent, and must not stand in the answer."""
 NUMBER = 47114711
 """Likewise."""
-DEEP = b"[" * 100_000
+DEEP = b"[" * 50_000
+MANY = json.dumps({f"{MARK}-{number}": 0 for number in range(1001)})
 LONG = MARK + "x" * (300 - len(MARK))
 
 
@@ -143,6 +144,43 @@ def test_a_wrong_report(
     assert_refused(http.post("/report", content=json.dumps(body), headers=headers), status, code, words)
 
 
+PADDING = " " * (100 << 10)
+"""Makes a body so large that it is read beside the event loop."""
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status", "code", "words"),
+    [
+        ([seen("a"), {"task": "b", "rewards": [1] * 999_999 + [2]}], 422, "invalid-request", "rewards[999999]: "),
+        ([{"task": "a", "rewards": [2] * 1_000_000}] * 2, 422, "invalid-request", "outcomes[0].rewards[0]: "),
+        ([{"task": "a", "rewards": [0] * 1_000_001}], 422, "invalid-request", "outcomes[0].rewards: "),
+        ([{"task": f"{number}", MARK[:4]: 0} for number in range(10_000)], 422, "invalid-request", "outcomes[0]."),
+        ([{}] * 1_000_000, 422, "invalid-request", "outcomes"),
+        ([{MARK: 0, str(number): 0} for number in range(10_001)], 422, "invalid-request", "outcomes"),
+        ([json.loads(MANY)] * 10, 400, "invalid-json", "more than 1000 members"),
+        ([seen(MARK)], 422, "task-not-in-selection", "outcomes[0].task"),
+    ],
+)  # fmt: skip
+def test_a_large_report_is_refused_at_its_first_mistake(
+    http: httpx.Client, scene: Scene, outcomes: list[Any], status: int, code: str, words: str
+) -> None:
+    sent = {"run": scene.run, "selection": scene.selection, "outcomes": outcomes}
+    headers = {"Content-Type": "application/json"}
+    answer = http.post("/report", content=PADDING + json.dumps(sent), headers=headers)
+    assert words in assert_problem(answer, status, code)["detail"]
+    assert len(answer.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [('{"run": "a", "run": "b"}', "run: "), ('{"run":', "character"), (DEEP.decode(), "deep")],
+)
+def test_a_large_body_that_cannot_be_read(http: httpx.Client, body: str, words: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = http.post("/report", content=PADDING + body, headers=headers)
+    assert_refused(answer, 400, "invalid-json", words)
+
+
 def test_a_task_of_another_selection(http: httpx.Client, scene: Scene) -> None:
     outcomes = [outcome(scene), outcome(scene, task=scene.other)]
     answer = http.post("/report", json={"run": scene.run, "selection": scene.selection, "outcomes": outcomes})
@@ -223,6 +261,7 @@ BODIES: list[tuple[str, bytes, int, str, str]] = [
     ("application/json", b'{"batch_size": ' + b"4" * 10_000 + b"}", 400, "invalid-json", "digits"),
     ("application/json", DEEP, 400, "invalid-json", "deep"),
     ("application/json", b'{"run": "' + MARK.encode() + b'", "run": "b"}', 400, "invalid-json", "run: "),
+    ("application/json", MANY.encode(), 400, "invalid-json", "more than 1000 members"),
     ("application/json", f'["{MARK}"]'.encode(), 422, "invalid-request", "body: "),
     ("application/json", b"null", 422, "invalid-request", "body: "),
     ("text/plain", f'{{"run": "{MARK}"}}'.encode(), 415, "unsupported-media-type", "Content-Type: "),

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from uuid import uuid4
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
+from selector_api.web.addresses import Addresses
 from selector_api.web.errors import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitBody, LimitConcurrency, Observe
@@ -42,6 +45,12 @@ class TestRequestId:
         )
         assert len(first) == len(second) == 32
         assert len({sent, first, second}) == 3
+
+    def test_one_that_is_the_token_is_replaced(self, http: httpx.Client) -> None:
+        token = uuid4().hex
+        for authorization in (f"Bearer {token}", token):
+            headers = {"X-Request-ID": token, "Authorization": authorization}
+            assert token not in http.get("/healthz", headers=headers).headers["X-Request-ID"]
 
     def test_problems_have_one_too(self, http: httpx.Client) -> None:
         answers = [http.get("/nowhere"), http.post("/select"), http.put("/select")]
@@ -87,7 +96,7 @@ class TestAnswerErrors:
             raise RuntimeError("a secret")
 
         metrics = Metrics()
-        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics)) as http:
+        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics, Addresses([]))) as http:
             answer = await http.get("/runs/r")
         assert_problem(answer, 500, "internal-error")
         assert "secret" not in answer.text
@@ -125,8 +134,40 @@ class TestLimitBody:
             assert fits.text == "x" * size
             assert "body: " in assert_problem(over, 413, "payload-too-large")["detail"]
 
+    async def test_a_length_of_thousands_of_digits(self, limited: httpx.AsyncClient) -> None:
+        for length, status in (("0" * 5000 + "5", 200), ("0" * 5000 + "6", 413), ("9" * 5000, 413)):
+            answer = await limited.post("/four", content=b"x" * 5, headers={"Content-Length": length})
+            assert answer.status_code == status
+
+    async def test_a_body_that_takes_too_long_holds_nobody_up(self) -> None:
+        async def stalled() -> AsyncIterator[bytes]:
+            yield b"{"
+            await anyio.sleep_forever()
+
+        limited = LimitBody(echo, limit_of=len, seconds=0.0)
+        async with client_of(AnswerErrors(LimitConcurrency(limited, limit=1), problem_of)) as http:
+            for _ in range(2):
+                answer = await http.post("/report", content=stalled())
+                assert "body: " in assert_problem(answer, 408, "request-timeout")["detail"]
+                assert answer.headers["Connection"] == "close"
+            assert (await http.post("/report", content=b"{}")).text == "{}"
+
+    async def test_an_answer_may_take_longer_than_a_body(self) -> None:
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            async def parts() -> AsyncIterator[bytes]:
+                for _ in range(5):
+                    await anyio.lowlevel.checkpoint()
+                    yield b"x"
+
+            await Request(scope, receive).body()
+            await StreamingResponse(parts())(scope, receive, send)  # which waits for the caller to go away
+
+        async with client_of(LimitBody(slow, limit_of=len, seconds=0.0)) as http:
+            assert (await http.post("/report", content=b"{}")).text == "xxxxx"
+
 
 PATHS = ["/select", "/report", "/runs/new", "/pools/{pool}/tasks"]
+LARGE = ("/report", "/pools/{pool}/tasks")
 TYPE = {"Content_Type": "application/json"}
 
 
@@ -155,6 +196,22 @@ def test_a_large_body_is_refused_while_it_arrives(
     chunk = b"100000\r\n" + b"x" * MEBIBYTE + b"\r\n"
     status, _, problem = exchange(service_url, request, *[chunk] * (33 if "{pool}" in path else 9))
     assert (status, problem["code"]) == (413, "payload-too-large")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_only_reports_and_tasks_may_be_large(
+    http: httpx.Client, unchanged: Callable[[str], tuple[str, str]], path: str
+) -> None:
+    answer = http.request(*unchanged(path), json={"run": "x" * (64 << 10)})
+    if path in LARGE:
+        assert_problem(answer, 422, "invalid-request")
+    else:
+        assert "65,536 bytes" in assert_problem(answer, 413, "payload-too-large")["detail"]
+
+
+def test_a_length_of_thousands_of_zeros_is_zero(service_url: str) -> None:
+    status, _, problem = exchange(service_url, head("POST", "/select", Content_Length="0" * 5000, **TYPE))
+    assert (status, problem["code"]) == (422, "invalid-request")
 
 
 def test_who_sends_50_megabytes_regardless_gets_the_answer(

@@ -93,10 +93,11 @@ def test_a_wrong_password_is_said_and_not_shown(port: int, tmp_path: Path, user:
     assert PASSWORD not in ended.stdout + ended.stderr
 
 
-def token(url: str, name: str, scope: str) -> str:
+def token(url: str, name: str, scope: str, *more: str) -> str:
     """A token, as an operator makes it."""
     command = [sys.executable, "-m", "selector_api.cli", "token", "create", "--name", name, "--scope", scope]
-    made = subprocess.run([*command, "--redis-url", url], capture_output=True, text=True, check=True)
+    command += [*more, "--redis-url", url]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
     assert PASSWORD not in made.stdout + made.stderr
     return made.stdout.strip()
 
@@ -109,6 +110,9 @@ def test_no_secret_gets_into_the_log(tmp_path: Path, log_format: str) -> None:
         port = stack.enter_context(valkey_with_user(tmp_path / "valkey", PASSWORD))
         url = f"redis://selector:{PASSWORD}@127.0.0.1:{port}/0"
         tokens = [token(url, "root", "admin"), token(url, "reader", "read"), f"bots_{secrets.token_hex(32)}"]
+        tokens.append(secrets.token_hex(32))  # looks like an id
+        (tmp_path / "mounted").write_text(tokens[-1])
+        assert token(url, "mounted", "train", "--from-file", str(tmp_path / "mounted")) == ""
         service = stack.enter_context(Service(tmp_path / "service", url, environment))
         http = stack.enter_context(httpx.Client(base_url=service.url, timeout=60))
         http.headers["Authorization"] = f"Bearer {tokens[0]}"
@@ -119,7 +123,8 @@ def test_no_secret_gets_into_the_log(tmp_path: Path, log_format: str) -> None:
             http.post("/select", json={"run": "r", "batch_size": 1, sent: sent}, headers=headers)
             http.post("/pools/p/tasks", content=sent.encode(), headers=headers)
             http.get(f"/runs/{sent}", params={"token": sent}, headers=headers)
-            http.get(f"/{sent}", headers={"Authorization": sent, "X-Request-ID": sent[:64]})
+            for authorization in (sent, f"Bearer {sent}"):
+                http.get(f"/{sent}", headers={"Authorization": authorization, "X-Request-ID": sent[:64]})
         os.kill(int((tmp_path / "valkey/valkey.pid").read_text()), signal.SIGKILL)
         for path in ("/runs/r", "/readyz"):
             assert http.get(path).status_code == 503
@@ -134,6 +139,7 @@ def test_no_secret_gets_into_the_log(tmp_path: Path, log_format: str) -> None:
         assert all(line["request_id"] for line in requests)
         assert {"method", "route", "status", "ms", "redis_ms", "fold_ms", "draw_ms"} <= set().union(*requests)
         assert {line["status"] for line in requests} >= {200, 401, 403, 404, 422, 503}
+        assert {line.get("caller") for line in requests} == {None, "root", "reader", "mounted"}
 
 
 def test_a_redis_that_is_not_there_is_said_and_its_password_not_shown(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ def test_a_wrong_one_among_many_is_named_by_its_place() -> None:
         assert caught.value.kind.code == "invalid-request"
 
 
+def test_only_the_first_wrong_one_is_told() -> None:
+    for content_type, body in forms_of([{"id": ""} for _ in range(2500)]):
+        with pytest.raises(Problem) as caught:
+            read_tasks(content_type, body)
+        assert "more)" not in caught.value.detail
+
+
 def test_too_many_tasks_for_one_body_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_limits, "MAX_TASKS", 3)
     for content_type, body in forms_of([{"id": f"task-{number}"} for number in range(3)]):

@@ -115,8 +115,8 @@ class OutcomeItem(Request):
     task: Id
     successes: Annotated[FiniteFloat, Field(ge=0.0, le=MAX_TRIALS)] | None = None
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), TAKE_WHOLE] | None = None
-    rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS)] | None = Field(
-        default=None, description="Rewards in [0, 1]; stands for their sum out of their number"
+    rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS, fail_fast=True)] | None = (
+        Field(default=None, description="Rewards in [0, 1]; stands for their sum out of their number")
     )
 
     @model_validator(mode="after")
@@ -155,7 +155,7 @@ class ReportRequest(Request):
         default=None,
         description="The selection; null for tasks that no selection handed out (then `key` is due)",
     )
-    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH)]
+    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH, fail_fast=True)]
     final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
         default=None, description="Only without a selection: each task counts once under a key"
