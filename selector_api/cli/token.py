@@ -119,7 +119,9 @@ def revoke(
         raise Failure(f"there is no token named {name!r}")
     typer.echo(f"token {name!r} is revoked")
     if not _with_tokens(data_dir, redis_url, lambda tokens: tokens.list()):
-        typer.echo("No token is left: a service on a loopback address is open to this machine again.", err=True)
+        typer.echo(
+            "No token is left: a service on a loopback address is open to this machine again.", err=True
+        )
 
 
 def _token_in(file: Path) -> str:
