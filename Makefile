@@ -18,7 +18,7 @@ demo: .venv/.server .venv/.trainer  ## train a small model through the service, 
 	$(BIN)/python -m services.demo
 
 test: .venv/.test lint  ## all checks that run without a GPU
-	$(BIN)/pytest --numprocesses auto --ignore tests/deploy
+	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -27,7 +27,7 @@ test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a re
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
 
 test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO with SmolLM2-135M-Instruct, on the CPU
-	$(BIN)/pytest -s tests/services/test_smollm2.py
+	BOTS_TEST_SMOLLM2=yes $(BIN)/pytest -s tests/services/test_smollm2.py
 
 test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
 	$(BIN)/pytest -s tests/services/trainer/test_gpu.py

@@ -113,6 +113,15 @@ def test_the_build_gets_what_it_copies_and_nothing_that_it_does_not() -> None:
     assert all((ROOT / name).exists() for name in kept)
 
 
+def test_images_have_the_version_of_the_package() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    files = [ROOT / name for name in (*DOCKERFILES, "docker-compose.yml", "docs/deployment.md")]
+    files += (ROOT / "k8s").rglob("*.yaml")
+    named = r"(?:bots-(?:selector|trainer|demo):|ARG VERSION=|newName: \S*bots-selector, newTag: )(\d[\w.]*)"
+    found = {found for file in files for found in re.findall(named, file.read_text())}
+    assert found == {version}
+
+
 def test_the_trainers_versions_are_those_that_the_project_asks_for() -> None:
     lines = (ROOT / "services/trainer/constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
