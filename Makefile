@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: help install demo test test-compose test-vllm test-smollm2 test-gpu lint lint-deploy audit bench experiment clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 install: .venv/.server  ## the service and its `bots` command
 

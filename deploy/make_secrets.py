@@ -37,6 +37,7 @@ def make_secrets(folder: Path) -> list[Path]:
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             whole = path.with_suffix(".new")
+            whole.unlink(missing_ok=True)  # of one that was interrupted
             whole.write_text(new)
             # Its reader may run as any user: who reaches the folder, or the volume, is what keeps it secret.
             whole.chmod(0o444)

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     can lose the last second or two."""
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""
-    max_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 8 * MEBIBYTE
+    max_report_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 8 * MEBIBYTE
     """Largest body of POST /report."""
     max_tasks_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 32 * MEBIBYTE
     """Largest body of POST /pools/{pool}/tasks."""
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     """Names by which the service may be called (the Host header), separated by commas: `selector.example.org`,
     `*.example.org`, or `*` for any. IP addresses always pass. None: on loopback `localhost`, elsewhere any."""
     metrics_runs: Annotated[int, Field(ge=0, le=64)] = 20
-    """Runs that /metrics shows, those used last. Each makes 10 series, and 2 for each of its first 50 domains."""
+    """Runs that /metrics shows, those used last. Each makes 12 series, and 2 for each of its first 50 domains."""
     log_format: Literal["json", "console"] = "console"
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

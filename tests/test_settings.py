@@ -16,11 +16,11 @@ def test_a_service_without_settings_is_for_this_machine_alone() -> None:
 
 def test_the_environment_sets_what_is_named_with_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELECTOR_PORT", "0")
-    monkeypatch.setenv("SELECTOR_MAX_BODY_BYTES", "2048")
+    monkeypatch.setenv("SELECTOR_MAX_REPORT_BODY_BYTES", "2048")
     monkeypatch.setenv("SELECTOR_ALLOWED_HOSTS", "selector, *.example.org")
     monkeypatch.setenv("SELECTOR_REDIS_URL", "rediss://user:secret@redis.example:6380/2")
     settings = Settings()
-    assert (settings.port, settings.max_body_bytes) == (0, 2048)
+    assert (settings.port, settings.max_report_body_bytes) == (0, 2048)
     assert settings.hosts == ("selector", "*.example.org")
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value().startswith("rediss://user:secret@")
@@ -71,7 +71,7 @@ def test_what_a_secret_holds_is_checked_and_not_shown(
         ("REDIS_URL", "unix://", "unix:///absolute/path"),
         ("APPENDFSYNC", "no", "'everysec' or 'always'"),
         ("SNAPSHOT_EVERY", "0", "greater than or equal to 1"),
-        ("MAX_BODY_BYTES", "0", "greater than or equal to 1024"),
+        ("MAX_REPORT_BODY_BYTES", "0", "greater than or equal to 1024"),
         ("MAX_TASKS_BODY_BYTES", "1000000000000", "less than or equal to"),
         ("MAX_CONCURRENT_REQUESTS", "0", "greater than or equal to 1"),
         ("DRAIN_SECONDS", "-1", "greater than or equal to 0"),

@@ -115,10 +115,15 @@ def revoke(
 
         bots token revoke trainer
     """
-    if not _with_tokens(data_dir, redis_url, lambda tokens: tokens.delete(name)):
-        raise Failure(f"there is no token named {name!r}")
+
+    async def work(tokens: Tokens) -> bool:
+        if not await tokens.delete(name):
+            raise Failure(f"there is no token named {name!r}")
+        return await tokens.list() != []
+
+    others = _with_tokens(data_dir, redis_url, work)
     typer.echo(f"token {name!r} is revoked")
-    if not _with_tokens(data_dir, redis_url, lambda tokens: tokens.list()):
+    if not others:
         typer.echo(
             "No token is left: a service on a loopback address is open to this machine again.", err=True
         )

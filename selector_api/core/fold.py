@@ -49,7 +49,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
     """
     kind = event["type"]
     if kind == "created":
-        if event["version"] != LOG_VERSION:
+        if event["version"] > LOG_VERSION:
             raise UnreadableLog(
                 f"log version {event['version']} is not known here (this is version {LOG_VERSION}): "
                 "use the release that wrote it, or a later one"

@@ -42,7 +42,8 @@ _UNAVAILABLE = (
     TryAgainError,
 )
 _TRANSIENT_ERRORS = ("BUSY ", "DENIED ", "MISCONF", "NOREPLICAS")
-"""How those of the server's refusals begin that redis-py has no class for and that pass with time."""
+"""How those of the server's refusals begin that redis-py has no class for, and that end by themselves or when an
+operator has seen to the server (DENIED: it is in protected mode)."""
 _UNREADABLE = "UNREADABLE "
 """How the scripts' own refusal begins; see lua/common.lua."""
 

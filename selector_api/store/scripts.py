@@ -45,6 +45,6 @@ class Scripts:
         script = self._registered.get(name)
         if script is None:
             files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-            text = f"local LOG_VERSION = '{LOG_VERSION}'\n{files}"
+            text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
             script = self._registered[name] = self._redis.register_script(text)
         return await script(keys=list(keys), args=list(args))

@@ -60,7 +60,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
     def limit_of(path: str) -> int:
         if path.startswith("/pools/") and path.endswith("/tasks"):
             return settings.max_tasks_body_bytes
-        return settings.max_body_bytes if path == "/report" else SMALL_BODY_BYTES
+        return settings.max_report_body_bytes if path == "/report" else SMALL_BODY_BYTES
 
     async def admit(scope: Scope) -> None:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)

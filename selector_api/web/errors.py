@@ -106,6 +106,8 @@ def problem_of(error: Exception) -> Problem:
             log.error("data in Redis cannot be read", reason=str(error))
             detail = "its data was written by another release or is damaged; the service's log tells more"
             return Problem(problems.UNREADABLE_DATA, detail)
+        case store.StoreUnavailable():
+            log.warning("Redis is not available", reason=str(error))
     for kind in type(error).__mro__:
         if kind in _STORE_KINDS:
             return Problem(*_STORE_KINDS[kind])

@@ -3,7 +3,7 @@
 RFC 8259 leaves it open what a name that occurs twice means; here it is an error. NaN and Infinity are read,
 so that the field which holds one can be named when it is refused.
 
-A small body is read and validated at once. A large one takes up to a second, so that is done beside the event loop.
+A small body is read and validated at once. A large one takes up to two seconds, beside the event loop.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
 RATE_LIMITED = Kind("rate-limited", 429, "The token is used too often")
 UNREADABLE_DATA = Kind("unreadable-data", 500, "Redis holds data that this release cannot read")
 SHUTTING_DOWN = Kind("shutting-down", 503, "This replica is about to end")
-STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be reached")
+STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be used")
 OVERLOADED = Kind("overloaded", 503, "The service is busy")
 
 ANY_CALL = (

@@ -1,7 +1,7 @@
 """The trainer's side of the selector: its client, its fallback, and making the pool and the run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from selector_api.cli.failures import Failure
 from services.task_rows import TaskRow
@@ -36,17 +36,13 @@ def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClie
         raise Failure(f"selector.url: {error}") from error
 
 
-def make_run(config: TrainerConfig, tasks: Sequence[TaskRow]) -> None:
-    """Make pool and run as `selector.create` says. Raises `Failure` if the service refuses or is away."""
-    if config.selector.create is None:
-        raise Failure("selector.create: say what to make, it is not given")
-    try:
-        with SelectorClient(config.selector.url, max_retries=PATIENCE_RETRIES) as client:
-            _make(client, config, tasks, config.selector.create)
-    except ApiError as error:
-        raise Failure(f"selector: {error}") from error
-    except SelectorUnavailable as error:
-        raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
+def make_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
+    """Make pool and run as `selector.create` says, if it is given. For `begun` and `Failure` see `enter_run`."""
+    create = config.selector.create
+    if create is None:
+        logger.info("selector.create is not given: there is nothing to make")
+        return
+    _asked(config, begun, lambda client: _make(client, config, tasks, create))
 
 
 def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
@@ -55,17 +51,10 @@ def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -
     `begun` says whether the training has records already; with a fallback it then goes on also while the service is
     away. Raises `Failure` if the service refuses or is away, or the run has other tasks or another training's past.
     """
+    status = _asked(config, begun, lambda client: _made_or_found(client, config, tasks))
+    if status is None:
+        return
     run = config.selector.run
-    can_wait = begun and config.selector.fallback
-    try:
-        status = _run_status(config, tasks, max_retries=4 if can_wait else PATIENCE_RETRIES)
-    except ApiError as error:
-        raise Failure(f"selector: {error}") from error
-    except SelectorUnavailable as error:
-        if can_wait:
-            logger.warning("the selector is away, training goes on without it: %s", error)
-            return
-        raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
     if status.step and not begun:
         raise Failure(
             f"selector.run: {run!r} has {status.step} commits, but there are no records in {config.output}. A "
@@ -78,17 +67,38 @@ def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -
         )
 
 
-def _run_status(config: TrainerConfig, tasks: Sequence[TaskRow], max_retries: int) -> RunStatus:
-    with SelectorClient(config.selector.url, max_retries=max_retries) as client:
-        if config.selector.create is None:
-            return client.run_status(config.selector.run)
+def _asked(
+    config: TrainerConfig, begun: bool, ask: Callable[[SelectorClient], RunStatus]
+) -> RunStatus | None:
+    """What the service answers; None if it is away and the training can go on without it."""
+    can_wait = begun and config.selector.fallback
+    try:
+        client = SelectorClient(config.selector.url, max_retries=4 if can_wait else PATIENCE_RETRIES)
+    except ValueError as error:
+        raise Failure(f"selector.url: {error}") from error
+    try:
+        with client:
+            return ask(client)
+    except ApiError as error:
+        raise Failure(f"selector: {error}") from error
+    except SelectorUnavailable as error:
+        if can_wait:
+            logger.warning("the selector is away, training goes on without it: %s", error)
+            return None
+        raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
+
+
+def _made_or_found(client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow]) -> RunStatus:
+    run, create = config.selector.run, config.selector.create
+    if create is None:
+        return client.run_status(run)
+    try:
+        return _make(client, config, tasks, create)
+    except Forbidden as forbidden:  # Unless somebody who may has made the run: `--make-run`.
         try:
-            return _make(client, config, tasks, config.selector.create)
-        except Forbidden as forbidden:  # Unless somebody who may has made the run: `--make-run`.
-            try:
-                return client.run_status(config.selector.run)
-            except NotFound:
-                raise forbidden from None
+            return client.run_status(run)
+        except NotFound:
+            raise forbidden from None
 
 
 def _make(

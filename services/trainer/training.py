@@ -48,7 +48,8 @@ def train_from_file(path: Path) -> None:
 def make_run_from_file(path: Path) -> None:
     """Make the pool and the run that a YAML file says. Raises `Failure` for what the user can put right."""
     config = _load(path)
-    make_run(config, short_enough(config, load_tokenizer(config.model.path)))
+    tasks = short_enough(config, load_tokenizer(config.model.path))
+    make_run(config, tasks, begun=(config.output / RECORDS).exists())
 
 
 def train(config: TrainerConfig) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from . import checks
-from .manifests import VERSIONS, Manifest, Refused, copy_of_k8s, rendered, validate
+from .manifests import ROOT, VERSIONS, Manifest, Refused, copy_of_k8s, rendered, validate
 from .mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
-from .mistakes.parts import part
+from .mistakes.parts import container, part
 
 FOLDERS = ("overlays/dev", "overlays/prod", "trainer", "reference_eval")
 # Trainings and evaluations run beside the selector of an overlay.
@@ -93,6 +94,7 @@ def test_planted_mistakes_of_an_overlay_are_found(
         ("ServiceMonitor", "selector", lambda m: m["spec"]["endpoints"][0].update(interval=15)),
         ("ServiceMonitor", "selector", lambda m: m["spec"]["endpoints"][0].update(prot="http")),
         ("ServiceMonitor", "selector", lambda m: m.update(kind="PodMonitor")),
+        ("PrometheusRule", "selector", lambda m: m["spec"]["groups"][0]["rules"][0].pop("expr")),
     ],
 )
 def test_what_kubernetes_would_not_take_is_found(
@@ -121,3 +123,19 @@ def test_an_overlay_without_its_secrets_is_refused(tmp_path: Path, overlay: str)
     (k8s / f"overlays/{overlay}/secrets/token-admin/token").unlink()
     with pytest.raises(Refused, match="token-admin"):
         rendered(k8s / f"overlays/{overlay}")
+
+
+def test_the_pod_to_copy_files_by_sees_what_trainings_see(manifests: dict[str, list[Manifest]]) -> None:
+    pod = yaml.safe_load((ROOT / "k8s/trainer/files.yaml").read_text())
+    for version in VERSIONS:
+        validate(pod, version)
+    training = container(manifests["trainer"], "Job", "trainer")
+    files = pod["spec"]["containers"][0]
+    assert files["image"] == training["image"]
+    assert files["securityContext"] == training["securityContext"]
+    assert all(mount in training["volumeMounts"] for mount in files["volumeMounts"])
+
+
+def test_the_alerts_of_the_cluster_are_those_of_compose(manifests: dict[str, list[Manifest]]) -> None:
+    rule = part(manifests["overlays/prod"], "PrometheusRule", "selector")
+    assert rule["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())

@@ -107,9 +107,9 @@ local function event_of_key(field)
   return event_of(read_selection(id))
 end
 
--- Nothing is done to a run whose log is of another version. Runs of release 0.1 do not tell it: theirs is 1.
-local version = redis.call('HGET', META, 'version') or '1'
-if version ~= LOG_VERSION then
+-- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
+local version = tonumber(redis.call('HGET', META, 'version') or 1)
+if version > LOG_VERSION then
   return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
     .. '): use the release that wrote it, or a later one')
 end

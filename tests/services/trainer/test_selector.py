@@ -41,13 +41,35 @@ def test_a_training_needs_no_right_to_make_what_was_made_for_it(
     tasks = read_tasks(config.tasks)
     monkeypatch.setenv("SELECTOR_TOKEN", tokens["train"])
     with pytest.raises(Failure, match=r"selector: .*admin"):
-        make_run(config, tasks)
+        make_run(config, tasks, begun=False)
     with pytest.raises(Failure, match=r"selector: .*admin"):
         enter_run(config, tasks, begun=False)
     monkeypatch.setenv("SELECTOR_TOKEN", tokens["admin"])
     for _ in range(2):
-        make_run(config, tasks)
+        make_run(config, tasks, begun=False)
     monkeypatch.setenv("SELECTOR_TOKEN", tokens["train"])
     enter_run(config, tasks, begun=False)
     with pytest.raises(Failure, match="draws from a pool of 20 tasks, and this training has 19"):
         enter_run(config, tasks[1:], begun=False)
+
+
+def test_what_is_made_before_a_training_waits_for_no_service_that_the_training_can_do_without(
+    folder: Path,
+):
+    mapping = trainer_config(folder, "http://127.0.0.1:9", "away")
+    mapping["selector"]["fallback"] = True
+    config = checked(mapping, TrainerConfig, Path("test.yaml"))
+    make_run(config, read_tasks(config.tasks), begun=True)
+
+
+def test_there_may_be_nothing_to_make(folder: Path):
+    mapping = trainer_config(folder, "http://127.0.0.1:9", "there")
+    del mapping["selector"]["create"]
+    config = checked(mapping, TrainerConfig, Path("test.yaml"))
+    make_run(config, read_tasks(config.tasks), begun=False)
+
+
+def test_a_url_that_is_none_is_named(folder: Path):
+    config = checked(trainer_config(folder, "selector:8000", "url"), TrainerConfig, Path("test.yaml"))
+    with pytest.raises(Failure, match=r"^selector\.url: .*http"):
+        make_run(config, read_tasks(config.tasks), begun=False)
