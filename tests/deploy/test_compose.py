@@ -117,6 +117,30 @@ def test_down_and_up_keep_everything(stack: Stack, trainer: SelectorClient) -> N
     step(trainer, "up")
 
 
+def test_a_token_is_replaced_without_a_gap(stack: Stack) -> None:
+    """By the commands of docs/security.md."""
+
+    def is_taken(token: str) -> bool:
+        with SelectorClient(stack.url, run=RUN, token=token) as client, suppress(Unauthorized):
+            return client.run_status().run == RUN
+        return False
+
+    def do(program: str, *arguments: str) -> None:
+        stack.compose("run", "--rm", "--no-TTY", "--entrypoint", program, "secrets", *arguments)
+
+    old = stack.token("train")
+    do("mv", "/secrets/token-train/token", "/secrets/token-train/previous")
+    stack.up()
+    new = stack.token("train")
+    assert new != old
+    assert is_taken(old)
+    assert is_taken(new)
+    do("rm", "-f", "/secrets/token-train/previous")
+    stack.up()
+    wait_for(lambda: not is_taken(old), 30)
+    assert is_taken(new)
+
+
 def test_commands_work_inside(stack: Stack) -> None:
     assert RUN in stack.compose("exec", "--no-TTY", "selector", "bots", "run", "show", RUN)
 
