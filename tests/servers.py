@@ -9,10 +9,11 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,25 +90,48 @@ def tls_before(port: int, made: Path, key: Path) -> Iterator[int]:
     """Speaks TLS for the server at `port`, which cannot; gives its own port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made, key)
-    loop = asyncio.new_event_loop()
-    stopping, listening = asyncio.Event(), threading.Event()
-    ports: list[int] = []
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
+    with listening(forward, context=context) as own:
+        yield own
+
+
+@contextmanager
+def listening(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    port: int = 0,
+    context: ssl.SSLContext | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> Iterator[int]:
+    """A server in a thread of its own, as long as the block runs; gives its port.
+
+    Args:
+        handle: serves one connection.
+        port: to listen on; 0: a free one.
+        context: makes it speak TLS.
+        beside: runs in the same loop.
+    """
+    loop = asyncio.new_event_loop()
+    stopping, ready = asyncio.Event(), threading.Event()
+    ports: list[int] = []
+
     async def run() -> None:
-        server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(handle, "127.0.0.1", port, ssl=context)
         ports.append(server.sockets[0].getsockname()[1])
-        listening.set()
+        task = asyncio.create_task(beside()) if beside else None  # kept, since the loop does not
+        ready.set()
         await stopping.wait()
         server.close()
-        await end_other_tasks()
+        await _end_other_tasks()
+        del task
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
     thread.start()
-    listening.wait()
+    ready.wait()
     try:
         yield ports[0]
     finally:
@@ -128,7 +152,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-async def end_other_tasks() -> None:
+async def _end_other_tasks() -> None:
     """Cancel every other task of this loop and wait for it."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:

@@ -1,5 +1,7 @@
 """How a command fails: a message on stderr and an exit status, without a traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -17,6 +19,21 @@ class Failure(Exception):
     def __init__(self, message: str, exit_code: int = 1):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextmanager
+def store_failures() -> Iterator[None]:
+    """Inside, what the store cannot do is a `Failure`."""
+    from redis.exceptions import RedisError
+
+    from selector_api.store.errors import StoreError
+
+    try:
+        yield
+    except (StoreError, OSError) as error:
+        raise Failure(str(error)) from error
+    except RedisError as error:
+        raise Failure(f"Redis refuses: {error}") from error
 
 
 class Commands(TyperGroup):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .failures import Failure
+from .failures import Failure, store_failures
 from .settings import DataDir, RedisUrl, settings_from
 
 
@@ -27,17 +27,13 @@ def serve(
     """
     settings = settings_from(host=host, port=port, data_dir=data_dir, redis_url=redis_url)
 
-    from redis.exceptions import RedisError
-
-    from selector_api.store.errors import StoreError
     from selector_api.web import serve as web
     from selector_api.web.auth import UnsafeBinding
 
     try:
-        web.serve(settings)
-    except (StoreError, UnsafeBinding, OSError) as error:
+        with store_failures():
+            web.serve(settings)
+    except UnsafeBinding as error:
         raise Failure(str(error)) from error
-    except RedisError as error:
-        raise Failure(f"Redis refuses: {error}") from error
     except SystemExit as end:  # uvicorn has logged why
         raise Failure("the service could not start") from end

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from .failures import MISTAKE, Failure
+from .failures import MISTAKE, Failure, store_failures
 from .service import checked_name
 from .settings import DataDir, RedisUrl, settings_from
 
@@ -148,20 +148,12 @@ def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens]
     """What `work` makes of the stored tokens; what the store cannot do is a `Failure`."""
     settings = settings_from(data_dir=data_dir, redis_url=redis_url)
 
-    from redis.exceptions import RedisError
-
-    from selector_api.store.errors import StoreError
-
     async def working() -> T:
         async with _stored_tokens(settings) as tokens:
             return await work(tokens)
 
-    try:
+    with store_failures():
         return asyncio.run(working())
-    except (StoreError, OSError) as error:
-        raise Failure(str(error)) from error
-    except RedisError as error:
-        raise Failure(f"Redis refuses: {error}") from error
 
 
 @asynccontextmanager

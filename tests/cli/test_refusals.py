@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.servers import valkey_with_user
-from tests.service import free_port
+from tests.servers import listening, valkey_with_user
 
 from .conftest import Bots
 
@@ -24,29 +22,14 @@ PROTECTED = b"-DENIED Redis is running in protected mode because no password is 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
     """A server that gives this answer to whoever connects, and hangs up."""
-    loop, port = asyncio.new_event_loop(), free_port()
-    ended = asyncio.Event()
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
         writer.close()
 
-    async def serve() -> None:
-        async with await asyncio.start_server(greet, "127.0.0.1", port):
-            listening.set()
-            await ended.wait()
-
-    listening = threading.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    listening.wait()
-    try:
+    with listening(greet) as port:
         yield port
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture(scope="module")

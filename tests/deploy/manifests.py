@@ -40,6 +40,13 @@ def run_tool(
     return ended.stdout
 
 
+def with_mistake(file: Path, before: str, after: str) -> str:
+    """A file's text with something in it, which has to be there, replaced."""
+    text = file.read_text()
+    assert before in text
+    return text.replace(before, after)
+
+
 def copy_of_k8s(folder: Path) -> Path:
     """A copy of k8s/ with secrets made for each overlay, as its first lines say."""
     copy = folder / "k8s"

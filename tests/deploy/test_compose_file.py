@@ -12,7 +12,7 @@ import pytest
 from services.configuration import load_mapping
 
 from .checks import is_pinned, wrong_variables
-from .manifests import ROOT, Refused, run_tool
+from .manifests import ROOT, Refused, run_tool, with_mistake
 
 BUILT_HERE = ("bots-selector", "bots-trainer", "bots-demo")
 
@@ -171,10 +171,8 @@ def in_image(path: str) -> Path:
     ],
 )
 def test_a_planted_mistake_is_found(tmp_path: Path, before: str, after: str, words: str) -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    assert before in text
     broken = tmp_path / "docker-compose.yml"
-    broken.write_text(text.replace(before, after))
+    broken.write_text(with_mistake(ROOT / "docker-compose.yml", before, after))
     with pytest.raises(Refused, match=words):
         configuration(broken)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .checks import is_open_route, is_pinned, wrong_variables
-from .manifests import ROOT, Refused, run_tool
+from .manifests import ROOT, Refused, run_tool, with_mistake
 
 DOCKERFILES = ("selector_api/Dockerfile", "services/trainer/Dockerfile")
 
@@ -45,10 +45,8 @@ def test_images_run_without_root_from_pinned_bases(name: str) -> None:
     ],
 )
 def test_a_planted_mistake_is_found(tmp_path: Path, before: str, after: str, rule: str) -> None:
-    text = (ROOT / DOCKERFILES[0]).read_text()
-    assert before in text
     broken = tmp_path / "Dockerfile"
-    broken.write_text(text.replace(before, after))
+    broken.write_text(with_mistake(ROOT / DOCKERFILES[0], before, after))
     with pytest.raises(Refused, match=rule):
         run_tool("hadolint", broken)
 
@@ -98,9 +96,7 @@ def test_the_selectors_image_agrees_with_the_service() -> None:
     ],
 )
 def test_what_the_service_does_not_know_is_found(before: str, after: str, words: str) -> None:
-    text = (ROOT / DOCKERFILES[0]).read_text()
-    assert before in text
-    assert words in "\n".join(disagreements(text.replace(before, after)))
+    assert words in "\n".join(disagreements(with_mistake(ROOT / DOCKERFILES[0], before, after)))
 
 
 def test_the_build_gets_what_it_copies_and_nothing_that_it_does_not() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.servers import end_other_tasks, pump
+from tests.servers import listening, pump
 from tests.service import free_port
 
 _PROBE_SECONDS = 0.3
@@ -31,24 +30,8 @@ class Balancer:
     @contextmanager
     def running(self) -> Iterator[Balancer]:
         """Listen, as long as the block runs."""
-        loop = asyncio.new_event_loop()
-        stopping = asyncio.Event()
-        thread = threading.Thread(target=lambda: loop.run_until_complete(self._run(stopping)))
-        thread.start()
-        try:
+        with listening(self._forward, port=self.port, beside=self._probe):
             yield self
-        finally:
-            loop.call_soon_threadsafe(stopping.set)
-            thread.join()
-            loop.close()
-
-    async def _run(self, stopping: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
-        probing = asyncio.create_task(self._probe())
-        await stopping.wait()
-        probing.cancel()
-        server.close()
-        await end_other_tasks()
 
     async def _probe(self) -> None:
         while True:
