@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from selector_api.store.server import find_binary
+from selector_api.store.embedded_valkey import find_binary
 from tests.service import free_port
 
 USER = "user selector on #{password} ~bots:* +@all -@admin -@dangerous +info +config|get"

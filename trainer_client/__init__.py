@@ -1,8 +1,8 @@
 """What a trainer imports: a sync and an async client of the selector, its errors, and a fake for tests."""
 
-from .async_client import AsyncSelectorClient
-from .client import SelectorClient
-from .errors import (
+from trainer_client.async_client import AsyncSelectorClient
+from trainer_client.client import SelectorClient
+from trainer_client.errors import (
     ApiError,
     BatchTooLarge,
     Conflict,
@@ -13,9 +13,9 @@ from .errors import (
     SelectorUnavailable,
     Unauthorized,
 )
-from .fake import FakeSelector
-from .fallback import Fallback
-from .models import (
+from trainer_client.fake import FakeSelector
+from trainer_client.fallback import Fallback
+from trainer_client.models import (
     EffectiveTaskRatio,
     Explanation,
     Outcome,

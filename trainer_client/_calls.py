@@ -11,10 +11,19 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
-from ._exchange import Request, Steps, answer_of, exchange, file_of, nothing
-from .errors import ApiError, BatchTooLarge, Forbidden, SelectorUnavailable, Unauthorized
-from .fallback import Fallback, logger
-from .models import Outcome, PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
+from trainer_client._exchange import Request, Steps, answer_of, exchange, file_of, nothing
+from trainer_client.errors import ApiError, BatchTooLarge, Forbidden, SelectorUnavailable, Unauthorized
+from trainer_client.fallback import Fallback, logger
+from trainer_client.models import (
+    Outcome,
+    PoolInfo,
+    PosteriorRow,
+    Receipt,
+    RunStatus,
+    Selection,
+    Task,
+    TaskReceipt,
+)
 
 # What `report` takes: outcomes, or a mapping of each task to the rewards of its rollouts.
 Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from .errors import (
+from trainer_client.errors import (
     ApiError,
     BatchTooLarge,
     Conflict,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from .models import Identifier, Outcome, Rate, Task
+from trainer_client.models import Identifier, Outcome, Rate, Task
 
 MAX_BATCH = 10_000
 POSTERIORS_PAGE = 10_000

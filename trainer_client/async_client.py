@@ -8,11 +8,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from ._calls import Calls, Outcomes, http_options
-from ._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
-from .errors import SelectorUnavailable
-from .fallback import Fallback
-from .models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
+from trainer_client._calls import Calls, Outcomes, http_options
+from trainer_client._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
+from trainer_client.errors import SelectorUnavailable
+from trainer_client.fallback import Fallback
+from trainer_client.models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
 
 T = TypeVar("T")
 

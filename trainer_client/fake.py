@@ -20,8 +20,8 @@ from urllib.parse import unquote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ._fake_run import FakeRun, Problem, ReportBody, RunBody, SelectBody, domain_of
-from .models import Task
+from trainer_client._fake_run import FakeRun, Problem, ReportBody, RunBody, SelectBody, domain_of
+from trainer_client.models import Task
 
 Body = TypeVar("Body", bound=BaseModel)
 

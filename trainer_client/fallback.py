@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from .errors import SelectorUnavailable
-from .models import Receipt, Selection
+from trainer_client.errors import SelectorUnavailable
+from trainer_client.models import Receipt, Selection
 
 logger = logging.getLogger("trainer_client")
 

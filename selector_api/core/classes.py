@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from selector_api.core.arrays import CodeArray, FloatArray, IntArray
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 
 # NaN is not equal to itself; this stands for it where rates are compared (a rate is never negative).
 _ABSENT = -1.0

@@ -25,7 +25,7 @@ import numpy as np
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.config import RunConfig
 from selector_api.core.state import RunState
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 
 LOG_VERSION = 1
 """Version of the events that this code writes and reads; it stands in each log's `created` event."""

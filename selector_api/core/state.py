@@ -15,7 +15,7 @@ from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig, ShufflePolicy
 from selector_api.core.implicit import Predictor, predictor
 from selector_api.core.posterior import Posterior, initial_posterior, restored_posterior
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 
 WHOLE_POOL = -1
 """The scope of a policy that draws from the pool as one; any other scope is a domain code."""

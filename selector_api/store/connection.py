@@ -23,7 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from selector_api.store.errors import StoreUnavailable, UnreadableData, UnsupportedServer, UnusableUrl
-from selector_api.store.phases import phase
+from selector_api.store.timings import phase
 
 log = logging.getLogger(__name__)
 

@@ -17,15 +17,15 @@ from hashlib import sha1
 import numpy as np
 
 from selector_api.core.arrays import IntArray
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import TaskRows, decode_tasks, encode_tasks
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, TooManyReferences, UnknownPool
 from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.phases import held
-from selector_api.store.recent import Recent
+from selector_api.store.lru import Lru
 from selector_api.store.scripts import Scripts
-from selector_api.store.worker import Worker
+from selector_api.store.threads import Threads
+from selector_api.store.timings import held
 
 MAX_REFERENCES = 64
 """Names of references that a pool may have: each is a column over all its tasks."""
@@ -67,11 +67,11 @@ class _Copy:
 class Pools:
     """The pools of a service."""
 
-    def __init__(self, redis: StoreClient, scripts: Scripts, worker: Worker) -> None:
+    def __init__(self, redis: StoreClient, scripts: Scripts, threads: Threads) -> None:
         self._redis = redis
         self._scripts = scripts
-        self._worker = worker
-        self._copies: Recent[_Copy] = Recent(64)
+        self._threads = threads
+        self._copies: Lru[_Copy] = Lru(64)
 
     async def create(self, pool: str) -> bool:
         """Make an empty pool; False if it was there already."""
@@ -136,7 +136,7 @@ class Pools:
             copy = await self._read(pool)
             # Taken at once, because another caller may extend the copy meanwhile.
             incarnation, chunks, table = copy.incarnation, copy.chunks, copy.table
-            new, encoded = await self._worker.run(_prepare, table, rows)
+            new, encoded = await self._threads.run(_prepare, table, rows)
             tasks = len(table)
             if new:
                 status, *reply = await self._scripts.pool(
@@ -214,7 +214,7 @@ class Pools:
                 if known == 0:
                     copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
                 if content:
-                    copy.table = await self._worker.run(_extended, copy.table, content)
+                    copy.table = await self._threads.run(_extended, copy.table, content)
                     copy.chunks += len(content)
                     copy.last_digest = sha1(content[-1], usedforsecurity=False).hexdigest()
                 if copy.chunks >= chunks:

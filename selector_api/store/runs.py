@@ -13,7 +13,7 @@ import numpy as np
 
 from selector_api.core.config import Interpolation, RunConfig
 from selector_api.core.fold import LOG_VERSION
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import Outcome, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import (
@@ -29,7 +29,7 @@ from selector_api.store.errors import (
 from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.scripts import Scripts
-from selector_api.store.worker import Worker
+from selector_api.store.threads import Threads
 
 _EVENTS_A_READ = 200
 
@@ -125,11 +125,11 @@ class Snapshot:
 class Runs:
     """The runs of a service."""
 
-    def __init__(self, redis: StoreClient, scripts: Scripts, pools: Pools, worker: Worker) -> None:
+    def __init__(self, redis: StoreClient, scripts: Scripts, pools: Pools, threads: Threads) -> None:
         self._redis = redis
         self._scripts = scripts
         self._pools = pools
-        self._worker = worker
+        self._threads = threads
 
     async def create(self, name: str, config: RunConfig) -> bool:
         """Make a run; False if it was there already with the same configuration.
@@ -289,7 +289,7 @@ class Runs:
         while True:
             run = await self.find(name)
             table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
-            found = await self._worker.run(table.find, tasks)
+            found = await self._threads.run(table.find, tasks)
             outside = (found < 0) | (found >= run.tasks)
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))])

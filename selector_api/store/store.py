@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from selector_api.store.connection import StoreClient, connect
+from selector_api.store.live_runs import LiveRuns
 from selector_api.store.pools import Pools
-from selector_api.store.replicas import Replicas
 from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.threads import Threads
 from selector_api.store.tokens import Tokens
-from selector_api.store.worker import Worker
 
 
 @dataclass(frozen=True)
 class Store:
-    """Pools, runs, their replicas and tokens on one Redis or Valkey."""
+    """Pools, runs, their live runs and tokens on one Redis or Valkey."""
 
     redis: StoreClient
     pools: Pools
     runs: Runs
-    replicas: Replicas
+    live_runs: LiveRuns
     tokens: Tokens
 
 
@@ -32,20 +32,20 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
 
     Args:
         url: redis://, rediss:// or unix://.
-        snapshot_every: events after which a replica writes a snapshot.
+        snapshot_every: events after which a live_run writes a snapshot.
         patience: seconds for which a selection is drawn again because others came first.
     """
     # Threads of their own for pools: an import of a million tasks must not hold up a selection.
-    worker, pool_worker = Worker(), Worker()
+    threads, pool_threads = Threads(), Threads()
     redis = connect(url)
     try:
         scripts = Scripts(redis)
-        pools = Pools(redis, scripts, pool_worker)
-        runs = Runs(redis, scripts, pools, worker)
-        replicas = Replicas(runs, pools, worker, snapshot_every=snapshot_every, patience=patience)
-        yield Store(redis, pools, runs, replicas, Tokens(redis))
-        await replicas.close()
+        pools = Pools(redis, scripts, pool_threads)
+        runs = Runs(redis, scripts, pools, threads)
+        live_runs = LiveRuns(runs, pools, threads, snapshot_every=snapshot_every, patience=patience)
+        yield Store(redis, pools, runs, live_runs, Tokens(redis))
+        await live_runs.close()
     finally:
         await redis.aclose()
-        worker.close()
-        pool_worker.close()
+        threads.close()
+        pool_threads.close()

@@ -12,8 +12,9 @@ from starlette.types import Scope
 
 from selector_api.settings import Settings
 from selector_api.store.store import Store
-from selector_api.web import errors
+from selector_api.web import exception_handlers
 from selector_api.web.addresses import Addresses
+from selector_api.web.app_state import AppState
 from selector_api.web.auth import TOKEN, Authorizer
 from selector_api.web.drain import CloseConnections, Drain
 from selector_api.web.hosts import Hosts
@@ -22,10 +23,9 @@ from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import PROBES, Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
 from selector_api.web.rate_limit import RateLimit
-from selector_api.web.routes import pools, runs, selections, service
+from selector_api.web.routes import operations, pools, runs, selections
 from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
-from selector_api.web.services import Services
 
 _DESCRIPTION = """Chooses the tasks of reinforcement finetuning by Bayesian online task selection.
 
@@ -49,12 +49,12 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
     )
-    app.state.services = Services(store, metrics, run_metrics, drain)
+    app.state.app = AppState(store, metrics, run_metrics, drain)
     for module in (selections, runs, pools):
         app.include_router(module.router, dependencies=[TOKEN])
-    app.include_router(service.router)
-    addresses = Addresses(chain(*(module.router.routes for module in (selections, runs, pools, service))))
-    errors.install(app, addresses)
+    app.include_router(operations.router)
+    addresses = Addresses(chain(*(module.router.routes for module in (selections, runs, pools, operations))))
+    exception_handlers.install(app, addresses)
     _document(app)
 
     def limit_of(path: str) -> int:
@@ -75,7 +75,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
     app.add_middleware(LimitBody, limit_of=limit_of)
     app.add_middleware(Admit, check=admit)
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
-    app.add_middleware(AnswerErrors, problem_of=errors.problem_of)
+    app.add_middleware(AnswerErrors, problem_of=exception_handlers.problem_of)
     app.add_middleware(Observe, metrics=metrics, addresses=addresses)
     app.add_middleware(CloseConnections, drain=drain)
     return app

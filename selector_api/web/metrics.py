@@ -7,7 +7,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from selector_api.store.phases import Seconds
+from selector_api.store.timings import Seconds
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -15,7 +15,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selector_api.store.phases import measured
+from selector_api.store.timings import measured
 from selector_api.web.addresses import Addresses
 from selector_api.web.auth import Caller
 from selector_api.web.metrics import Metrics

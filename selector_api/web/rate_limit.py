@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selector_api.store.recent import Recent
+from selector_api.store.lru import Lru
 from selector_api.web.problems import RATE_LIMITED, Problem
 
 _MOST_CALLERS = 10_000
@@ -35,7 +35,7 @@ class RateLimit:
         self._rate = rate
         self._burst = burst
         self._clock = clock
-        self._buckets: Recent[_Bucket] = Recent(_MOST_CALLERS)
+        self._buckets: Lru[_Bucket] = Lru(_MOST_CALLERS)
 
     def count(self, caller: str) -> None:
         """Count a call.

@@ -1,6 +1,6 @@
 """Prometheus metrics of runs: of those that this process served last, at most so many.
 
-A scrape brings the replicas of these runs up to date, with two commands a run, and none of them can hold it
+A scrape brings the live_runs of these runs up to date, with two commands a run, and none of them can hold it
 up: what Redis has not told within a second is shown as it was known before. Nothing is searched for in Redis.
 """
 
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from selector_api.core.standing import Standing
+from selector_api.core.status import Standing
 from selector_api.store.errors import StoreUnavailable, UnknownRun
-from selector_api.store.replicas import Replica
+from selector_api.store.live_runs import LiveRun
 from selector_api.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class RunMetrics(Collector):
 
     def __init__(self, store: Store, limit: int) -> None:
         self._runs = store.runs
-        self._replicas = store.replicas
+        self._live_runs = store.live_runs
         self._limit = limit
         self._readings: dict[str, Reading] = {}
         self._stale: set[str] = set()
@@ -58,23 +58,23 @@ class RunMetrics(Collector):
 
     async def refresh(self) -> None:
         """Bring what is shown up to date, as far as that can be done at once."""
-        shown = self._replicas.used_last(self._limit)
+        shown = self._live_runs.used_last(self._limit)
         self._readings = {run: reading for run, reading in self._readings.items() if run in shown}
         self._stale &= shown.keys()
-        for run, replica in shown.items():
+        for run, live_run in shown.items():
             if run not in self._reading:
                 # In a context of its own: the reads run side by side, and their phases are not the scrape's.
-                task = asyncio.create_task(self._read(run, replica), context=Context())
+                task = asyncio.create_task(self._read(run, live_run), context=Context())
                 self._reading[run] = task
                 task.add_done_callback(lambda _, run=run: self._reading.pop(run))
         if self._reading:
             # A slow one is not cancelled: the next scrape shall find what it read.
             await asyncio.wait(list(self._reading.values()), timeout=_PATIENCE_SECONDS)
 
-    async def _read(self, run: str, replica: Replica) -> None:
+    async def _read(self, run: str, live_run: LiveRun) -> None:
         try:
-            standing = await replica.glance(lambda state: Standing.of(state, MAX_DOMAINS))
-            events = replica.folded
+            standing = await live_run.glance(lambda state: Standing.of(state, MAX_DOMAINS))
+            events = live_run.folded
             since_snapshot = max(0, events - await self._runs.snapshot_seq(run))
         except UnknownRun:
             self._leave_out(run)
@@ -92,12 +92,12 @@ class RunMetrics(Collector):
 
     def _leave_out(self, run: str) -> None:
         self._readings.pop(run, None)
-        self._replicas.drop(run)
+        self._live_runs.drop(run)
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of the runs as they were last read."""
         held = GaugeMetricFamily("bots_runs_held", "Runs whose state this process holds")
-        held.add_metric((), len(self._replicas))
+        held.add_metric((), len(self._live_runs))
         yield held
         # Scrapes are answered by a thread, while the next refresh may be at work.
         readings = dict(self._readings)

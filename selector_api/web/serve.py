@@ -17,7 +17,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from selector_api.settings import Settings
 from selector_api.store.connection import check_server
-from selector_api.store.server import EmbeddedValkey
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import open_store
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe

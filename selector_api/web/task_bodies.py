@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from selector_api.store.codec import TaskRows
-from selector_api.web.errors import explain_validation
+from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.json_body import read_json
 from selector_api.web.parquet_rows import slices_of_rows
 from selector_api.web.problems import (

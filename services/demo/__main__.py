@@ -13,15 +13,14 @@ import torch
 from rich.console import Console
 from rich.live import Live
 
-from services.local_service import running_service
+from services.demo.arm import train_arm
+from services.demo.materials import make_materials
+from services.demo.model import make_model, make_tokenizer, pass_rates
+from services.demo.report import Records, draw, live_table, result_table
+from services.demo.setting import POLICIES, Setting
+from services.demo.tasks import DemoTask
+from services.processes.selector import running_service
 from trainer_client import SelectorClient, Task
-
-from .arm import train_arm
-from .materials import make_materials
-from .model import make_model, make_tokenizer, pass_rates
-from .report import Records, draw, live_table, result_table
-from .setting import POLICIES, Setting
-from .tasks import DemoTask
 
 
 def main() -> None:

@@ -15,12 +15,11 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
+from services.demo.model import ANSWER_TOKENS, make_model, make_tokenizer, pass_rates
+from services.demo.setting import Setting
+from services.demo.tasks import DemoTask
 from trainer_client import SelectorClient
 from trainer_client.integrations.trl import SelectedGRPOTrainer
-
-from .model import ANSWER_TOKENS, make_model, make_tokenizer, pass_rates
-from .setting import Setting
-from .tasks import DemoTask
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .model import make_model, make_tokenizer, teach
-from .setting import Setting
-from .tasks import DemoTask, draw_tasks
+from services.demo.model import make_model, make_tokenizer, teach
+from services.demo.setting import Setting
+from services.demo.tasks import DemoTask, draw_tasks
 
 CHECKPOINTS = ("weak", "start", "strong")
 

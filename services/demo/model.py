@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from .tasks import DemoTask
+from services.demo.tasks import DemoTask
 
 PAD, END = "<pad>", "<end>"
 VOCABULARY = [PAD, END, *"BPSKR<>:=", *"abcdefghijklmnopqrstuvwxyz", *map(str, range(100))]

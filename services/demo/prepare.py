@@ -21,14 +21,13 @@ import transformers
 import typer
 from rich.console import Console
 
-from selector_api.cli.failures import Failure
-from services.command import run_command
-from services.configuration import save_mapping
-
-from .materials import make_materials
-from .model import ANSWER_TOKENS, SAMPLING_BATCH, make_model, make_tokenizer
-from .setting import Setting
-from .tasks import DemoTask, answer_of
+from services.command_line.command import run_command
+from services.command_line.configuration import save_mapping
+from services.command_line.failures import Failure
+from services.demo.materials import make_materials
+from services.demo.model import ANSWER_TOKENS, SAMPLING_BATCH, make_model, make_tokenizer
+from services.demo.setting import Setting
+from services.demo.tasks import DemoTask, answer_of
 
 FOLDER = Path("demo-output/materials")
 REFERENCES = ("weak", "strong")

@@ -12,8 +12,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from rich.table import Table
 
-from .arm import Evaluation, Step
-from .setting import POLICIES
+from services.demo.arm import Evaluation, Step
+from services.demo.setting import POLICIES
 
 COLOURS = {"random": "tab:gray", "BOTS": "tab:blue"}
 SMOOTHED_STEPS = 10

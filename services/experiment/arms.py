@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selector_api.cli.failures import MISTAKE, Failure
-from selector_api.cli.output import replacing
-from services.configuration import checked, load, load_mapping, merge, save_mapping
+from services.command_line.configuration import checked, load, load_mapping, merge, save_mapping
+from services.command_line.failures import MISTAKE, Failure
+from services.command_line.output import replacing
+from services.experiment.config import Experiment
 from services.trainer.config import TrainerConfig
 from services.trainer.records import RECORDS, Records, read_records
-
-from .config import Experiment
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from . import statistics
-from .measures import Measures
-from .statistics import Calibration, Curve, Estimate, Forecasts, Reached, estimate
+from services.experiment import statistics
+from services.experiment.measures import Measures
+from services.experiment.statistics import Calibration, Curve, Estimate, Forecasts, Reached, estimate
 
 GAIN_SHARES = (0.5, 0.75, 1.0)
 TRAINING_SHARES = (0.25, 0.5, 0.75, 1.0)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selector_api.child_processes import locked
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 
 LOCK = "lock"
 # How long the trainings of an experiment that was killed may take to end.

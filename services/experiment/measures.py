@@ -6,9 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 
+from services.experiment.statistics import Curve, FloatArray, Forecasts
 from services.trainer.records import Records, StepRecord, TaskRecord
-
-from .statistics import Curve, FloatArray, Forecasts
 
 
 @dataclass(frozen=True)

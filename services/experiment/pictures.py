@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from .comparison import Seeds, pooled_forecasts
-from .statistics import BINS, FloatArray, binned, interval, resampled_means, smoothed
+from services.experiment.comparison import Seeds, pooled_forecasts
+from services.experiment.statistics import BINS, FloatArray, binned, interval, resampled_means, smoothed
 
 SMOOTHED_STEPS = 10
 PLAIN = "tab:gray"

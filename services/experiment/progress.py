@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from services.experiment.arms import Arm
+from services.experiment.measures import effective_task_ratio
 from services.trainer.records import EvaluationRecord
-
-from .arms import Arm
-from .measures import effective_task_ratio
 
 RECENT_STEPS = 10
 # The table's header, borders and caption.

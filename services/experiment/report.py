@@ -7,13 +7,12 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from selector_api.cli.failures import Failure
-
-from . import pictures
-from .arms import load_experiment
-from .comparison import PolicyFigures, compare
-from .measures import Measures
-from .text import report_text
+from services.command_line.failures import Failure
+from services.experiment import pictures
+from services.experiment.arms import load_experiment
+from services.experiment.comparison import PolicyFigures, compare
+from services.experiment.measures import Measures
+from services.experiment.text import report_text
 
 PICTURES = {
     "etr.png": pictures.draw_etr,

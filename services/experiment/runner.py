@@ -9,14 +9,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from selector_api.cli.failures import INTERRUPTED, Failure
-from services import processes
-from services.local_service import running_service
-
-from .arms import load_experiment
-from .config import Experiment
-from .guards import only_one, stop_requests
-from .progress import ArmProgress, Progress
+from services.command_line.failures import INTERRUPTED, Failure
+from services.experiment.arms import load_experiment
+from services.experiment.config import Experiment
+from services.experiment.guards import only_one, stop_requests
+from services.experiment.progress import ArmProgress, Progress
+from services.processes import children
+from services.processes.selector import running_service
 
 TRAINER = "services.trainer"
 POLL_SECONDS = 0.2
@@ -82,7 +81,7 @@ class _Run:
                             self._fail(training.shown, status)
                             failed.append(training.shown)
         finally:
-            processes.end([training.process for training in running])
+            children.end([training.process for training in running])
         return failed
 
     def _start(self, shown: ArmProgress) -> _Training:
@@ -93,7 +92,7 @@ class _Run:
         # So that a launcher of this Python's environment is found where that is not activated.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         with arm.log_file.open("ab") as log:
-            process = processes.start(
+            process = children.start(
                 [*launcher, TRAINER, str(arm.config_file)], log, os.environ | {"PATH": path}, [self.lock]
             )
         return _Training(shown, process)

@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from services.configuration import load_mapping
-
-from .arms import Arm, trainer_file
-from .comparison import GAIN_SHARES, TRAINING_SHARES, PolicyFigures
-from .config import Experiment
-from .statistics import RESAMPLES, Estimate, Reached
+from services.command_line.configuration import load_mapping
+from services.experiment.arms import Arm, trainer_file
+from services.experiment.comparison import GAIN_SHARES, TRAINING_SHARES, PolicyFigures
+from services.experiment.config import Experiment
+from services.experiment.statistics import RESAMPLES, Estimate, Reached
 
 NOTHING = "–"
 

@@ -8,17 +8,16 @@ from typing import Annotated
 
 import typer
 
-from selector_api.cli.failures import INTERRUPTED, Failure
-from services.command import run_command
-from services.configuration import load
-from services.task_rows import TaskRow, read_tasks
+from services.command_line.command import run_command
+from services.command_line.configuration import load
+from services.command_line.failures import INTERRUPTED, Failure
+from services.reference_eval import pool, result
+from services.reference_eval.config import ReferenceEvaluation
+from services.reference_eval.measure import measure
+from services.reference_eval.progress import Progress, measured_by
+from services.reference_eval.shards import Shard
+from services.task_files.task_rows import TaskRow, read_tasks
 from trainer_client import Task
-
-from . import pool, result
-from .config import ReferenceEvaluation
-from .measure import measure
-from .progress import Progress, measured_by
-from .shards import Shard
 
 
 def reference_eval(

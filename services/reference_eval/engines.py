@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from .config import Model, Sampling, TransformersEngine, VllmEngine
+from services.reference_eval.config import Model, Sampling, TransformersEngine, VllmEngine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,9 +34,9 @@ def load_engine(
 ) -> Engine:
     """Load the model. Raises `Failure` if the engine is not installed."""
     if config.type == "vllm":
-        from .vllm_engine import Vllm
+        from services.reference_eval.vllm_engine import Vllm
 
         return Vllm(config, model, sampling)
-    from .transformers_engine import Transformers
+    from services.reference_eval.transformers_engine import Transformers
 
     return Transformers(config, model, sampling, tokenizer)

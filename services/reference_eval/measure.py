@@ -7,15 +7,14 @@ from hashlib import sha256
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from selector_api.cli.failures import Failure
-from services.prompts import load_tokenizer, tokens
+from services.command_line.failures import Failure
+from services.models.prompts import load_tokenizer, tokens
+from services.reference_eval.config import ReferenceEvaluation
+from services.reference_eval.engines import Engine, load_engine
+from services.reference_eval.pace import Pace
+from services.reference_eval.progress import Progress
 from services.rewards import Scorer, make_scorer
-from services.task_rows import TaskRow
-
-from .config import ReferenceEvaluation
-from .engines import Engine, load_engine
-from .pace import Pace
-from .progress import Progress
+from services.task_files.task_rows import TaskRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

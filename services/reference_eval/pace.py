@@ -8,7 +8,7 @@ from typing import Self
 
 import typer
 
-from selector_api.cli.output import progress_bar
+from services.command_line.output import progress_bar
 
 SECONDS_BETWEEN_LINES = 60.0
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from selector_api.cli.failures import Failure
-from selector_api.cli.service import service
+from services.command_line.connection import service
+from services.command_line.failures import Failure
+from services.reference_eval.config import Pool
 from trainer_client import Conflict, Task, TaskReceipt
-
-from .config import Pool
 
 
 def fill(target: Pool, tasks: Iterable[Task]) -> TaskReceipt:

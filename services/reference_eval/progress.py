@@ -15,10 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from selector_api.cli.failures import Failure
-
-from .config import ReferenceEvaluation
-from .shards import Shard
+from services.command_line.failures import Failure
+from services.reference_eval.config import ReferenceEvaluation
+from services.reference_eval.shards import Shard
 
 
 def measured_by(config: ReferenceEvaluation) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selector_api.cli.failures import Failure
-from selector_api.cli.output import replacing
-from selector_api.cli.task_files import TaskColumns, TaskFile
-from services.task_rows import TaskSource
-
-from .config import ReferenceEvaluation
+from services.command_line.failures import Failure
+from services.command_line.output import replacing
+from services.reference_eval.config import ReferenceEvaluation
+from services.task_files.task_files import TaskColumns, TaskFile
+from services.task_files.task_rows import TaskSource
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from selector_api.cli.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, Failure
 
 T = TypeVar("T")
 

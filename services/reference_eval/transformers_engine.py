@@ -15,7 +15,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from .config import Model, Sampling, TransformersEngine
+from services.reference_eval.config import Model, Sampling, TransformersEngine
 
 
 class Transformers:

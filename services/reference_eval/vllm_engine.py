@@ -4,9 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from selector_api.cli.failures import Failure
-
-from .config import Model, Sampling, VllmEngine
+from services.command_line.failures import Failure
+from services.reference_eval.config import Model, Sampling, VllmEngine
 
 
 class Vllm:

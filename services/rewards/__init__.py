@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .boxed_math import BoxedMath
-from .exact_answer import ExactAnswer
-from .function import FunctionReward
-from .python_tests import PythonTests
-from .reasoning_gym import ReasoningGym
-from .scorer import Scorer
+from services.rewards.boxed_math import BoxedMath
+from services.rewards.exact_answer import ExactAnswer
+from services.rewards.function import FunctionReward
+from services.rewards.python_tests import PythonTests
+from services.rewards.reasoning_gym import ReasoningGym
+from services.rewards.scorer import Scorer
 
 __all__ = ["Reward", "Scorer", "make_scorer"]
 

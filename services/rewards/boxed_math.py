@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
 
-from services.configuration import Section
-
-from .child import Child
-from .extraction import last_boxed
+from services.command_line.configuration import Section
+from services.rewards.child import Child
+from services.rewards.extraction import last_boxed
 
 SECONDS = 5.0
 """What a comparison may take; nearly all take milliseconds."""

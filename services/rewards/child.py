@@ -14,7 +14,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 
 
 class ChildError(Exception):

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from typing import Any
 
-from .function import find_function
+from services.rewards.function import find_function
 
 MEMORY_BYTES = 8 * 2**30
 

@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
-from services.configuration import Section
-
-from .extraction import last_boxed, last_tagged
+from services.command_line.configuration import Section
+from services.rewards.extraction import last_boxed, last_tagged
 
 NOTHING = object()
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from selector_api.cli.failures import Failure
-from services.configuration import Section
+from services.command_line.configuration import Section
+from services.command_line.failures import Failure
 
 
 class FunctionReward(Section):

@@ -15,9 +15,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.configuration import Section
-
-from .extraction import last_python_block
+from services.command_line.configuration import Section
+from services.rewards.extraction import last_python_block
 
 FILE_BYTES = 16 * 2**20
 NUMBERS_DIFFER_BY = 1e-6

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.configuration import Section
-
-from .child import Child
-from .extraction import last_tagged
+from services.command_line.configuration import Section
+from services.rewards.child import Child
+from services.rewards.extraction import last_tagged
 
 SECONDS = 20.0
 """What scoring may take; the first time for a data set also makes its scorer."""

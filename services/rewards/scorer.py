@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, SupportsFloat
 
-from .child import ChildError
+from services.rewards.child import ChildError
 
 logger = logging.getLogger("services.rewards")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.command import run_command
+from services.command_line.command import run_command
 
 
 def main(

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from services.configuration import Section
+from services.command_line.configuration import Section
 from services.rewards import Reward
-from services.task_rows import TaskSource
+from services.task_files.task_rows import TaskSource
 
 
 class Lora(Section):

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from .pod_trainer import PodTrainer
+from services.trainer.pod_trainer import PodTrainer
 
 Batch = dict[str, Any]
 

@@ -4,9 +4,8 @@ from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
 
-from selector_api.cli.failures import MISTAKE, Failure
-
-from .config import TrainerConfig, VllmColocate, VllmServer
+from services.command_line.failures import MISTAKE, Failure
+from services.trainer.config import TrainerConfig, VllmColocate, VllmServer
 
 SETTLED_BY_PROMPTS = {"generation_batch_size", "steps_per_generation"}
 

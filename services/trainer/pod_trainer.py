@@ -9,12 +9,11 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from services.rewards import Scorer
+from services.trainer.checkpoints import PREFIX, mark_complete, unmark
+from services.trainer.held_out import held_out_rates
+from services.trainer.records import EvaluationRecord, RecordWriter, SelectionRecord, StepRecord, TaskRecord
 from trainer_client import Selection
 from trainer_client.integrations.trl import SelectedGRPOTrainer
-
-from .checkpoints import PREFIX, mark_complete, unmark
-from .held_out import held_out_rates
-from .records import EvaluationRecord, RecordWriter, SelectionRecord, StepRecord, TaskRecord
 
 logger = logging.getLogger("services.trainer")
 

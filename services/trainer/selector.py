@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from selector_api.cli.failures import Failure
-from services.task_rows import TaskRow
+from services.command_line.failures import Failure
+from services.task_files.task_rows import TaskRow
+from services.trainer.config import CreateRun, TrainerConfig
 from trainer_client import (
     ApiError,
     Fallback,
@@ -15,8 +16,6 @@ from trainer_client import (
     SelectorUnavailable,
     Task,
 )
-
-from .config import CreateRun, TrainerConfig
 
 logger = logging.getLogger("services.trainer")
 

@@ -14,22 +14,21 @@ from datasets import Dataset
 from peft import LoraConfig, PeftConfig
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
-from selector_api.cli.failures import MISTAKE, Failure
-from services.configuration import load, load_mapping, save_mapping
-from services.prompts import load_tokenizer, tokens
+from services.command_line.configuration import load, load_mapping, save_mapping
+from services.command_line.failures import MISTAKE, Failure
+from services.models.prompts import load_tokenizer, tokens
 from services.rewards import Scorer, make_scorer
-from services.task_rows import TaskRow, read_tasks
+from services.task_files.task_rows import TaskRow, read_tasks
+from services.trainer.checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
+from services.trainer.config import Lora, TrainerConfig
+from services.trainer.filtering import FilteringTrainer
+from services.trainer.grpo_arguments import grpo_config
+from services.trainer.pod_trainer import PodTrainer
+from services.trainer.records import RECORDS, FinishedRecord, RecordWriter, read_records
+from services.trainer.selector import enter_run, make_client, make_run
+from services.trainer.vllm_engine import engine_options, update_on_cpu
 from trainer_client import SelectorClient
 from trainer_client.integrations.trl import TASK_COLUMN
-
-from .checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
-from .config import Lora, TrainerConfig
-from .filtering import FilteringTrainer
-from .grpo_arguments import grpo_config
-from .pod_trainer import PodTrainer
-from .records import RECORDS, FinishedRecord, RecordWriter, read_records
-from .selector import enter_run, make_client, make_run
-from .vllm_engine import engine_options, update_on_cpu
 
 logger = logging.getLogger("services.trainer")
 

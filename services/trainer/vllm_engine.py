@@ -7,7 +7,7 @@ from typing import Any
 
 from trl.generation import vllm_generation
 
-from .config import Engine, VllmColocate
+from services.trainer.config import Engine, VllmColocate
 
 
 @contextmanager

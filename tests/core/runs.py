@@ -8,7 +8,7 @@ from typing import Any
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
 from selector_api.core.state import RunState
-from selector_api.core.table import DEFAULT_DOMAIN, TaskTable
+from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 
 Row = tuple[str, str, Mapping[str, float]]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from selector_api.core.config import BotsPosterior, Interpolation, NoImplicit, RunConfig
 from selector_api.core.fold import fold
 from selector_api.core.state import RunState
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 from tests.core import runs
 from tests.core.dense import DenseRun
 

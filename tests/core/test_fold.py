@@ -20,7 +20,7 @@ from selector_api.core.config import (
 from selector_api.core.fold import UnreadableLog, fold, fold_all
 from selector_api.core.select import select
 from selector_api.core.state import RunState
-from selector_api.core.table import TaskTable
+from selector_api.core.tasks import TaskTable
 from tests.core import runs
 
 SEED = 20251026

@@ -15,10 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.deploy.manifests import ROOT
 from tests.service import free_port
 from trainer_client import SelectorClient
-
-from .manifests import ROOT
 
 T = TypeVar("T")
 

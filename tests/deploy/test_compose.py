@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.deploy.stack import Stack, wait_for
 from trainer_client import Forbidden, NotFound, SelectorClient, SelectorUnavailable, Task, Unauthorized
-
-from .stack import Stack, wait_for
 
 pytestmark = [
     pytest.mark.compose,

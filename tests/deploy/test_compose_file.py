@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.configuration import load_mapping
-
-from .checks import is_pinned, wrong_variables
-from .manifests import ROOT, Refused, run_tool, with_mistake
+from services.command_line.configuration import load_mapping
+from tests.deploy.checks import is_pinned, wrong_variables
+from tests.deploy.manifests import ROOT, Refused, run_tool, with_mistake
 
 BUILT_HERE = ("bots-selector", "bots-trainer", "bots-demo")
 
@@ -142,7 +141,7 @@ def test_what_is_mounted_from_the_repository_is_there(services: dict[str, dict[s
     ],
 )
 def test_the_trainings_are_trainings(tmp_path: Path, name: str, base: str) -> None:
-    from services.configuration import load
+    from services.command_line.configuration import load
     from services.trainer.config import TrainerConfig
 
     text = (ROOT / "deploy/compose" / name).read_text()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .checks import is_open_route, is_pinned, wrong_variables
-from .manifests import ROOT, Refused, run_tool, with_mistake
+from tests.deploy.checks import is_open_route, is_pinned, wrong_variables
+from tests.deploy.manifests import ROOT, Refused, run_tool, with_mistake
 
 DOCKERFILES = ("selector_api/Dockerfile", "services/trainer/Dockerfile")
 

@@ -12,13 +12,12 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from typer.testing import CliRunner
 
+from bots.app import app
 from deploy.make_secrets import make_secrets
-from selector_api.cli.app import app
-from selector_api.store.server import find_binary
+from selector_api.store.embedded_valkey import find_binary
+from tests.deploy.manifests import ROOT
 from tests.service import Service, free_port
 from trainer_client import Forbidden, SelectorClient, Task
-
-from .manifests import ROOT
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from . import checks
-from .manifests import ROOT, VERSIONS, Manifest, Refused, copy_of_k8s, rendered, validate
-from .mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
-from .mistakes.parts import container, part
+from tests.deploy import checks
+from tests.deploy.manifests import ROOT, VERSIONS, Manifest, Refused, copy_of_k8s, rendered, validate
+from tests.deploy.mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
+from tests.deploy.mistakes.parts import container, part
 
 FOLDERS = ("overlays/dev", "overlays/prod", "trainer", "reference_eval")
 # Trainings and evaluations run beside the selector of an overlay.

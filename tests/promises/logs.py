@@ -11,7 +11,7 @@ import numpy as np
 from selector_api.core.fold import fold
 from selector_api.core.select import select
 from selector_api.core.state import RunState
-from selector_api.core.table import DEFAULT_DOMAIN, TaskTable
+from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from tests.core.dense import DenseRun
 from tests.promises.pair import REPLICAS, Run, Task, ok
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from selector_api.core.table import DEFAULT_DOMAIN
+from selector_api.core.tasks import DEFAULT_DOMAIN
 from tests.core.dense import DenseRun
 from tests.promises.pair import Task
 

@@ -15,7 +15,7 @@ import reasoning_gym
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from services.configuration import save_mapping
+from services.command_line.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.trainer.logs import (
     assert_each_selection_counted_once,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from selector_api.store.connection import StoreClient, connect
-from selector_api.store.server import EmbeddedValkey
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import Store, open_store
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.store.connection import StoreClient
-from selector_api.store.server import EmbeddedValkey
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import Store, open_store
 from tests.promises.logs import rows_of, view_of
 from tests.store.helpers import POOL, RUN, end_lease, notice_ended_leases, outcomes, report, select, task_rows
@@ -80,12 +80,12 @@ async def _write(path: Path) -> None:
         ):
             token = await store.tokens.create("trainer", ["train"])
             await _work(store)
-            replica = await store.replicas.of(RUN)
+            live_run = await store.live_runs.of(RUN)
             content = {
                 "release": version("bots-selector"),
                 "token": token,
-                "view": await replica.read(view_of),
-                "posteriors": await replica.read(rows_of),
+                "view": await live_run.read(view_of),
+                "posteriors": await live_run.read(rows_of),
                 "keys": await dump(store.redis),
             }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from selector_api.core.config import RunConfig
-from selector_api.core.table import DEFAULT_DOMAIN
+from selector_api.core.tasks import DEFAULT_DOMAIN
 from selector_api.store.codec import Outcome, TaskRows, decode_events
 from selector_api.store.keys import run_keys
-from selector_api.store.replicas import Selected
+from selector_api.store.live_runs import Selected
 from selector_api.store.runs import Bookmark, Reported
 from selector_api.store.store import Store
 
@@ -34,8 +34,8 @@ async def make_run(store: Store, tasks: int = 10, **config: Any) -> None:
 async def select(
     store: Store, batch_size: int = 4, key: str | None = None, explain: bool = False
 ) -> Selected:
-    replica = await store.replicas.of(RUN)
-    return await replica.select(batch_size, key, explain)
+    live_run = await store.live_runs.of(RUN)
+    return await live_run.select(batch_size, key, explain)
 
 
 def outcomes(tasks: Iterable[str], successes: float = 1.0, trials: int = 2) -> list[Outcome]:

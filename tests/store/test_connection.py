@@ -9,8 +9,8 @@ from redis.exceptions import ResponseError
 
 from selector_api.store import connection
 from selector_api.store.connection import StoreClient, check_server, connect
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnsupportedServer
-from selector_api.store.server import EmbeddedValkey
 from selector_api.store.store import Store
 from tests.store.helpers import POOL, make_run, read_events, select, task_rows
 

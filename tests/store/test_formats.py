@@ -46,9 +46,9 @@ async def test_a_run_of_an_earlier_release_goes_on(
     assert (await store.runs.snapshot(RUN)) is not None
     if not snapshot:
         await store.redis.delete(run_keys(RUN).snapshot)
-    replica = await store.replicas.of(RUN)
-    assert await replica.read(view_of) == written["view"]
-    assert await replica.read(rows_of) == written["posteriors"]
+    live_run = await store.live_runs.of(RUN)
+    assert await live_run.read(view_of) == written["view"]
+    assert await live_run.read(rows_of) == written["posteriors"]
 
     again = await select(store, 4, "step-2", explain=True)
     assert again.replayed
@@ -74,7 +74,7 @@ async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[s
         select(store),
         report(store, selection, selection.tasks),
         store.runs.report_unsolicited(RUN, "from-elsewhere", outcomes(["math3"])),
-        (await store.replicas.of(RUN)).read(view_of),
+        (await store.live_runs.of(RUN)).read(view_of),
         store.runs.delete(RUN),
     ):
         with pytest.raises(UnreadableData, match=r"^log version 2 .* \(this is version 1\): use the release"):
@@ -107,9 +107,9 @@ async def test_a_snapshot_of_a_later_release_is_left_alone_and_the_log_read_inst
     assert data is not None
     later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 2\n", 1)
     await store.redis.hset(snapshot, "data", later)
-    replica = await store.replicas.of(RUN)
+    live_run = await store.live_runs.of(RUN)
     with caplog.at_level(logging.WARNING):
-        assert await replica.read(view_of) == written["view"]
+        assert await live_run.read(view_of) == written["view"]
     assert (
         "snapshot of format b'bots-snapshot 2' is not known here (this is b'bots-snapshot 1')" in caplog.text
     )

@@ -233,7 +233,7 @@ async def test_a_run_left_behind_by_its_deleted_pool_is_not_taken_over_by_a_new_
     await store.pools.add_tasks(POOL, task_rows(9, "more"))
     assert await read_types(store) == ["created"]
     with pytest.raises(UnknownPool):
-        await (await store.replicas.of(RUN)).read(len_of_table)
+        await (await store.live_runs.of(RUN)).read(len_of_table)
     with pytest.raises(RunConflict, match="deleted"):
         await store.runs.create(RUN, RunConfig(POOL))
     await store.pools.delete(POOL)

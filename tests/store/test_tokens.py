@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from selector_api.store.connection import StoreClient, connect
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, TokenConflict
 from selector_api.store.keys import TOKENS
-from selector_api.store.server import EmbeddedValkey
 from selector_api.store.tokens import Tokens
 
 pytestmark = pytest.mark.anyio

@@ -5,13 +5,13 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from selector_api.web.addresses import Addresses
-from selector_api.web.errors import problem_of
+from selector_api.web.exception_handlers import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitConcurrency, Observe
-from selector_api.web.routes import pools, runs, selections, service
+from selector_api.web.routes import operations, pools, runs, selections
 from tests.web.calls import assert_problem
 
-ROUTES = [route for module in (selections, runs, pools, service) for route in module.router.routes]
+ROUTES = [route for module in (selections, runs, pools, operations) for route in module.router.routes]
 
 
 @pytest.mark.parametrize(

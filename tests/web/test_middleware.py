@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from selector_api.settings import MEBIBYTE
 from selector_api.web.addresses import Addresses
-from selector_api.web.errors import problem_of
+from selector_api.web.exception_handlers import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitBody, LimitConcurrency, Observe
 from tests.web.calls import assert_problem, everything

@@ -64,7 +64,7 @@ def test_redis_is_reached_by_tls(port: int, tmp_path: Path) -> None:
 
 def serve(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """A service that cannot start."""
-    command = [sys.executable, "-m", "selector_api.cli", "serve", "--port", "0", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "bots", "serve", "--port", "0", "--data-dir", str(folder)]
     environment = os.environ | {"SELECTOR_REDIS_URL": url, "SELECTOR_LOG_LEVEL": "debug"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -95,7 +95,7 @@ def test_a_wrong_password_is_said_and_not_shown(port: int, tmp_path: Path, user:
 
 def token(url: str, name: str, scope: str, *more: str) -> str:
     """A token, as an operator makes it."""
-    command = [sys.executable, "-m", "selector_api.cli", "token", "create", "--name", name, "--scope", scope]
+    command = [sys.executable, "-m", "bots", "token", "create", "--name", name, "--scope", scope]
     command += [*more, "--redis-url", url]
     made = subprocess.run(command, capture_output=True, text=True, check=True)
     assert PASSWORD not in made.stdout + made.stderr

@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 
 from selector_api.core.config import RunConfig
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable
 from selector_api.store.keys import run_keys
-from selector_api.store.server import EmbeddedValkey
 from selector_api.store.store import Store, open_store
 from selector_api.web.run_metrics import MAX_DOMAINS, RunMetrics
 from tests.service import Service
@@ -221,7 +221,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with EmbeddedValkey(tmp_path) as valkey, open_store(valkey.url) as opened:
         await opened.pools.create("p")
         await opened.runs.create("r", RunConfig("p"))
-        await opened.replicas.of("r")
+        await opened.live_runs.of("r")
         yield opened
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 from selector_api.store.errors import TaskConflict
 from selector_api.web import problems
+from selector_api.web.app_state import AppState, PoolName, Use
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.pools import PoolRequest, PoolView, TasksReceipt
-from selector_api.web.services import PoolName, Services, Use
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
 from selector_api.web.task_limits import MAX_TASKS
 
@@ -37,8 +37,8 @@ _TASKS_BODY: dict[str, Any] = {
 }
 
 
-async def _view(services: Services, pool: str) -> PoolView:
-    table = await services.pools.table(pool)
+async def _view(app: AppState, pool: str) -> PoolView:
+    table = await app.pools.table(pool)
     return PoolView(
         pool=pool, tasks=len(table), domains=table.domain_counts(), references=list(table.reference_names)
     )
@@ -50,18 +50,18 @@ async def _view(services: Services, pool: str) -> PoolView:
     | documented(*problems.ANY_CALL, *problems.JSON_BODY),
 )
 async def create_pool(
-    pool: PoolName, services: Use, response: Response, body: PoolRequest | None = None
+    pool: PoolName, app: Use, response: Response, body: PoolRequest | None = None
 ) -> PoolView:
     """Create a pool, or find that it is there."""
-    if await services.pools.create(pool):
+    if await app.pools.create(pool):
         response.status_code = 201
-    return await _view(services, pool)
+    return await _view(app, pool)
 
 
 @router.get("/pools/{pool}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL))
-async def get_pool(pool: PoolName, services: Use) -> PoolView:
+async def get_pool(pool: PoolName, app: Use) -> PoolView:
     """How many tasks a pool has, of which domains, measured with which references."""
-    return await _view(services, pool)
+    return await _view(app, pool)
 
 
 @router.post(
@@ -75,13 +75,13 @@ async def get_pool(pool: PoolName, services: Use) -> PoolView:
         problems.INVALID_PARQUET,
     ),
 )
-async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksReceipt:
+async def add_tasks(pool: PoolName, app: Use, request: Request) -> TasksReceipt:
     """Add tasks, at most 250,000: all of the body or, if any is wrong, none. Sending them again changes nothing."""
     content_type = request.headers.get("content-type", "")
     body = await request.body()
-    rows = await anyio.to_thread.run_sync(read_tasks, content_type, body, limiter=services.import_limiter)
+    rows = await anyio.to_thread.run_sync(read_tasks, content_type, body, limiter=app.import_limiter)
     try:
-        added = await services.pools.add_tasks(pool, rows)
+        added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
         position = rows.ids.index(error.task)
         raise Problem(
@@ -97,6 +97,6 @@ async def add_tasks(pool: PoolName, services: Use, request: Request) -> TasksRec
     status_code=204,
     responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL, problems.POOL_IN_USE),
 )
-async def delete_pool(pool: PoolName, services: Use) -> None:
+async def delete_pool(pool: PoolName, app: Use) -> None:
     """Delete a pool that no run draws from."""
-    await services.pools.delete(pool)
+    await app.pools.delete(pool)

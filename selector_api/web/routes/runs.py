@@ -12,18 +12,18 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, StreamingResponse
 
-from selector_api.core.standing import Standing
 from selector_api.core.state import RunState
+from selector_api.core.status import Standing
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
 from selector_api.web import posteriors, problems
+from selector_api.web.app_state import AppState, RunName, Use
 from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
 from selector_api.web.schemas.runs import PosteriorsView, RunRequest, RunView
-from selector_api.web.services import RunName, Services, Use
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
@@ -70,12 +70,12 @@ def _view(run: str, state: RunState) -> RunView:
     ),
 )
 async def create_run(
-    run: RunName, body: RunRequest, services: Use, caller: CalledBy, response: Response
+    run: RunName, body: RunRequest, app: Use, caller: CalledBy, response: Response
 ) -> RunView:
     """Create a run over a pool, or find that it is there with the same configuration."""
     caller.check_pool(body.pool)
     try:
-        created = await services.runs.create(run, body.config())
+        created = await app.runs.create(run, body.config())
     except UnknownReference as error:
         role = "weak" if getattr(body.implicit, "weak", None) == error.reference else "strong"
         raise Problem(
@@ -84,18 +84,18 @@ async def create_run(
         ) from error
     if created:
         response.status_code = 201
-    return await _current(services, run)
+    return await _current(app, run)
 
 
 @router.get("/runs/{run}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def get_run(run: RunName, services: Use) -> RunView:
+async def get_run(run: RunName, app: Use) -> RunView:
     """A run's configuration and where it stands."""
-    return await _current(services, run)
+    return await _current(app, run)
 
 
-async def _current(services: Services, run: str) -> RunView:
-    replica = await services.replicas.of(run)
-    return await replica.read(lambda state: _view(run, state))
+async def _current(app: AppState, run: str) -> RunView:
+    live_run = await app.live_runs.of(run)
+    return await live_run.read(lambda state: _view(run, state))
 
 
 @router.get(
@@ -106,7 +106,7 @@ async def _current(services: Services, run: str) -> RunView:
 )
 async def get_posteriors(
     run: RunName,
-    services: Use,
+    app: Use,
     request: Request,
     task: Annotated[
         list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
@@ -114,9 +114,9 @@ async def get_posteriors(
     cursor: Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")] = "0",
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
-    replica = await services.replicas.of(run)
+    live_run = await app.live_runs.of(run)
     if _accepted(request.headers.get("accept", "*/*")) == PARQUET:
-        state = await replica.copy()  # so that no selection waits until the file is written
+        state = await live_run.copy()  # so that no selection waits until the file is written
         folder = tempfile.TemporaryDirectory(prefix="bots-")
         path = Path(folder.name, "posteriors.parquet")
         try:
@@ -125,7 +125,7 @@ async def get_posteriors(
             folder.cleanup()
             raise
         return FileResponse(path, media_type=PARQUET, background=BackgroundTask(folder.cleanup))
-    body = await replica.read(lambda state: posteriors.page(state, int(cursor), task or None))
+    body = await live_run.read(lambda state: posteriors.page(state, int(cursor), task or None))
     return Response(body, media_type=JSON)
 
 
@@ -148,13 +148,13 @@ def _accepted(accept: str) -> str:
 )
 async def get_events(
     run: RunName,
-    services: Use,
+    app: Use,
     after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
-    run_read = await services.runs.find(run)
+    run_read = await app.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
-    first = await _stretch(services, run_read, Bookmark(after))
+    first = await _stretch(app, run_read, Bookmark(after))
 
     async def lines() -> AsyncIterator[bytes]:
         place, stretch = Bookmark(after), first
@@ -163,20 +163,20 @@ async def get_events(
                 numbered_line(event, seq) for seq, event in enumerate(stretch.events, place.seq + 1)
             )
             place = place.after(stretch.events)
-            stretch = await _stretch(services, run_read, place)
+            stretch = await _stretch(app, run_read, place)
 
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-async def _stretch(services: Services, run: Run, after: Bookmark) -> Stretch:
+async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
     """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await services.runs.read_log(run, after)
+    stretch = await app.runs.read_log(run, after)
     if stretch is None:
         raise UnknownRun(run.name)
     return stretch
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def delete_run(run: RunName, services: Use) -> None:
+async def delete_run(run: RunName, app: Use) -> None:
     """Delete a run and its log."""
-    await services.runs.delete(run)
+    await app.runs.delete(run)

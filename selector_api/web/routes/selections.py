@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
+from selector_api.web.app_state import Use
 from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
@@ -21,7 +22,6 @@ from selector_api.web.schemas.selections import (
     SelectionView,
     SelectRequest,
 )
-from selector_api.web.services import Use
 
 _FEW = 1_000
 """Outcomes that are converted at once; more would hold up all other calls."""
@@ -41,13 +41,13 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
         problems.BATCH_TOO_LARGE,
     ),
 )
-async def select(body: SelectRequest, services: Use, caller: CalledBy) -> SelectionView:
+async def select(body: SelectRequest, app: Use, caller: CalledBy) -> SelectionView:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
     caller.check_run(body.run)
-    replica = await services.replicas.of(body.run)
-    selected = await replica.select(body.batch_size, body.key, body.explain)
+    live_run = await app.live_runs.of(body.run)
+    selected = await live_run.select(body.batch_size, body.key, body.explain)
     if not selected.replayed:
-        services.metrics.selected.inc(len(selected.tasks))
+        app.metrics.selected.inc(len(selected.tasks))
     answer: dict[str, Any] = {
         "selection": selected.selection,
         "run": body.run,
@@ -71,22 +71,22 @@ async def select(body: SelectRequest, services: Use, caller: CalledBy) -> Select
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
-async def report(body: ReportRequest, services: Use, caller: CalledBy) -> ReceiptView:
+async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
-    await services.replicas.of(body.run)  # so that /metrics shows a run that is only reported to here
+    await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
     if len(body.outcomes) <= _FEW:
         outcomes = _outcomes(body)
     else:
         outcomes = await anyio.to_thread.run_sync(_outcomes, body)
     try:
         if body.selection is not None:
-            receipt = await services.runs.report(body.run, body.selection, outcomes, final=body.final)
+            receipt = await app.runs.report(body.run, body.selection, outcomes, final=body.final)
         else:
             assert body.key is not None
-            receipt = await services.runs.report_unsolicited(body.run, body.key, outcomes)
+            receipt = await app.runs.report_unsolicited(body.run, body.key, outcomes)
             if receipt.accepted:  # else it was sent again
-                services.metrics.unsolicited.inc()
+                app.metrics.unsolicited.inc()
     except TaskNotInSelection as error:
         raise Problem(
             problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"
@@ -95,8 +95,8 @@ async def report(body: ReportRequest, services: Use, caller: CalledBy) -> Receip
         raise Problem(
             problems.INVALID_REQUEST, f"{_place(body, error.task)}: not a task of this run"
         ) from error
-    services.metrics.outcomes.labels("accepted").inc(receipt.accepted)
-    services.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
+    app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
+    app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
     return ReceiptView(
         selection=body.selection,
         accepted=receipt.accepted,

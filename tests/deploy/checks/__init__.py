@@ -5,9 +5,9 @@ A check takes all manifests of a cluster and gives what is wrong, a line each.
 
 from __future__ import annotations
 
-from .files import files_are_mounted, mounts_have_volumes
-from .network import only_allowed_traffic_passes
-from .pods import (
+from tests.deploy.checks.files import files_are_mounted, mounts_have_volumes
+from tests.deploy.checks.network import only_allowed_traffic_passes
+from tests.deploy.checks.pods import (
     admins_are_gone_when_work_begins,
     images_are_pinned,
     is_pinned,
@@ -16,9 +16,9 @@ from .pods import (
     redis_fits_into_its_memory,
     requests_are_within_limits,
 )
-from .probes import is_open_route, probes_hit_routes, services_are_probed
-from .references import ports_are_there, selectors_match_labels, targets_are_there
-from .variables import selectors_know_their_redis, variables_are_settings, wrong_variables
+from tests.deploy.checks.probes import is_open_route, probes_hit_routes, services_are_probed
+from tests.deploy.checks.references import ports_are_there, selectors_match_labels, targets_are_there
+from tests.deploy.checks.variables import selectors_know_their_redis, variables_are_settings, wrong_variables
 
 __all__ = ["CHECKS", "is_open_route", "is_pinned", "wrong_variables"]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from starlette.routing import Route
 
 from selector_api.web.auth import needed_scope
-from selector_api.web.routes import service
+from selector_api.web.routes import operations
 from tests.deploy.manifests import Manifest, containers, of_kind, title, workloads
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
-ROUTES = frozenset(route.path for route in service.router.routes if isinstance(route, Route))
+ROUTES = frozenset(route.path for route in operations.router.routes if isinstance(route, Route))
 
 
 def services_are_probed(manifests: Sequence[Manifest]) -> Iterator[str]:

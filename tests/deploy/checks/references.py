@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.deploy.checks.probes import PROBES
 from tests.deploy.manifests import (
     SOLVER,
     Manifest,
@@ -16,8 +17,6 @@ from tests.deploy.manifests import (
     title,
     workloads,
 )
-
-from .probes import PROBES
 
 
 def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -47,7 +46,7 @@ def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def ports_are_there(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Services, policies, probes, the ingress and the monitor name ports that exist."""
+    """AppState, policies, probes, the ingress and the monitor name ports that exist."""
     for each, template in workloads(manifests):
         for container in containers(template):
             own = {port["name"] for port in container.get("ports", [])}

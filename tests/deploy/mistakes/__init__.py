@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import files, network, pods, probes, references, variables
+from tests.deploy.mistakes import files, network, pods, probes, references, variables
 
 MISTAKES = [
     *references.MISTAKES,

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, admission, container, endpoint, env, mount, part, pods, remove
+from tests.deploy.mistakes.parts import (
+    Mistake,
+    admission,
+    container,
+    endpoint,
+    env,
+    mount,
+    part,
+    pods,
+    remove,
+)
 
 MISTAKES: list[Mistake] = [
     (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, part, remove
+from tests.deploy.mistakes.parts import Mistake, part, remove
 
 MISTAKES: list[Mistake] = [
     (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, container, env, mount, pods
+from tests.deploy.mistakes.parts import Mistake, container, env, mount, pods
 
 MISTAKES: list[Mistake] = [
     (

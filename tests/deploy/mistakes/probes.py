@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, container, endpoint
+from tests.deploy.mistakes.parts import Mistake, container, endpoint
 
 MISTAKES: list[Mistake] = [
     (checks.services_are_probed, lambda c: container(c).pop("startupProbe"), "has no startupProbe"),

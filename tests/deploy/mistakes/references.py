@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, container, endpoint, part, pods
+from tests.deploy.mistakes.parts import Mistake, container, endpoint, part, pods
 
 MISTAKES: list[Mistake] = [
     (

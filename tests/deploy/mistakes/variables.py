@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy import checks
-
-from .parts import Mistake, admission, container, env, part, pods
+from tests.deploy.mistakes.parts import Mistake, admission, container, env, part, pods
 
 MISTAKES: list[Mistake] = [
     (

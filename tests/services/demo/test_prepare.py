@@ -6,7 +6,7 @@ import torch
 from pyarrow.parquet import read_table
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.demo.model import make_tokenizer
 from services.demo.prepare import prepare
 from services.demo.setting import Setting

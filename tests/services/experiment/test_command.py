@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from selector_api.cli.app import app
-
-from .conftest import FakeExperiment
-from .records import step_record, write_training
+from bots.app import app
+from tests.services.experiment.conftest import FakeExperiment
+from tests.services.experiment.records import step_record, write_training
 
 
 def bots(*arguments: object) -> Result:
@@ -24,7 +23,7 @@ def test_help_has_an_example(command: str):
 
 def test_help_loads_nothing_that_experiments_need():
     code = (
-        "import sys; from selector_api.cli import main\n"
+        "import sys; from bots import main\n"
         "sys.argv = ['bots', 'experiment', 'run', '--help']\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
@@ -48,7 +47,7 @@ def test_without_the_trainer_extra_the_command_says_what_to_install(tmp_path: Pa
     code = (
         "import sys; sys.modules['yaml'] = None\n"
         f"sys.argv = ['bots', 'experiment', 'run', {str(tmp_path / 'experiment.yaml')!r}]\n"
-        "from selector_api.cli import main; main()"
+        "from bots import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1

@@ -6,8 +6,7 @@ from rich.console import Console
 from services.experiment.arms import Arm
 from services.experiment.progress import ArmProgress, Progress
 from services.trainer.records import EvaluationRecord, FinishedRecord, RecordWriter
-
-from .records import step_record
+from tests.services.experiment.records import step_record
 
 
 def arms(folder: Path, seeds: int) -> list[ArmProgress]:

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.experiment.report import write_report
 from services.trainer.records import StepRecord
-
-from .conftest import FakeExperiment
-from .records import step_record, write_training
+from tests.services.experiment.conftest import FakeExperiment
+from tests.services.experiment.records import step_record, write_training
 
 RANDOM = [[0, 2, 4, 4]] * 4  # ETR 1/4
 BOTS = [[1, 2, 3, 4]] * 4  # ETR 3/4

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from selector_api.cli.failures import INTERRUPTED, Failure
+from services.command_line.failures import INTERRUPTED, Failure
 from services.experiment.guards import only_one
 from services.experiment.runner import run_experiment
+from tests.services.experiment.conftest import ROOT, FakeExperiment
 
-from .conftest import ROOT, FakeExperiment
-
-COMMAND = [sys.executable, "-m", "selector_api.cli", "experiment", "run"]
+COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
 
 
 def steps(fake: FakeExperiment, name: str) -> list[int]:

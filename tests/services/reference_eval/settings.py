@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from services.configuration import merge, save_mapping
+from services.command_line.configuration import merge, save_mapping
 from services.reference_eval.config import ReferenceEvaluation
 from tests.services.tiny import passes
 

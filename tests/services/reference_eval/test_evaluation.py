@@ -11,14 +11,14 @@ from statistics import fmean
 import pyarrow.parquet as pq
 import pytest
 
-from selector_api.cli.failures import Failure
-from services.prompts import load_tokenizer, tokens
+from services.command_line.failures import Failure
+from services.models.prompts import load_tokenizer, tokens
 from services.reference_eval.__main__ import evaluate
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.measure import seed_of
 from services.reference_eval.shards import Shard
 from services.reference_eval.transformers_engine import Transformers
-from services.task_rows import read_tasks
+from services.task_files.task_rows import read_tasks
 from tests.services.reference_eval.settings import SAMPLES, evaluation, measured_in
 from tests.services.tiny import passes
 from trainer_client import SelectorClient

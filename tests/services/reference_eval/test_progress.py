@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.reference_eval.progress import Progress, measured_by
 from services.reference_eval.shards import Shard
 from tests.services.reference_eval.settings import evaluation, save_tasks

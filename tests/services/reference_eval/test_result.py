@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.reference_eval import result
 from services.reference_eval.config import ReferenceEvaluation
-from services.task_rows import read_tasks
+from services.task_files.task_rows import read_tasks
 from tests.services.reference_eval.settings import evaluation
 
 RATES = {"a": 0.25, "b": 1.0, "c": 0.0}

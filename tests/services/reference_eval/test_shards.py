@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.reference_eval.shards import Shard
 
 

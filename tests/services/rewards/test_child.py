@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.rewards.child import Child, ChildError
 from services.rewards.scorer import Scorer
 

@@ -1,6 +1,6 @@
 import pytest
 
-from selector_api.cli.failures import Failure
+from services.command_line.failures import Failure
 from services.rewards import make_scorer
 from services.rewards.function import FunctionReward
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from services.configuration import save_mapping
+from services.command_line.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.tiny import save_tiny_model, trainer_config
 from tests.services.trainer.logs import (

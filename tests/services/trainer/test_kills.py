@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.configuration import save_mapping
+from services.command_line.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.tiny import trainer_config
 from tests.services.trainer.logs import (

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from selector_api.cli.failures import Failure
 from selector_api.store.connection import connect
 from selector_api.store.tokens import Tokens
-from services.configuration import checked
-from services.task_rows import read_tasks
+from services.command_line.configuration import checked
+from services.command_line.failures import Failure
+from services.task_files.task_rows import read_tasks
 from services.trainer.config import TrainerConfig
 from services.trainer.selector import enter_run, make_run
 from tests.service import Service

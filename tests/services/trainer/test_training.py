@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from selector_api.cli.failures import Failure
-from services.configuration import checked
+from services.command_line.configuration import checked
+from services.command_line.failures import Failure
 from services.trainer import training
 from services.trainer.checkpoints import newest_checkpoint
 from services.trainer.config import TrainerConfig

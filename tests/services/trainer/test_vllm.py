@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from services.configuration import save_mapping
+from services.command_line.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.tiny import trainer_config
 from tests.services.trainer.logs import (

@@ -8,9 +8,9 @@ import pytest
 
 from selector_api.store.errors import UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
+from selector_api.web.app_state import AppState
 from selector_api.web.routes.runs import get_events
 from selector_api.web.schemas.runs import RunRequest
-from selector_api.web.services import Services
 from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
 
 BOTS = {"type": "bots", "prior": [1.0, 1.0], "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16}
@@ -138,13 +138,13 @@ class Log:
 @pytest.mark.anyio
 async def test_events_break_off_when_their_run_is_replaced() -> None:
     store = Mock(runs=Log([b'{"type":"created"}']))
-    answer = await get_events("run", Services(store, Mock(), Mock(), Mock()), 0)
+    answer = await get_events("run", AppState(store, Mock(), Mock(), Mock()), 0)
     lines = aiter(answer.body_iterator)
     assert await anext(lines) == b'{"seq":1,"type":"created"}\n'
     with pytest.raises(UnknownRun):
         await anext(lines)
     with pytest.raises(UnknownRun):
-        await get_events("run", Services(Mock(runs=Log([])), Mock(), Mock(), Mock()), 0)
+        await get_events("run", AppState(Mock(runs=Log([])), Mock(), Mock(), Mock()), 0)
 
 
 def test_a_deleted_run_is_gone_and_its_name_is_free(http: httpx.Client, pool: str, run: str) -> None:

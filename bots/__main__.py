@@ -1,0 +1,5 @@
+"""`python -m bots`: the `bots` command."""
+
+from bots import main
+
+main()

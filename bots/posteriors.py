@@ -1,0 +1,53 @@
+"""`bots posteriors`: what a run knows about every task."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, service
+from services.command_line.failures import MISTAKE, Failure
+
+app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
+
+
+@app.command(no_args_is_help=True)
+def export(
+    run: RunName,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write: .parquet, .csv or .jsonl by its suffix.")
+    ],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Write the posterior of every task of a run to a file.
+
+    The columns are task, mean, sd, alpha, beta, selected (how often)
+    and last_step (of its last commit). All rows are of one state of the
+    run, also while it goes on. The file appears when it is complete.
+
+    Example:
+
+        bots posteriors export my-run posteriors.parquet
+    """
+    from bots.posterior_files import COLUMNS, WRITERS
+    from services.command_line.output import moving, progress_bar, replacing
+    from services.task_files.row_files import ParquetRows
+
+    suffix = file.suffix.lower()
+    if suffix != ".parquet" and suffix not in WRITERS:
+        suffixes = ", ".join([".parquet", *WRITERS])
+        raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}", MISTAKE)
+    with service(url, token) as client, replacing(file) as unfinished:
+        if suffix == ".parquet":
+            client.download_posteriors(unfinished, run)
+            table = ParquetRows(unfinished, COLUMNS)
+        else:
+            with TemporaryDirectory(prefix="bots-") as folder, progress_bar() as bar:
+                downloaded = Path(folder, "posteriors.parquet")
+                client.download_posteriors(downloaded, run)
+                table = ParquetRows(downloaded, COLUMNS)
+                rows = ((row.position, row.values) for row in table)
+                WRITERS[suffix](unfinished, moving(bar, "posteriors", rows, table.total))
+    typer.echo(f"{file}: {table.total:,} tasks")

@@ -1,5 +1,0 @@
-"""`python -m selector_api.cli`: the `bots` command."""
-
-from . import main
-
-main()

@@ -1,0 +1,56 @@
+"""What the routes work with: one object an application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Path, Request
+
+from selector_api.store.live_runs import LiveRuns
+from selector_api.store.pools import Pools
+from selector_api.store.runs import Runs
+from selector_api.store.store import Store
+from selector_api.web.drain import Drain
+from selector_api.web.metrics import Metrics
+from selector_api.web.run_metrics import RunMetrics
+from selector_api.web.schemas.common import Name
+
+
+@dataclass(frozen=True)
+class AppState:
+    """The parts of a running service."""
+
+    store: Store
+    metrics: Metrics
+    run_metrics: RunMetrics
+    drain: Drain
+    import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
+    body_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """The same for large reports, which do not wait for tasks."""
+
+    @property
+    def pools(self) -> Pools:
+        """The pools."""
+        return self.store.pools
+
+    @property
+    def runs(self) -> Runs:
+        """The runs."""
+        return self.store.runs
+
+    @property
+    def live_runs(self) -> LiveRuns:
+        """The runs that this process holds folded."""
+        return self.store.live_runs
+
+
+async def _app(request: Request) -> AppState:  # async: a plain one would be called in a thread
+    return request.app.state.app
+
+
+Use = Annotated[AppState, Depends(_app)]
+PoolName = Annotated[Name, Path(description="The pool's name")]
+RunName = Annotated[Name, Path(description="The run's name")]

@@ -1,0 +1,1 @@
+"""Models as training and reference evaluation see them."""

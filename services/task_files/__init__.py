@@ -1,0 +1,1 @@
+"""Task files: Parquet and JSONL as pools, trainings and evaluations read them."""
