@@ -166,7 +166,7 @@ class LiveRun:
                         await self._fold(run, [appended.event])
                     return _selected(appended.event, batch_size, explain, replayed=appended.seq is None)
                 if time.monotonic() > deadline:
-                    raise Overloaded(f"run {self._name!r} has too many callers at once: try again later")
+                    raise Overloaded("run")
 
     async def settled(self) -> None:
         """Wait until a snapshot that is being written, if any, is written."""

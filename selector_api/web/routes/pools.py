@@ -83,12 +83,7 @@ async def add_tasks(pool: PoolName, app: Use, request: Request) -> TasksReceipt:
     try:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        position = rows.ids.index(error.task)
-        raise Problem(
-            problems.TASK_CONFLICT,
-            f"task {position} of the body: its id exists with another domain or other references; "
-            "nothing was inserted",
-        ) from error
+        raise Problem.of(error, f"task {rows.ids.index(error.task)} of the body") from error
     return TasksReceipt(inserted=added.inserted, unchanged=added.unchanged, tasks=added.tasks)
 
 

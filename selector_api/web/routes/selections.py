@@ -87,14 +87,8 @@ async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView
             receipt = await app.runs.report_unsolicited(body.run, body.key, outcomes)
             if receipt.accepted:  # else it was sent again
                 app.metrics.unsolicited.inc()
-    except TaskNotInSelection as error:
-        raise Problem(
-            problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"
-        ) from error
-    except UnknownTask as error:
-        raise Problem(
-            problems.INVALID_REQUEST, f"{_place(body, error.task)}: not a task of this run"
-        ) from error
+    except (TaskNotInSelection, UnknownTask) as error:
+        raise Problem.of(error, _place(body, error.task)) from error
     app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
     app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
     return ReceiptView(
