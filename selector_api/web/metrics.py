@@ -7,7 +7,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from selector_api.store.timings import Seconds
+from selector_api.store.timings import Timings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -56,7 +56,7 @@ class Metrics:
         )
         ProcessCollector(registry=self.registry)
 
-    def observe(self, route: str, method: str, status: int, seconds: float, phases: Seconds) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float, phases: Timings) -> None:
         """Count a request that was answered."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
