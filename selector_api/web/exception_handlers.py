@@ -15,7 +15,7 @@ from starlette.responses import Response
 from selector_api.core.select import TooFewTasks
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.web import problems
-from selector_api.web.addresses import Addresses
+from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown
 from selector_api.web.problems import Problem
 
@@ -100,14 +100,14 @@ def _of_http(error: HTTPException) -> Problem:
     return Problem(kind, detail)
 
 
-def install(app: FastAPI, addresses: Addresses) -> None:
+def install(app: FastAPI) -> None:
     """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.kind is problems.METHOD_NOT_ALLOWED:
-            _, methods = addresses.find(request.scope)
-            problem.headers = {"Allow": ", ".join(sorted(methods))}  # RFC 9110, section 15.5.6
+            methods = sorted(Matched.of(request.scope).methods)
+            problem.headers = {"Allow": ", ".join(methods)}  # RFC 9110, section 15.5.6
         return problem.response()
 
     app.add_exception_handler(HTTPException, answer)
