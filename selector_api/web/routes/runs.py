@@ -18,8 +18,9 @@ from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
 from selector_api.web import posteriors, problems
-from selector_api.web.app_state import AppState, RunName, Use
+from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
+from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
@@ -69,8 +70,9 @@ def _view(run: str, state: RunState) -> RunView:
         problems.UNKNOWN_REFERENCE,
     ),
 )
+@Call("admin")
 async def create_run(
-    run: RunName, body: RunRequest, app: Use, caller: CalledBy, response: Response
+    run: RunName, body: RunRequest, app: App, caller: CalledBy, response: Response
 ) -> RunView:
     """Create a run over a pool, or find that it is there with the same configuration."""
     caller.check_pool(body.pool)
@@ -88,7 +90,8 @@ async def create_run(
 
 
 @router.get("/runs/{run}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def get_run(run: RunName, app: Use) -> RunView:
+@Call("read")
+async def get_run(run: RunName, app: App) -> RunView:
     """A run's configuration and where it stands."""
     return await _current(app, run)
 
@@ -104,9 +107,10 @@ async def _current(app: AppState, run: str) -> RunView:
     responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
     | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
 )
+@Call("read")
 async def get_posteriors(
     run: RunName,
-    app: Use,
+    app: App,
     request: Request,
     task: Annotated[
         list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
@@ -146,9 +150,10 @@ def _accepted(accept: str) -> str:
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
     | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
 )
+@Call("read")
 async def get_events(
     run: RunName,
-    app: Use,
+    app: App,
     after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
@@ -177,6 +182,7 @@ async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def delete_run(run: RunName, app: Use) -> None:
+@Call("admin")
+async def delete_run(run: RunName, app: App) -> None:
     """Delete a run and its log."""
     await app.runs.delete(run)

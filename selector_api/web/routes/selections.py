@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
-from selector_api.web.app_state import Use
+from selector_api.web.app_state import App
 from selector_api.web.auth import CalledBy
+from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import moment
@@ -41,7 +42,8 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
         problems.BATCH_TOO_LARGE,
     ),
 )
-async def select(body: SelectRequest, app: Use, caller: CalledBy) -> SelectionView:
+@Call("train", names_run_in_body=True, is_timed=True)
+async def select(body: SelectRequest, app: App, caller: CalledBy) -> SelectionView:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
@@ -71,7 +73,13 @@ async def select(body: SelectRequest, app: Use, caller: CalledBy) -> SelectionVi
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
-async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView:
+@Call(
+    "train",
+    body_limit=lambda settings: settings.max_report_body_bytes,
+    names_run_in_body=True,
+    is_timed=True,
+)
+async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
     await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
@@ -87,14 +95,8 @@ async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView
             receipt = await app.runs.report_unsolicited(body.run, body.key, outcomes)
             if receipt.accepted:  # else it was sent again
                 app.metrics.unsolicited.inc()
-    except TaskNotInSelection as error:
-        raise Problem(
-            problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"
-        ) from error
-    except UnknownTask as error:
-        raise Problem(
-            problems.INVALID_REQUEST, f"{_place(body, error.task)}: not a task of this run"
-        ) from error
+    except (TaskNotInSelection, UnknownTask) as error:
+        raise Problem.of(error, _place(body, error.task)) from error
     app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
     app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
     return ReceiptView(
