@@ -8,16 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from selector_api.core.config import (
-    BotsPosterior,
-    EasyToHardPolicy,
-    Interpolation,
-    RandomPolicy,
-    RunConfig,
-    ShufflePolicy,
-    ThompsonPolicy,
-)
+from selector_api.core import snapshot
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import UnreadableLog, fold, fold_all
+from selector_api.core.policies import EasyToHard, Random, Shuffle, Thompson
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
@@ -63,7 +59,7 @@ def play(config: RunConfig, table: TaskTable, steps: int) -> tuple[RunState, lis
 
 
 def fingerprint(state: RunState) -> tuple[str, dict[str, bytes]]:
-    header, arrays = state.to_arrays()
+    header, arrays = snapshot.taken(state)
     return json.dumps(header), {name: array.tobytes() for name, array in arrays.items()}
 
 
@@ -78,14 +74,15 @@ def next_selections(state: RunState, count: int = 5) -> list[list[int]]:
 
 
 REFERENCES = Interpolation("w", "s")
+GUIDED = Bots(implicit=REFERENCES)
 CONFIGS = {
-    "bots": RunConfig("p", seed=3, implicit=REFERENCES, policy=ThompsonPolicy(exploration=0.1)),
-    "domains": RunConfig("p", policy=ThompsonPolicy(domains={"math": 0.7, "code": 0.3}), implicit=REFERENCES),
-    "little forgetting": RunConfig("p", posterior=BotsPosterior(forgetting=1e-4), implicit=REFERENCES),
-    "random": RunConfig("p", policy=RandomPolicy()),
-    "shuffle": RunConfig("p", policy=ShufflePolicy(domains={"math": 0.5, "code": 0.5})),
-    "easy-to-hard": RunConfig("p", policy=EasyToHardPolicy()),
-    "shared": RunConfig("p", share_leased=True, policy=ThompsonPolicy(target=1.0)),
+    "bots": RunConfig("p", seed=3, posterior=GUIDED, policy=Thompson(exploration=0.1)),
+    "domains": RunConfig("p", policy=Thompson(domains={"math": 0.7, "code": 0.3}), posterior=GUIDED),
+    "little forgetting": RunConfig("p", posterior=Bots(forgetting=1e-4, implicit=REFERENCES)),
+    "random": RunConfig("p", policy=Random()),
+    "shuffle": RunConfig("p", policy=Shuffle(domains={"math": 0.5, "code": 0.5})),
+    "easy-to-hard": RunConfig("p", policy=EasyToHard()),
+    "shared": RunConfig("p", share_leased=True, policy=Thompson(target=1.0)),
 }
 
 
@@ -103,8 +100,8 @@ def test_replaying_the_log_gives_the_same_state_bit_for_bit(name):
 def test_a_snapshot_plus_the_tail_gives_the_same_state_bit_for_bit(name, cut):
     table = pool()
     live, log = play(CONFIGS[name], table, 80)
-    header, arrays = fold_all(log[:cut], table).to_arrays()
-    state = RunState.from_arrays(
+    header, arrays = snapshot.taken(fold_all(log[:cut], table))
+    state = snapshot.restored(
         json.loads(json.dumps(header)), {key: array.copy() for key, array in arrays.items()}, table
     )
     for event in log[cut:]:
@@ -120,9 +117,9 @@ def test_counts_follow_the_log():
     assert live.selections == sum(kind == "selected" for kind, _ in kinds)
     assert live.step == sum(kind == "committed" for kind, _ in kinds)
     assert live.committed == sum(reason == "complete" for _, reason in kinds)
-    assert live.expired == sum(kind == "released" for kind, _ in kinds)
+    assert live.released == sum(kind == "released" for kind, _ in kinds)
     assert live.timed_out == sum(reason == "lease" for _, reason in kinds)
-    assert live.selections == live.committed + live.expired + len(live.leased)
+    assert live.selections == live.committed + live.released + len(live.leased)
     everything = np.arange(live.size)
     assert live.history.times_selected(everything).sum() == 8 * live.selections
     assert live.history.ever_selected == np.count_nonzero(live.history.times_selected(everything))
@@ -138,18 +135,26 @@ def test_a_lease_that_ends_counts_with_evidence_and_without():
     for selection, reason in (("e", "final"), ("f", "lease")):
         state = fold(state, runs.selected(selection, ["t0", "t1"]), table)
         state = fold(state, {"type": "released", "selection": selection, "reason": reason}, table)
-    assert (state.committed, state.expired, state.timed_out) == (4, 2, 3)
+    assert (state.committed, state.released, state.timed_out) == (4, 2, 3)
 
 
 def test_a_snapshot_of_0_1_lacks_what_was_not_counted_then():
     table = pool()
     live, _ = play(CONFIGS["bots"], table, 30)
     live.created_at, live.last_commit_at = 1, 2
-    header, arrays = live.to_arrays()
+    taken = snapshot.taken(live)
+    header, arrays = dict(taken[0]), dict(taken[1])
     for name in ("timed_out", "created_at", "last_commit_at"):
         del header[name]
-    state = RunState.from_arrays(header, arrays, table)
+    # As version 1 had it: the run's, not the posterior's capability, and two columns of references.
+    header["expired"] = header.pop("released")
+    header["capability"] = sorted(live.posterior.capability().items())
+    assert len(header["capability"]) == 2
+    del arrays["posterior.capability"], arrays["posterior.capability_domain"]
+    arrays["classes.weak"], arrays["classes.strong"] = arrays.pop("classes.rates").T
+    state = snapshot.restored(*snapshot.upgraded(header, arrays), table)
     assert (state.timed_out, state.created_at, state.last_commit_at) == (0, None, None)
+    assert (state.released, state.posterior.capability()) == (live.released, live.posterior.capability())
     assert next_selections(state) == next_selections(live)
 
 
@@ -173,7 +178,7 @@ def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_a
     [
         [],
         [{"type": "grown", "tasks": 1}],
-        [runs.created(RunConfig("p"), 1) | {"version": 2}],
+        [runs.created(RunConfig("p"), 1) | {"version": 3}],
         [runs.created(RunConfig("p"), 1), {"type": "divined"}],
     ],
 )

@@ -2,7 +2,10 @@ import asyncio
 
 import pytest
 
-from selector_api.core.config import EasyToHardPolicy, Interpolation, RandomPolicy, RunConfig
+from selector_api.core.config import RunConfig
+from selector_api.core.policies import EasyToHard, Random
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.store.errors import (
     RunConflict,
     TaskNotInSelection,
@@ -14,7 +17,9 @@ from selector_api.store.errors import (
     UnknownTask,
 )
 from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.runs import Bookmark, Reported, Run, Snapshot
+from selector_api.store.log import Bookmark, Reported
+from selector_api.store.runs import Run
+from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,
@@ -50,7 +55,7 @@ async def test_a_run_is_created_once_and_begins_its_log(store: Store, other_stor
     (event,) = await read_events(store)
     assert event["type"] == "created"
     assert event["at"] > 1_700_000_000_000
-    assert (event["seq"], event["version"], event["run"], event["tasks"]) == (1, 1, RUN, 10)
+    assert (event["seq"], event["version"], event["run"], event["tasks"]) == (1, 2, RUN, 10)
     assert RunConfig.from_dict(event["config"]) == CONFIG
     run = await other_store.runs.find(RUN)
     assert (run.config, run.tasks, run.pool) == (CONFIG, 10, POOL)
@@ -69,7 +74,7 @@ async def test_a_creation_whose_reply_was_lost_is_told_as_new(store: Store) -> N
     await make_pool(store)
     pool = await store.pools.register(POOL, RUN)
     for _ in range(2):  # the second call is what the connection sends again
-        status = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool.incarnation, pool.tasks)
+        status, _ = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool.incarnation, pool.tasks)
         assert status == b"created"
     assert await read_types(store) == ["created"]
 
@@ -90,8 +95,8 @@ async def test_a_run_needs_its_pool(store: Store) -> None:
 @pytest.mark.parametrize(
     ("config", "error", "name"),
     [
-        (RunConfig(POOL, implicit=Interpolation("weak", "other")), UnknownReference, "other"),
-        (RunConfig(POOL, policy=RandomPolicy({"default": 0.5, "maths": 0.5})), UnknownDomain, "maths"),
+        (RunConfig(POOL, posterior=Bots(implicit=Interpolation("weak", "other"))), UnknownReference, "other"),
+        (RunConfig(POOL, policy=Random({"default": 0.5, "maths": 0.5})), UnknownDomain, "maths"),
     ],
 )
 async def test_names_that_the_pool_does_not_know_are_refused(
@@ -112,7 +117,7 @@ async def test_tasks_added_while_a_run_is_being_created_join_it(
     await make_pool(store)
     create = store.runs._create
 
-    async def create_late(*args) -> bytes:
+    async def create_late(*args) -> tuple[bytes, bytes]:
         await other_store.pools.add_tasks(POOL, task_rows(5, "new"))
         return await create(*args)
 
@@ -128,7 +133,7 @@ async def test_a_run_is_not_left_behind_when_its_pool_is_deleted_while_it_is_cre
     await make_pool(store)
     create = store.runs._create
 
-    async def create_late(*args) -> bytes:
+    async def create_late(*args) -> tuple[bytes, bytes]:
         await other_store.pools.delete(POOL)
         if made_anew:
             await other_store.pools.create(POOL)
@@ -148,16 +153,16 @@ async def test_a_deleted_run_is_gone_and_its_name_free(store: Store) -> None:
     for call in (
         store.runs.find(RUN),
         store.runs.delete(RUN),
-        store.runs.report(RUN, selection.selection, outcomes(selection.tasks)),
-        store.runs.report_unsolicited(RUN, "k", outcomes(["t0"])),
+        store.logs.report(RUN, selection.selection, outcomes(selection.tasks)),
+        store.logs.report_unsolicited(RUN, "k", outcomes(["t0"])),
         select(store, key="k"),
     ):
         with pytest.raises(UnknownRun):
             await call
-    assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHardPolicy()))
+    assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHard()))
     assert (await select(store, key="k")).selection != selection.selection
     with pytest.raises(UnknownSelection):
-        await store.runs.report(RUN, selection.selection, outcomes(selection.tasks))
+        await store.logs.report(RUN, selection.selection, outcomes(selection.tasks))
 
 
 async def test_deleting_a_run_does_not_strike_out_one_that_is_made_at_the_same_time(
@@ -303,7 +308,7 @@ async def test_an_unknown_selection_is_refused(store: Store, selection: str) -> 
     await make_run(store)
     await select(store)
     with pytest.raises(UnknownSelection):
-        await store.runs.report(RUN, selection, outcomes(["t0"]))
+        await store.logs.report(RUN, selection, outcomes(["t0"]))
 
 
 async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
@@ -321,7 +326,7 @@ async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
 
 
 async def test_a_batch_of_many_thousands_is_reported_at_once(store: Store) -> None:
-    await make_run(store, tasks=20_000, policy=RandomPolicy())
+    await make_run(store, tasks=20_000, policy=Random())
     selection = await select(store, 20_000)
     assert await report(store, selection, selection.tasks) == Reported(20_000, 0, 0, True, 1)
 
@@ -402,13 +407,13 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
 ) -> None:
     await make_run(store)
     sent = outcomes(["t3", "t1", "t3"])
-    first = await store.runs.report_unsolicited(RUN, 'eval "1"', sent)
+    first = await store.logs.report_unsolicited(RUN, 'eval "1"', sent)
     assert first == Reported(accepted=2, duplicates=1, remaining=0, committed=True, step=1)
-    again = await other_store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
     assert again == Reported(accepted=0, duplicates=1, remaining=0, committed=True, step=1)
-    more = await store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
+    more = await store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
     assert more == Reported(accepted=1, duplicates=1, remaining=0, committed=True, step=2)
-    assert (await store.runs.report_unsolicited(RUN, "eval 2", sent)).step == 3
+    assert (await store.logs.report_unsolicited(RUN, "eval 2", sent)).step == 3
     event = (await read_events(store))[1]
     assert (event["selection"], event["key"], event["reason"]) == (None, 'eval "1"', "unsolicited")
     assert [outcome["task"] for outcome in event["outcomes"]] == ["t3", "t1"]
@@ -417,13 +422,13 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
 async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> None:
     await make_run(store)
     await select(store, key="k")
-    assert (await store.runs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
+    assert (await store.logs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
 
 
 async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Store) -> None:
     await make_run(store)
     with pytest.raises(UnknownTask) as caught:
-        await store.runs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
+        await store.logs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
     assert caught.value.task == "stranger"
     assert await read_types(store) == ["created"]
 
@@ -435,7 +440,7 @@ async def places_in_log(store: Store, run: Run, events: int) -> list[Bookmark]:
     """The places behind the first events of the run's log, of which selections make as many as asked for."""
     for _ in range(events - 1):
         await select(store, 1)
-    stretch = await store.runs.read_log(run, Bookmark(0))
+    stretch = await store.logs.read(run, Bookmark(0))
     assert stretch is not None
     places = [Bookmark(0)]
     for event in stretch.events:
@@ -448,16 +453,16 @@ async def test_the_newest_snapshot_is_kept(store: Store) -> None:
     run = await store.runs.find(RUN)
     places = await places_in_log(store, run, 7)
     for seq, data in ((5, b"five"), (3, b"three"), (5, b"other five"), (7, b"seven"), (6, b"six")):
-        await store.runs.save_snapshot(run, places[seq], data)
-    assert await store.runs.snapshot(RUN) == Snapshot(run.incarnation, places[7], b"seven")
+        await store.snapshots.save(run, places[seq], data)
+    assert await store.snapshots.newest(RUN) == Snapshot(run.incarnation, places[7], b"seven")
 
 
 async def test_a_snapshot_of_a_log_that_went_on_differently_is_not_kept(store: Store) -> None:
     await make_run(store, tasks=30)
     run = await store.runs.find(RUN)
     places = await places_in_log(store, run, 3)
-    await store.runs.save_snapshot(run, Bookmark(3, places[2].digest), b"of another log")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, Bookmark(3, places[2].digest), b"of another log")
+    assert await store.snapshots.newest(RUN) is None
 
 
 async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
@@ -465,8 +470,8 @@ async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
     run = await store.runs.find(RUN)
     place = (await places_in_log(store, run, 1))[1]
     await store.runs.delete(RUN)
-    await store.runs.save_snapshot(run, place, b"one")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, place, b"one")
+    assert await store.snapshots.newest(RUN) is None
     await store.runs.create(RUN, RunConfig(POOL))
-    await store.runs.save_snapshot(run, place, b"one")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, place, b"one")
+    assert await store.snapshots.newest(RUN) is None

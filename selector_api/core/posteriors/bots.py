@@ -12,15 +12,20 @@ residual that only decays, so a commit costs O(batch + classes), whatever the po
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
-from scipy import special
+from annotated_types import Ge, Le
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
-from selector_api.core.config import BotsPosterior
 from selector_api.core.doubledouble import DoubleDouble
+from selector_api.core.fields import ByType, Share, schema
+from selector_api.core.posteriors.beta import BetaMarginals
+from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.tasks import TaskTable
 
 _NEGLIGIBLE = 1e-12
 """A residual below this share of its background has no effect that one could see."""
@@ -28,62 +33,68 @@ _COMPACT_EVERY = 64
 """Commits between two removals of negligible residuals. By the step's number, so that every replay agrees."""
 
 
+PseudoCount = Annotated[float, Ge(1e-6), Le(1e9)]
+"""Bounded away from 0: a smaller one can vanish in arithmetic, and a Beta posterior has no pseudo-count of 0."""
+
+
 @dataclass(frozen=True)
-class BetaMarginals:
-    """Beta distributions, one a row."""
+class Bots(PosteriorKind):
+    """A discounted Beta posterior of every task's success probability."""
 
-    alpha: FloatArray
-    beta: FloatArray
+    __pydantic_config__ = schema(
+        type="bots",
+        prior=[1.0, 1.0],
+        forgetting=0.1,
+        implicit_weight=0.1,
+        rollouts=16,
+        implicit={"type": "interpolation", "weak": "qwen-7b", "strong": "qwen-30b"},
+    )
 
-    def __len__(self) -> int:
-        return len(self.alpha)
+    prior: tuple[PseudoCount, PseudoCount] = (1.0, 1.0)
+    """Pseudo-counts (α0, β0)"""
+    forgetting: Share = 0.1
+    """λ: share that returns to the prior at every commit"""
+    implicit_weight: Share = 0.1
+    """ρ: weight of the implicit evidence"""
+    rollouts: Annotated[int, Ge(1), Le(1_000_000)] = 16
+    """m: pseudo-rollouts that the implicit evidence stands for"""
+    implicit: Annotated[Interpolation | NoImplicit, ByType()] = field(default_factory=NoImplicit)
+    """Evidence of tasks that were not selected"""
+    type: Literal["bots"] = "bots"
 
-    def mean(self) -> FloatArray:
-        """α / (α + β)."""
-        return self.alpha / (self.alpha + self.beta)
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The weak and the strong reference that the implicit evidence stands between, if there is any."""
+        implicit = self.implicit
+        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()
 
-    def sd(self) -> FloatArray:
-        """Square root of αβ / ((α+β)² (α+β+1))."""
-        total = self.alpha + self.beta
-        return np.sqrt(self.alpha * self.beta / (total + 1.0)) / total
+    def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
+        """See `PosteriorKind.rates`. Here a task that lacks one of the two has neither.
 
-    def draw(self, rng: np.random.Generator) -> FloatArray:
-        """One draw from every row."""
-        return rng.beta(self.alpha, self.beta)
+        Without both it gets no implicit evidence, as a task without any: so the two are of one class. Draws hang on
+        the classes, so replays need this to stay as it is.
+        """
+        rates = super().rates(table, tasks)
+        return np.where(np.isnan(rates).any(axis=1, keepdims=True), np.nan, rates)
 
-    def cdf(self, x: FloatArray | float) -> FloatArray:
-        """Regularised incomplete beta function at x."""
-        return special.betainc(self.alpha, self.beta, x)
+    def initial(self) -> BotsPosterior:
+        """The posterior of no tasks yet."""
+        return BotsPosterior(self)
 
-    def ppf(self, q: FloatArray) -> FloatArray:
-        """Inverse of the regularised incomplete beta function."""
-        return special.betaincinv(self.alpha, self.beta, q)
-
-    def pdf(self, x: FloatArray | float) -> FloatArray:
-        """Density at x: infinite at 0 where α < 1, at 1 where β < 1."""
-        log_density = (
-            special.xlogy(self.alpha - 1.0, x)
-            + special.xlog1py(self.beta - 1.0, -np.asarray(x))
-            - special.betaln(self.alpha, self.beta)
-        )
-        return np.exp(log_density)
-
-    def take(self, rows: IntArray) -> BetaMarginals:
-        """The distributions of these rows."""
-        return BetaMarginals(self.alpha[rows], self.beta[rows])
-
-    def parameters(self) -> dict[str, FloatArray]:
-        """α and β."""
-        return {"alpha": self.alpha, "beta": self.beta}
+    def restored(self, classes: Classes, arrays: Mapping[str, np.ndarray]) -> BotsPosterior:
+        """The posterior whose `to_arrays` gave `arrays`, bit for bit."""
+        return BotsPosterior.restored(self, classes, arrays)
 
 
-class BetaPosterior:
+class BotsPosterior:
     """The Beta posteriors of all tasks of a run (see the module's docstring)."""
 
-    def __init__(self, config: BotsPosterior) -> None:
+    def __init__(self, config: Bots) -> None:
         self._config = config
         self._step = 0
-        self._classes = Classes.of(None)
+        self._classes = Classes.of(len(config.references))
+        # What implicit evidence follows from, None without.
+        self._capability = Capability(config.implicit) if isinstance(config.implicit, Interpolation) else None
         self._alpha = _numbers(0)
         self._beta = _numbers(0)
         # Residuals: row r belongs to task _task[r], was written at step _written[r] and has decayed since.
@@ -97,9 +108,7 @@ class BetaPosterior:
         self._decay = DoubleDouble.of(np.ones(1))  # (1−λ)^0, (1−λ)^1, … as far as needed
 
     @classmethod
-    def restored(
-        cls, config: BotsPosterior, classes: Classes, arrays: Mapping[str, np.ndarray]
-    ) -> BetaPosterior:
+    def restored(cls, config: Bots, classes: Classes, arrays: Mapping[str, np.ndarray]) -> BotsPosterior:
         """The posterior that `to_arrays` was called on, bit for bit."""
         posterior = cls(config)
         posterior.grow(classes)
@@ -113,17 +122,22 @@ class BetaPosterior:
         posterior._beta_residual = DoubleDouble(arrays["beta_residual_hi"], arrays["beta_residual_lo"])
         posterior._rows = len(posterior._task)
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
+        if posterior._capability is not None:
+            posterior._capability.restore(arrays["capability_domain"], arrays["capability"])
         return posterior
 
-    def copy(self) -> BetaPosterior:
+    def copy(self) -> BotsPosterior:
         """A copy that later commits leave as it is."""
-        return BetaPosterior.restored(self._config, self._classes, self.to_arrays())
+        return BotsPosterior.restored(self._config, self._classes, self.to_arrays())
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
         rows = slice(self._rows)
+        capability = sorted(self.capability().items())
         return {
             "step": np.array(self._step),
+            "capability_domain": np.array([domain for domain, _ in capability], np.int64),
+            "capability": np.array([value for _, value in capability], np.float64),
             "alpha_hi": self._alpha.hi,
             "alpha_lo": self._alpha.lo,
             "beta_hi": self._beta.hi,
@@ -171,15 +185,10 @@ class BetaPosterior:
         self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
         self._classes = classes
 
-    def commit(
-        self, tasks: IntArray, successes: FloatArray, trials: FloatArray, predicted: FloatArray
-    ) -> None:
-        """One update of all tasks; see `Posterior.commit`."""
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """One update of all tasks; see `Posterior.observe`."""
         config = self._config
-        weight = config.implicit_weight * config.rollouts
-        known = ~np.isnan(predicted)
-        alpha_implicit = np.where(known, weight * predicted, 0.0)
-        beta_implicit = np.where(known, weight * (1.0 - predicted), 0.0)
+        alpha_implicit, beta_implicit = self._implicit_evidence(tasks, successes / trials)
 
         self._step += 1
         rows = self._rows_for(tasks)
@@ -198,6 +207,28 @@ class BetaPosterior:
         self._beta = self._moved(self._beta, prior_beta, beta_implicit)
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
+
+    def capability(self) -> Mapping[int, float]:
+        """μ by domain code, as far as it is known."""
+        return {} if self._capability is None else self._capability.by_domain
+
+    def metrics(self) -> tuple[Gauge, ...]:
+        """Nothing beside the capability."""
+        return ()
+
+    def _implicit_evidence(self, tasks: IntArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(E, F) of each class after a commit with pass rates [batch] of `tasks` [batch]."""
+        if self._capability is None:
+            nothing = np.zeros(len(self._classes))
+            return nothing, nothing
+        self._capability.observe(self._classes, tasks, rates)
+        predicted = self._capability.predict(self._classes)
+        weight = self._config.implicit_weight * self._config.rollouts
+        known = ~np.isnan(predicted)
+        return (
+            np.where(known, weight * predicted, 0.0),
+            np.where(known, weight * (1.0 - predicted), 0.0),
+        )
 
     def _moved(self, background: DoubleDouble, prior: float, implicit: FloatArray) -> DoubleDouble:
         gained = DoubleDouble.of(np.asarray(self._config.forgetting * prior)).plus(DoubleDouble.of(implicit))
