@@ -45,10 +45,11 @@ class Source:
         self.used: set[str] = set()
         self.tree = ast.parse(self.text)
         self.definitions = {name: node for node in self.tree.body for name in _names_defined(node)}
-        self.imports = {
-            alias.asname or alias.name: node
-            for node in self.tree.body
-            if isinstance(node, ast.Import | ast.ImportFrom)
+        self.imports = {alias.asname or alias.name for node in self._imported() for alias in node.names}
+        self.of_service = {
+            alias.asname or alias.name: (str(node.module), alias.name)
+            for node in self._imported()
+            if isinstance(node, ast.ImportFrom) and _is_of_service(node.module)
             for alias in node.names
         }
 
@@ -65,9 +66,7 @@ class Source:
         return "\n".join([HEADER.format(self.path.as_posix()), *self._imports(), *pieces])
 
     def _imports(self) -> Iterator[str]:
-        for node in self.tree.body:
-            if not isinstance(node, ast.Import | ast.ImportFrom):
-                continue
+        for node in self._imported():
             node.names = [
                 alias
                 for alias in node.names
@@ -77,6 +76,9 @@ class Source:
                 node.module = contract_module(str(node.module))
             if node.names:
                 yield ast.unparse(node)
+
+    def _imported(self) -> list[ast.Import | ast.ImportFrom]:
+        return [node for node in self.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
 
     def _source(self, node: ast.stmt) -> str:
         """The text of a definition; of a dataclass without its behaviour."""
@@ -95,16 +97,17 @@ def sources() -> dict[str, Source]:
         source = found.setdefault(module, Source(module))
         if name in source.taken:
             continue
+        if name not in source.definitions:
+            raise LookupError(f"{module} does not define {name!r}: import it from where it is defined")
         node = source.definitions[name]
         source.taken.update(_names_defined(node))
         for used in _names_used(node):
-            imported = source.imports.get(used)
             if used in source.definitions:
                 wanted.append((module, used))
-            elif imported is not None:
+            elif used in source.imports:
                 source.used.add(used)
-                if isinstance(imported, ast.ImportFrom) and _is_of_service(imported.module):
-                    wanted.append((str(imported.module), used))
+            if used in source.of_service:
+                wanted.append(source.of_service[used])
     return found
 
 
