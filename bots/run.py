@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, checked_name, service
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, checked_name, connected
 from services.command_line.failures import Failure
 
 app = typer.Typer(help="Runs: training runs over a pool.", no_args_is_help=True)
@@ -93,7 +93,7 @@ def create(
         body = _body(config)
     elif pool is None:
         raise typer.BadParameter("name the pool to draw from", param_hint="--pool")
-    with service(url, token) as client:
+    with connected(url, token) as client:
         try:
             status = client.create_run(run, **body)
         except ValueError as error:
@@ -113,7 +113,7 @@ def show(run: RunName, url: Url = DEFAULT_URL, token: Token = None) -> None:
 
     from bots.run_view import config_view, status_view
 
-    with service(url, token) as client:
+    with connected(url, token) as client:
         status = client.run_status(run)
     console = Console()
     console.print(config_view(status))
@@ -138,7 +138,7 @@ def watch(
     from bots.run_view import status_view
     from trainer_client import SelectorUnavailable
 
-    with service(url, token, max_retries=0) as client:
+    with connected(url, token, max_retries=0) as client:
         status = client.run_status(run)
         with Live(status_view(status), auto_refresh=False) as live:
             try:

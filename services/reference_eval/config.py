@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from services.command_line.configuration import Section
 from services.rewards import Reward
-from services.task_files.task_rows import TaskSource
+from services.task_files.tasks import TaskSource
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from services.command_line.configuration import Section
 from services.rewards import Reward
-from services.task_files.task_rows import TaskSource
+from services.task_files.tasks import TaskSource
 
 
 class Lora(Section):

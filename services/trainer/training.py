@@ -16,9 +16,9 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback
 
 from services.command_line.configuration import load, load_mapping, save_mapping
 from services.command_line.failures import MISTAKE, Failure
-from services.models.prompts import load_tokenizer, tokens
+from services.models.tokenizer import load_tokenizer, tokens
 from services.rewards import Scorer, make_scorer
-from services.task_files.task_rows import TaskRow, read_tasks
+from services.task_files.tasks import TaskRow, read_tasks
 from services.trainer.checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
 from services.trainer.config import Lora, TrainerConfig
 from services.trainer.filtering import FilteringTrainer

@@ -13,7 +13,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from selector_api.web.schemas.runs import RunRequest
 from services.command_line.configuration import checked, load, load_mapping, merge
-from services.models.prompts import load_tokenizer
+from services.models.tokenizer import load_tokenizer
 from services.task_files.guru import join_files
 from services.trainer.config import TrainerConfig, VllmColocate
 from services.trainer.selector import make_client

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from services.command_line.configuration import Section
 from services.command_line.failures import Failure
-from services.task_files.row_files import Row, open_rows
-from services.task_files.task_files import TaskColumns, TaskFile
+from services.task_files.pool_tasks import TaskColumns, TaskFile
+from services.task_files.rows import Row, open_rows
 
 SHOWN_CHARACTERS = 80
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from services.command_line.failures import Failure
-from services.task_files.row_files import Row, open_rows
+from services.task_files.rows import Row, open_rows
 from trainer_client import Task
 
 SHOWN_CHARACTERS = 80
