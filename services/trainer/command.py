@@ -1,5 +1,7 @@
 """The command that trains: `bots train`, or `python -m services.trainer`."""
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -27,5 +29,20 @@ def train(
         bots train training.yaml
     """
     with needing_extra("trainer"):
-        from services.trainer.training import make_run_from_file, train_from_file
-    (make_run_from_file if make_run else train_from_file)(config)
+        from services.command_line.configuration import load
+        from services.trainer.config import TrainerConfig
+    asked = load(config, TrainerConfig)
+    with needing_extra("trainer"):
+        from services.trainer import training  # takes seconds, so a mistake is said before
+    _say_what_matters()
+    if make_run:
+        training.make_pool_and_run(asked)
+    else:
+        training.train(asked)
+
+
+def _say_what_matters() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # TRL and transformers 5 still use between themselves the name that transformers deprecates.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
