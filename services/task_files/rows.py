@@ -50,17 +50,17 @@ def open_rows(path: Path, columns: Sequence[str]) -> Rows:
 
 
 class ParquetRows:
-    """The rows of a Parquet file; only the asked columns are read, so others may be of any type."""
+    """The rows of a Parquet file; only the asked columns are read, so others may be of any type. None: all."""
 
-    def __init__(self, path: Path, columns: Sequence[str]):
+    def __init__(self, path: Path, columns: Sequence[str] | None = None):
         self.path = path
-        self.columns = columns
         with _parquet(path) as file:
             self.total = file.metadata.num_rows
             leaves = [file.schema.column(i).path.split(".") for i in range(len(file.schema))]
             top = file.schema_arrow.names
+        self.columns = top if columns is None else columns
         known = {".".join(leaf[:depth]) for leaf in leaves for depth in range(1, len(leaf) + 1)}
-        for column in columns:
+        for column in self.columns:
             if column not in known:
                 raise no_column(path, column, top)
 

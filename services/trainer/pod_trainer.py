@@ -37,11 +37,11 @@ class PodTrainer(SelectedGRPOTrainer):
         self.rewards_sum = 0.0
         self.add_callback(StepRecorder(self))
 
-    def _select(self, batch_size: int) -> tuple[Selection | None, list[str]]:
+    def _select(self, batch_size: int) -> Selection:
         start = time.perf_counter()
-        answer = super()._select(batch_size)
+        selection = super()._select(batch_size)
         self.selector_seconds += time.perf_counter() - start
-        return answer
+        return selection
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         start = time.perf_counter()

@@ -7,7 +7,7 @@ import pytest
 
 from bots import run as run_commands
 from tests.bots.conftest import Bots, client_of, commit
-from trainer_client import FakeSelector, SelectorClient
+from trainer_client import FakeSelector, SelectorClient, Task
 
 
 def rows(table: str) -> dict[str, list[str]]:
@@ -75,6 +75,8 @@ class TestCreate:
         assert body(fake) == {"pool": "p", "policy": {"type": "thompson", "target": 0.0}}
 
     def test_a_config_file_is_the_body(self, bots: Bots, fake: FakeSelector, tmp_path: Path):
+        with client_of(fake) as client:
+            client.add_tasks("p", [Task(id=name, domain=name) for name in "ab"])
         config = {"pool": "p", "seed": 3, "policy": {"type": "random", "domains": {"a": 0.5, "b": 0.5}}}
         (tmp_path / "run.json").write_text(json.dumps(config))
         result = bots("run", "create", "r", "--config", tmp_path / "run.json")
