@@ -1,6 +1,5 @@
 """The commands, put together."""
 
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +40,8 @@ app.add_typer(experiment.app, name="experiment")
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"bots-selector {version('bots-selector')}")
         raise typer.Exit
 

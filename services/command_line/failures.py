@@ -8,6 +8,7 @@ MISTAKE = 2
 """Exit status when the command was called wrongly."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+SHOWN_CHARACTERS = 80
 
 RED, PLAIN = "\033[31m", "\033[0m"
 OURS = {"bots", "selector_api", "services", "trainer_client"}
@@ -19,6 +20,12 @@ class Failure(Exception):
     def __init__(self, message: str, exit_code: int = 1):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its beginning, if it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 @contextmanager
