@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
@@ -9,7 +12,7 @@ from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewTasks", "select"]
+__all__ = ["Choice", "TooFewTasks", "explained", "select"]
 
 
 class TooFewTasks(ValueError):
@@ -65,3 +68,19 @@ def select(state: RunState, batch_size: int) -> Choice:
             if count
         )
     )
+
+
+def explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:
+    """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
+
+    `draw` is None where the policy looks at none. The posterior's own parameters stand by their names.
+    """
+    marginals = state.posterior.of_tasks(choice.tasks)
+    columns = {
+        "task": state.table.ids(choice.tasks),
+        "mean": marginals.mean().tolist(),
+        "sd": marginals.sd().tolist(),
+        "draw": [None if math.isnan(score) else score for score in choice.scores.tolist()],
+        **{name: values.tolist() for name, values in marginals.parameters().items()},
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

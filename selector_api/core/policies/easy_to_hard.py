@@ -10,14 +10,14 @@ import numpy as np
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
+from selector_api.core.policies.policy import PolicyKind
 
 if TYPE_CHECKING:
     from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class EasyToHard(BasePolicy):
+class EasyToHard(PolicyKind):
     """Tasks by the mean pass rate of their references, highest first, over and over."""
 
     __pydantic_config__ = schema(type="easy-to-hard")

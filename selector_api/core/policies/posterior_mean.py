@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from selector_api.core.candidates import Candidates, Choice, uniform_groups
+from selector_api.core.candidates import Candidates, Choice, uniform_strata
 from selector_api.core.fields import schema
 from selector_api.core.policies.exploration import explored
 from selector_api.core.policies.policy import TargetPolicy
@@ -41,7 +41,7 @@ class PosteriorMean(TargetPolicy):
     def _nearest(
         self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator
     ) -> Choice:
-        """By groups: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
+        """By strata: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
         posterior = state.posterior
         means = np.concatenate(
             [
@@ -56,10 +56,10 @@ class PosteriorMean(TargetPolicy):
         (whole,) = np.nonzero(distances < last)
         (partial,) = np.nonzero(distances == last)
         whole = np.repeat(whole, sizes[whole])
-        partial = partial[uniform_groups(sizes[partial], count - len(whole), rng)]
-        groups = np.concatenate([whole, partial])
-        groups = groups[np.lexsort((rng.random(count), distances[groups]))]
-        return Choice(candidates.tasks_of(groups, rng), means[groups])
+        partial = partial[uniform_strata(sizes[partial], count - len(whole), rng)]
+        strata = np.concatenate([whole, partial])
+        strata = strata[np.lexsort((rng.random(count), distances[strata]))]
+        return Choice(candidates.tasks_of(strata, rng), means[strata])
 
     def _softmax(
         self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator

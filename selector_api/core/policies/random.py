@@ -9,14 +9,14 @@ import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
+from selector_api.core.policies.policy import PolicyKind
 
 if TYPE_CHECKING:
     from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class Random(BasePolicy):
+class Random(PolicyKind):
     """Uniformly drawn tasks."""
 
     __pydantic_config__ = schema(type="random", domains={"math": 0.75, "code": 0.25})

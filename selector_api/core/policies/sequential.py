@@ -10,14 +10,14 @@ import numpy as np
 from selector_api.core.arrays import IntArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
+from selector_api.core.policies.policy import PolicyKind
 
 if TYPE_CHECKING:
     from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class Sequential(BasePolicy):
+class Sequential(PolicyKind):
     """Tasks in pool order, over and over."""
 
     __pydantic_config__ = schema(type="sequential")

@@ -9,14 +9,14 @@ import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
+from selector_api.core.policies.policy import PolicyKind
 
 if TYPE_CHECKING:
     from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class Shuffle(BasePolicy):
+class Shuffle(PolicyKind):
     """Epochs: every task once in random order, then again."""
 
     __pydantic_config__ = schema(type="shuffle")

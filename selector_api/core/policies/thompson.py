@@ -61,19 +61,19 @@ class Thompson(TargetPolicy):
             ]
         )
         first_class = len(candidates.individuals)
-        groups = np.concatenate([np.arange(first_class), first_class + one_by_one])
+        strata = np.concatenate([np.arange(first_class), first_class + one_by_one])
 
         distances = np.abs(draws - self.target)
         (near,) = np.nonzero(distances <= _distance_of(distances, count))
-        draws, groups, distances = draws[near], groups[near], distances[near]
+        draws, strata, distances = draws[near], strata[near], distances[near]
         if len(large):
             rows, more = draws_near(classes.take(large), sizes[large], self.target, distances, count, rng)
             draws = np.concatenate([draws, more])
-            groups = np.concatenate([groups, first_class + large[rows]])
+            strata = np.concatenate([strata, first_class + large[rows]])
             distances = np.abs(draws - self.target)
 
         chosen = np.lexsort((rng.random(len(draws)), distances))[:count]  # equal distances in random order
-        return Choice(candidates.tasks_of(groups[chosen], rng), draws[chosen])
+        return Choice(candidates.tasks_of(strata[chosen], rng), draws[chosen])
 
     def _softmax(
         self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator

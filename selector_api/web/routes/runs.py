@@ -16,7 +16,8 @@ from selector_api.core.fields import to_dict
 from selector_api.core.status import RunStatus
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
-from selector_api.store.runs import Bookmark, Run, Stretch
+from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import AppState, RunName, Use
 from selector_api.web.auth import CalledBy
@@ -161,7 +162,7 @@ async def get_events(
 
 async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
     """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await app.runs.read_log(run, after)
+    stretch = await app.logs.read(run, after)
     if stretch is None:
         raise UnknownRun(run.name)
     return stretch
