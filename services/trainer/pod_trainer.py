@@ -50,11 +50,7 @@ class PodTrainer(SelectedGRPOTrainer):
         start = time.perf_counter()
         super()._report(selection, rewards)
         self.selector_seconds += time.perf_counter() - start
-        means = {
-            told.task: told.alpha / (told.alpha + told.beta)
-            for told in selection.explain or []
-            if told.alpha is not None and told.beta is not None
-        }
+        means = {told.task: told.mean for told in selection.explain or []}
         tasks = [
             TaskRecord(task=task, mean=means.get(task), successes=sum(row), trials=len(row))
             for task, row in zip(selection.tasks, rewards, strict=True)
