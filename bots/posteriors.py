@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, service
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, connected
 from services.command_line.failures import MISTAKE, Failure
 
 app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
@@ -34,13 +34,13 @@ def export(
     """
     from bots.posterior_files import WRITERS
     from services.command_line.output import moving, progress_bar, replacing
-    from services.task_files.row_files import ParquetRows
+    from services.task_files.rows import ParquetRows
 
     suffix = file.suffix.lower()
     if suffix != ".parquet" and suffix not in WRITERS:
         suffixes = ", ".join([".parquet", *WRITERS])
         raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}", MISTAKE)
-    with service(url, token) as client, replacing(file) as unfinished:
+    with connected(url, token) as client, replacing(file) as unfinished:
         if suffix == ".parquet":
             client.download_posteriors(unfinished, run)
             table = ParquetRows(unfinished)

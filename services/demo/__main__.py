@@ -19,7 +19,7 @@ from services.demo.model import make_model, make_tokenizer, pass_rates
 from services.demo.report import Records, draw, live_table, result_table
 from services.demo.setting import POLICIES, Setting
 from services.demo.tasks import DemoTask
-from services.processes.selector import running_service
+from services.processes.local_selector import running_service
 from trainer_client import SelectorClient, Task
 
 

@@ -15,7 +15,7 @@ from services.experiment.config import Experiment
 from services.experiment.guards import only_one, stop_requests
 from services.experiment.progress import ArmProgress, Progress
 from services.processes import children
-from services.processes.selector import running_service
+from services.processes.local_selector import running_service
 
 TRAINER = "services.trainer"
 POLL_SECONDS = 0.2

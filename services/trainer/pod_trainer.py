@@ -19,10 +19,13 @@ logger = logging.getLogger("services.trainer")
 
 
 class PodTrainer(SelectedGRPOTrainer):
-    """A `SelectedGRPOTrainer` that writes `records.jsonl`; the arguments beyond its own:
+    """A `SelectedGRPOTrainer` that writes `records.jsonl`.
 
-    scorer        what scores the rollouts; how often it fails is recorded
-    records       where to; None on every process but the main one
+    Args:
+        *args: Of `SelectedGRPOTrainer`.
+        scorer: What scores the rollouts; how often it fails is recorded.
+        records: Where to write; None on every process but the main one.
+        **kwargs: Of `SelectedGRPOTrainer`.
     """
 
     def __init__(self, *args: Any, scorer: Scorer, records: RecordWriter | None, **kwargs: Any):

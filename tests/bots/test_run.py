@@ -60,6 +60,16 @@ class TestCreate:
             "share_leased": True,
         }
 
+    def test_every_option_is_explained_by_the_schema(self, bots: Bots, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("COLUMNS", "240")
+        lines = bots("run", "create", "--help").stdout.splitlines()
+        options = {words[1]: words[3:] for line in lines if (words := line.split())[1:2] and "--" in words[1]}
+        assert all(len(words) > 1 for words in options.values())
+        assert "λ: share that returns to the prior at every commit" in " ".join(options["--forgetting"])
+        assert " ".join(options["--lease-seconds"]).endswith("[default: (3600)] │")
+        policies = ["thompson", "posterior-mean", "random", "sequential", "shuffle", "easy-to-hard"]
+        assert f": {', '.join(policies)} [default: (thompson)]" in " ".join(options["--policy"])
+
     def test_a_member_of_a_kind_names_the_default_kind(self, bots: Bots, fake: FakeSelector):
         bots("run", "create", "r", "--pool", "p", "--target", 0)
         assert body(fake) == {"pool": "p", "policy": {"type": "thompson", "target": 0.0}}

@@ -8,8 +8,8 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from services.command_line.failures import Failure
-from services.task_files.task_files import TaskColumns, TaskFile, content_id
-from services.task_files.task_rows import TaskRow, TaskSource, read_tasks
+from services.task_files.pool_tasks import TaskColumns, TaskFile, content_id
+from services.task_files.tasks import TaskRow, TaskSource, read_tasks
 
 
 def chat(question: str) -> list[dict[str, str]]:

@@ -13,10 +13,8 @@ from pydantic import Field
 
 from services.command_line.configuration import Section
 from services.command_line.failures import Failure
-from services.task_files.row_files import Row, open_rows
-from services.task_files.task_files import TaskColumns, TaskFile
-
-SHOWN_CHARACTERS = 80
+from services.task_files.pool_tasks import TaskColumns, TaskFile
+from services.task_files.rows import Row, open_rows, wrong_value
 
 Prompt = str | list[dict[str, str]]
 """Text, or chat messages with a `role` and a `content` each."""
@@ -136,7 +134,4 @@ def _differ(one: TaskRow, other: TaskRow, field: str) -> bool:
 
 
 def _failure(source: TaskSource, row: Row, column: str, reason: str) -> Failure:
-    shown = repr(row.values[column])
-    if len(shown) > SHOWN_CHARACTERS:
-        shown = f"{shown[:SHOWN_CHARACTERS]}…"
-    return Failure(f"{source.file}, {row.place}, column {column!r}: got {shown}. {reason}")
+    return wrong_value(source.file, row, column, row.values[column], reason)

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from services.command_line.failures import Failure
-from services.task_files.row_files import Row, open_rows
+from services.task_files.rows import Row, open_rows, wrong_value
 from trainer_client import Task
-
-SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,7 @@ class TaskFile:
             raise self._failure(row, named, content, f"It has no JSON form: {error}") from error
 
     def _failure(self, row: Row, column: str, value: Any, reason: str) -> Failure:
-        shown = repr(value)
-        if len(shown) > SHOWN_CHARACTERS:
-            shown = f"{shown[:SHOWN_CHARACTERS]}…"
-        return Failure(f"{self.path}, {row.place}, column {column!r}: got {shown}. {reason}")
+        return wrong_value(self.path, row, column, value, reason)
 
 
 def content_id(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from services.command_line.failures import MISTAKE, Failure
-from services.task_files.task_rows import Prompt
+from services.task_files.tasks import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from services.command_line.failures import Failure
-from services.task_files.task_files import Census, TaskColumns, TaskFile, content_id, count
+from services.task_files.pool_tasks import Census, TaskColumns, TaskFile, content_id, count
 from trainer_client import Task
 
 PROMPT = [{"role": "system", "content": "Reason."}, {"role": "user", "content": "1 + 1?"}]

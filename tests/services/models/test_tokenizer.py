@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.command_line.failures import Failure
-from services.models.prompts import load_tokenizer, tokens
+from services.models.tokenizer import load_tokenizer, tokens
 from tests.services.tiny import LETTERS, save_tiny_model
 
 TEMPLATE = (

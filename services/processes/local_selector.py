@@ -1,4 +1,4 @@
-"""The selector as a child process: `bots serve` on a free port, with the embedded Valkey."""
+"""A selector on this machine, as a child process: `bots serve` on a free port, with the embedded Valkey."""
 
 import os
 import socket
@@ -30,7 +30,8 @@ def running_service(data_dir: Path, inherited: Sequence[int] = ()) -> Iterator[s
     url = f"http://127.0.0.1:{port}"
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"
-    command = [sys.executable, "-m", "bots", "serve"]
+    # -P: a folder of the user's own named `bots` or `services` is not taken for ours.
+    command = [sys.executable, "-P", "-m", "bots", "serve"]
     command += ["--port", str(port), "--data-dir", str(data_dir)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SELECTOR_")}
     with log.open("wb") as output:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, Failure, shown
 
 BATCH_ROWS = 1024
 BUFFER_BYTES = 2**20
@@ -132,6 +132,11 @@ class JsonRows:
 def no_column(path: Path, column: str, columns: Sequence[str]) -> Failure:
     """The failure that a file has no such column."""
     return Failure(f"{path}: no column {column!r}; it has {', '.join(columns)}")
+
+
+def wrong_value(path: Path, row: Row, column: str, value: Any, reason: str) -> Failure:
+    """The failure that a row has this value in a column."""
+    return Failure(f"{path}, {row.place}, column {column!r}: got {shown(value)}. {reason}")
 
 
 def find(record: Mapping[str, Any], column: str) -> tuple[bool, Any]:
