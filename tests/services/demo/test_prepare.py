@@ -11,7 +11,7 @@ from services.demo.model import make_tokenizer
 from services.demo.prepare import prepare
 from services.demo.setting import Setting
 from services.demo.tasks import answer_of, draw_tasks, reward
-from services.experiment.arms import load_experiment
+from services.experiment.trainings import load_experiment
 
 DEMO = Path(__file__).parents[3] / "services" / "demo"
 TINY = Setting(
@@ -70,10 +70,10 @@ def test_the_reward_is_that_of_the_task():
 
 
 def test_the_experiment_has_the_demos_setting():
-    experiment, arms = load_experiment(DEMO / "experiment.yaml")
+    experiment, trainings = load_experiment(DEMO / "experiment.yaml")
     assert len(experiment.policies) == 5
     assert len(experiment.seeds) == 6
-    config, setting = arms[0].config, Setting()
+    config, setting = trainings[0].config, Setting()
     assert config["training"]["steps"] == setting.steps
     assert config["training"]["prompts"] == setting.prompts
     assert config["training"]["rollouts"] == setting.rollouts
