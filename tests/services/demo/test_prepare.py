@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 from pyarrow.parquet import read_table
+from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.command_line.failures import Failure
 from services.demo.model import make_tokenizer
-from services.demo.prepare import prepare
-from services.demo.setting import Setting
+from services.demo.prepare import ANSWER_TOKENS, FOLDER, Setting, prepare
 from services.demo.tasks import answer_of, draw_tasks, reward
 from services.experiment.trainings import load_experiment
 
@@ -29,7 +29,7 @@ TINY = Setting(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "materials"
-    prepare(folder, TINY)
+    prepare(folder, TINY, Console(quiet=True))
     return folder
 
 
@@ -60,7 +60,7 @@ def test_the_models_load_with_their_tokenizer(folder: Path):
 
 def test_what_is_there_is_not_overwritten(folder: Path):
     with pytest.raises(Failure, match="is there already"):
-        prepare(folder, TINY)
+        prepare(folder, TINY, Console(quiet=True))
 
 
 def test_the_reward_is_that_of_the_task():
@@ -69,18 +69,29 @@ def test_the_reward_is_that_of_the_task():
         assert reward(task.target + " 7", answer_of(task)) == 0.0
 
 
-def test_the_experiment_has_the_demos_setting():
+def test_the_experiment_begins_with_what_the_demo_trains():
+    demo, trained = load_experiment(DEMO / "demo.yaml")
     experiment, trainings = load_experiment(DEMO / "experiment.yaml")
-    assert len(experiment.policies) == 5
-    assert len(experiment.seeds) == 6
-    config, setting = trainings[0].config, Setting()
-    assert config["training"]["steps"] == setting.steps
-    assert config["training"]["prompts"] == setting.prompts
-    assert config["training"]["rollouts"] == setting.rollouts
-    assert config["training"]["learning_rate"] == setting.learning_rate
-    assert config["evaluation"]["every"] == setting.evaluate_every
-    assert config["evaluation"]["samples"] == setting.evaluation_samples
-    create = config["selector"]["create"]
-    assert {"seed": config["seed"], "posterior": create["posterior"], "implicit": create["implicit"]} == (
-        setting.run_config()
-    )
+    assert (len(demo.policies), len(demo.seeds)) == (2, 1)
+    assert (len(experiment.policies), len(experiment.seeds)) == (5, 6)
+    assert trainings[: len(trained)] == trained
+
+
+def test_the_demo_trains_on_what_prepare_makes():
+    _, [training, _] = load_experiment(DEMO / "demo.yaml")
+    assert training.config["model"]["path"] == str(FOLDER / "start")
+    assert training.config["tasks"]["file"] == str(FOLDER / "pool.parquet")
+    assert training.config["evaluation"]["tasks"]["file"] == str(FOLDER / "held-out.jsonl")
+    assert training.config["rollouts"]["max_tokens"] == ANSWER_TOKENS
+    # One update counts as many rollouts as a step has.
+    create = training.config["selector"]["create"]
+    assert create["posterior"]["rollouts"] == training.config["training"]["rollouts"]
+
+
+def test_the_baseline_differs_from_bots_in_its_policy_alone():
+    _, [bots, random] = load_experiment(DEMO / "demo.yaml")
+    own, other = bots.config["selector"]["create"], random.config["selector"]["create"]
+    assert (own["policy"]["type"], other["policy"]["type"]) == ("thompson", "random")
+    assert {**own, "policy": None} == {**other, "policy": None}
+    apart = {"selector": None, "output": None}
+    assert {**bots.config, **apart} == {**random.config, **apart}
