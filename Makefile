@@ -62,7 +62,7 @@ experiment: demo-output/materials/pool.parquet  ## BOTS and four other policies 
 	$(BIN)/bots experiment run services/demo/experiment.yaml
 	$(BIN)/bots experiment report services/demo/experiment.yaml --output docs/results/demo
 
-demo-output/materials/pool.parquet: | .venv/.server .venv/.trainer
+demo-output/materials/pool.parquet: | .venv/.trainer .venv/.server
 	$(BIN)/python -m services.demo.prepare
 
 clean:  ## remove the virtual environment and what the demo wrote

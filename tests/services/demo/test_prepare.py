@@ -9,58 +9,42 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.command_line.failures import Failure
 from services.demo.model import make_tokenizer
-from services.demo.prepare import ANSWER_TOKENS, FOLDER, Setting, prepare
+from services.demo.prepare import ANSWER_TOKENS, FOLDER, prepare
 from services.demo.tasks import answer_of, draw_tasks, reward
 from services.experiment.trainings import load_experiment
+from tests.services.demo.conftest import TINY
 
 DEMO = Path(__file__).parents[3] / "services" / "demo"
-TINY = Setting(
-    pool_size=2,
-    held_out_size=1,
-    validation_size=2,
-    example_size=20,
-    weak_accuracy=-3,
-    start_accuracy=-2,
-    strong_accuracy=-1,
-    reference_samples=2,
-)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "materials"
-    prepare(folder, TINY, Console(quiet=True))
-    return folder
-
-
-def test_the_pool_has_its_references_measured(folder: Path):
-    rows = read_table(folder / "pool.parquet").to_pylist()
+def test_the_pool_has_its_references_measured(materials: Path):
+    rows = read_table(materials / "pool.parquet").to_pylist()
     assert {row["domain"] for row in rows} == {"words", "numbers"}
     for row in rows:
         assert {row["weak_pass_rate"], row["strong_pass_rate"]} <= {0.0, 0.5, 1.0}
         assert reward("", row["answer"]) == 0.0
 
 
-def test_held_out_tasks_are_others(folder: Path):
-    pool = {row["id"] for row in read_table(folder / "pool.parquet").to_pylist()}
-    held_out = {json.loads(line)["id"] for line in (folder / "held-out.jsonl").read_text().splitlines()}
+def test_held_out_tasks_are_others(materials: Path):
+    pool = {row["id"] for row in read_table(materials / "pool.parquet").to_pylist()}
+    held_out = {json.loads(line)["id"] for line in (materials / "held-out.jsonl").read_text().splitlines()}
     assert held_out
     assert not held_out & pool
 
 
-def test_the_models_load_with_their_tokenizer(folder: Path):
+def test_the_models_load_with_their_tokenizer(materials: Path):
     prompt = draw_tasks(1, 0)[0].prompt
     for name in ("weak", "start", "strong"):
-        tokenizer = AutoTokenizer.from_pretrained(folder / name)
+        tokenizer = AutoTokenizer.from_pretrained(materials / name)
         assert tokenizer(prompt)["input_ids"] == make_tokenizer()(prompt)["input_ids"]
-        model = AutoModelForCausalLM.from_pretrained(folder / name)
+        model = AutoModelForCausalLM.from_pretrained(materials / name)
         assert model.num_parameters() == 91_008
         assert torch.isfinite(model(**tokenizer(prompt, return_tensors="pt")).logits).all()
 
 
-def test_what_is_there_is_not_overwritten(folder: Path):
+def test_what_is_there_is_not_overwritten(materials: Path):
     with pytest.raises(Failure, match="is there already"):
-        prepare(folder, TINY, Console(quiet=True))
+        prepare(materials, TINY, Console(quiet=True))
 
 
 def test_the_reward_is_that_of_the_task():
