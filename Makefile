@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # pip shows bars while it downloads, on a terminal; while it unpacks, and in a log, it is silent for minutes.
-GROWING := @while sleep 4; do du -sh .venv; done & trap "kill $$!" EXIT;
+GROWING := @while sleep 3; do du -sh .venv; done & trap "kill $$!" EXIT;
 PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1

@@ -21,7 +21,7 @@ def result_table(policies: Mapping[str, Seeds], baseline: str) -> Table:
     numbers = sorted({seed for seeds in policies.values() for seed in seeds})
     table = Table(
         title=f"Result: {len(numbers)} seed{'s' if len(numbers) > 1 else ''} ({', '.join(map(str, numbers))})",
-        caption=f"goal: {baseline}'s final held-out accuracy, at the first evaluation that has it",
+        caption=f"goal: {baseline}'s final held-out accuracy",
     )
     shown = _shown_steps(policies)
     table.add_column("policy")
