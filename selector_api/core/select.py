@@ -48,7 +48,7 @@ def select(state: RunState, batch_size: int) -> Choice:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
             raise TooFewTasks(len(candidates))
-        return policy.choose(state, candidates, batch_size, rng)
+        return policy.choose(candidates, batch_size, rng)
 
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
@@ -63,7 +63,7 @@ def select(state: RunState, batch_size: int) -> Choice:
         raise TooFewTasks(largest_batch(share, drawn, available, batch_size - 1))
     return Choice.joined(
         *(
-            policy.choose(state, part, count, rng)
+            policy.choose(part, count, rng)
             for part, count in zip(parts, counts.tolist(), strict=True)
             if count
         )

@@ -151,16 +151,11 @@ class LiveRun:
                 run, state = self._current
                 with timed("draw"):
                     drawn = await self._beside(_draw, state, batch_size, explain)
-                selection = f"s{state.selections + 1}-{run.incarnation[:8]}"
-                fields = {
-                    "number": state.selections + 1,
-                    "key": key,
-                    "step": state.step,
-                    "batch_size": batch_size,
-                    **drawn,
-                }
+                selection = f"s{drawn['number']}-{run.incarnation[:8]}"
                 drawn_from = Drawn(self._place, state.selections, state.size)
-                appended = await self._logs.append_selection(run, drawn_from, field, selection, fields)
+                appended = await self._logs.append_selection(
+                    run, drawn_from, field, selection, {"key": key, **drawn}
+                )
                 if appended is not None:
                     if appended.seq is None:
                         return _replayed(appended.event, batch_size, explain)
@@ -286,8 +281,13 @@ def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTab
 def _draw(state: RunState, batch_size: int, explain: bool) -> dict[str, Any]:
     """What a `selected` event tells of the batch that is drawn next."""
     choice = select(state, batch_size)
-    batch: dict[str, Any] = {"tasks": state.table.ids(choice.tasks)}
-    return batch | {"explain": explained(state, choice)} if explain else batch
+    return {
+        "number": state.selections + 1,
+        "step": state.step,
+        "batch_size": batch_size,
+        "tasks": state.table.ids(choice.tasks),
+        **({"explain": explained(state, choice)} if explain else {}),
+    }
 
 
 def _replayed(line: bytes, batch_size: int, explain: bool) -> Selected:
