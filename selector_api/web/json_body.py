@@ -72,7 +72,7 @@ class StrictJsonRoute(APIRoute):
                 body = await self.body()
                 if len(body) <= SMALL_BODY_BYTES:
                     return read_json(body)
-                limiter = self.app.state.state.body_limiter
+                limiter = self.app.state.app.body_limiter
                 return await anyio.to_thread.run_sync(read_and_validate, body, limiter=limiter)
 
         async def strict(request: Request) -> Any:

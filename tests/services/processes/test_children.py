@@ -9,7 +9,7 @@ import pytest
 
 from services.processes import children
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="needs pidfd, or the end of a child with its parent"
 )
@@ -53,7 +53,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path):
     os.mkfifo(fifo)
     command = ["sh", "-c", f"echo $$ > {fifo}; exec sleep 600"]
     code = (
-        "import signal, subprocess; from services import processes\n"
+        "import signal, subprocess; from services.processes import children\n"
         f"children.start({command!r}, subprocess.DEVNULL); signal.pause()"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)

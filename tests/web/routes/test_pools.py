@@ -93,7 +93,7 @@ async def test_bodies_are_read_one_at_a_time_while_probes_pass(monkeypatch: pyte
     store.tokens.any = AsyncMock(return_value=False)
     store.pools.add_tasks = AsyncMock(return_value=Added(1, 0, 1))
     app = create_app(Settings(), store, Drain())
-    limiter: anyio.CapacityLimiter = app.state.state.import_limiter
+    limiter: anyio.CapacityLimiter = app.state.app.import_limiter
     answers: list[int] = []
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
     async with client as http, anyio.create_task_group() as tasks:
