@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
-from selector_api.core.state import WHOLE_POOL, RunState
+from selector_api.core.history import WHOLE_POOL
+
+if TYPE_CHECKING:
+    from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)

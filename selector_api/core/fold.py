@@ -27,8 +27,11 @@ from selector_api.core.config import RunConfig
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 
-LOG_VERSION = 1
-"""Version of the events that this code writes and reads; it stands in each log's `created` event."""
+LOG_VERSION = 2
+"""Version of the logs that this code begins; it stands in their `created` events. Older ones are read and go on.
+
+1 (releases 0.1 and 0.2): the configuration has `implicit` beside its posterior.
+"""
 
 
 class UnreadableLog(ValueError):
@@ -68,7 +71,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         _commit(state, event)
     elif kind == "released":
         _close(state, event)
-        state.expired += 1
+        state.released += 1
     else:
         raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
     return state

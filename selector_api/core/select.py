@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from selector_api.core import policies
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
@@ -40,12 +39,13 @@ def select(state: RunState, batch_size: int) -> Choice:
         TooFewTasks: fewer tasks can be drawn now.
     """
     rng = generator(state.config.seed, state.selections + 1)
-    shares = state.config.policy.domains
+    policy = state.config.policy
+    shares = policy.domains
     if shares is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
             raise TooFewTasks(batch_size, len(candidates))
-        return policies.choose(state, candidates, batch_size, rng)
+        return policy.choose(state, candidates, batch_size, rng)
 
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
@@ -60,7 +60,7 @@ def select(state: RunState, batch_size: int) -> Choice:
         raise TooFewTasks(batch_size, largest_batch(share, drawn, available, batch_size - 1))
     return Choice.joined(
         *(
-            policies.choose(state, part, count, rng)
+            policy.choose(state, part, count, rng)
             for part, count in zip(parts, counts.tolist(), strict=True)
             if count
         )

@@ -12,96 +12,14 @@ import numpy as np
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.classes import Classes
-from selector_api.core.config import RunConfig, ShufflePolicy
-from selector_api.core.implicit import Predictor, predictor
-from selector_api.core.posterior import Posterior, initial_posterior, restored_posterior
+from selector_api.core.config import RunConfig
+from selector_api.core.history import History
+from selector_api.core.posteriors.interpolation import Predictor, predictor
+from selector_api.core.posteriors.posterior import Posterior
 from selector_api.core.tasks import TaskTable
 
-WHOLE_POOL = -1
-"""The scope of a policy that draws from the pool as one; any other scope is a domain code."""
 RECENT_COMMITS = 20
 """Commits over which the recent effective task ratio is taken."""
-
-
-class History:
-    """What was selected and reported when, for statistics and for the policies that go in order."""
-
-    def __init__(self, policy_shuffles: bool) -> None:
-        self._shuffles = policy_shuffles
-        self._times_selected = np.empty(0, np.int32)
-        self._last_step = np.empty(0, np.int32)
-        self.ever_selected = 0
-        """Number of tasks selected at least once."""
-        self.last_selected: dict[int, int] = {}
-        """Task that was selected last, by scope."""
-        self.drawn: dict[int, int] = {}
-        """Number of tasks drawn so far, by domain code."""
-        self._seen: dict[int, set[int]] = {}
-
-    def times_selected(self, tasks: IntArray) -> IntArray:
-        """How often each task was selected."""
-        return self._times_selected[tasks].astype(np.int64)
-
-    def last_step(self, tasks: IntArray) -> IntArray:
-        """Step of the last commit with outcomes of each task, −1 if there is none."""
-        return self._last_step[tasks].astype(np.int64)
-
-    def seen_this_epoch(self, scope: int) -> set[int]:
-        """Tasks already handed out in the epoch that is under way (kept for the shuffle policy only)."""
-        return self._seen.get(scope, set())
-
-    def grow(self, size: int) -> None:
-        """Make room for tasks that joined."""
-        added = size - len(self._last_step)
-        self._times_selected = np.concatenate([self._times_selected, np.zeros(added, np.int32)])
-        self._last_step = np.concatenate([self._last_step, np.full(added, -1, np.int32)])
-
-    def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:
-        """Remember a selection, in its order; `by_domain` tells the scope of the run's policy."""
-        self.ever_selected += int(np.count_nonzero(self._times_selected[tasks] == 0))
-        self._times_selected[tasks] += 1
-        for task, domain in zip(tasks.tolist(), domain_codes.tolist(), strict=True):
-            scope = domain if by_domain else WHOLE_POOL
-            self.last_selected[scope] = task
-            self.drawn[domain] = self.drawn.get(domain, 0) + 1
-            if self._shuffles:
-                seen = self._seen.setdefault(scope, set())
-                if task in seen:  # every task that could be drawn has been: a new epoch begins
-                    seen.clear()
-                seen.add(task)
-
-    def record_commit(self, tasks: IntArray, step: int) -> None:
-        """Remember that `tasks` were reported in the commit that led to `step`."""
-        self._last_step[tasks] = step
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything that `restored` needs. Sparse: most tasks of a large pool were never touched."""
-        (touched,) = np.nonzero((self._times_selected > 0) | (self._last_step >= 0))
-        scopes = sorted(self._seen)
-        return {
-            "touched": touched,
-            "times_selected": self._times_selected[touched],
-            "last_step": self._last_step[touched],
-            "last_selected": np.array(sorted(self.last_selected.items()), np.int64).reshape(-1, 2),
-            "drawn": np.array(sorted(self.drawn.items()), np.int64).reshape(-1, 2),
-            "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
-            "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
-        }
-
-    @classmethod
-    def restored(cls, policy_shuffles: bool, size: int, arrays: Mapping[str, np.ndarray]) -> History:
-        """The history that `to_arrays` was called on."""
-        history = cls(policy_shuffles)
-        history.grow(size)
-        touched = arrays["touched"]
-        history._times_selected[touched] = arrays["times_selected"]
-        history._last_step[touched] = arrays["last_step"]
-        history.ever_selected = int(np.count_nonzero(history._times_selected))
-        history.last_selected = dict(arrays["last_selected"].tolist())
-        history.drawn = dict(arrays["drawn"].tolist())
-        for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
-            history._seen.setdefault(scope, set()).add(task)
-        return history
 
 
 @dataclass
@@ -123,7 +41,7 @@ class RunState:
     """Number of selections ever made; each has its number, from 1."""
     committed: int = 0
     """Number of selections closed with evidence."""
-    expired: int = 0
+    released: int = 0
     """Number of selections closed without any."""
     timed_out: int = 0
     """Number of selections whose lease ended, with evidence or without."""
@@ -143,10 +61,10 @@ class RunState:
             config=config,
             table=TaskTable.empty(),
             size=0,
-            classes=Classes.of(config.references),
-            posterior=initial_posterior(config.posterior),
-            predictor=predictor(config.implicit),
-            history=History(isinstance(config.policy, ShufflePolicy)),
+            classes=Classes.of(config.posterior.references),
+            posterior=config.posterior.initial(),
+            predictor=predictor(config.posterior.implicit),
+            history=History(config.policy.in_epochs),
         )
 
     def grow(self, table: TaskTable, size: int) -> None:
@@ -162,6 +80,11 @@ class RunState:
         self.classes = self.classes.grown(table, size)
         self.posterior.grow(self.classes)
         self.history.grow(size)
+
+    @property
+    def evidence_at(self) -> int | None:
+        """Unix ms of the last commit, of the run's creation before there is one; None if it was not noted."""
+        return self.created_at if self.last_commit_at is None else self.last_commit_at
 
     def domains(self, limit: int | None = None) -> tuple[str, ...]:
         """The names of its domains by code: the first `limit`, or all.
@@ -205,7 +128,7 @@ class RunState:
             "step": self.step,
             "selections": self.selections,
             "committed": self.committed,
-            "expired": self.expired,
+            "released": self.released,
             "timed_out": self.timed_out,
             "created_at": self.created_at,
             "last_commit_at": self.last_commit_at,
@@ -233,7 +156,7 @@ class RunState:
         """
         state = cls.initial(RunConfig.from_dict(header["config"]))
         known = Classes(
-            state.config.references,
+            state.config.posterior.references,
             arrays["classes.domain"],
             arrays["classes.weak"],
             arrays["classes.strong"],
@@ -241,14 +164,11 @@ class RunState:
         )
         state.classes = known  # so that the classes keep their numbers
         state.grow(table, header["size"])
-        state.posterior = restored_posterior(
-            state.config.posterior, state.classes, _part(arrays, "posterior")
-        )
-        state.history = History.restored(
-            isinstance(state.config.policy, ShufflePolicy), state.size, _part(arrays, "history")
-        )
-        for name in ("step", "selections", "committed", "expired"):
+        state.posterior = state.config.posterior.restored(state.classes, _part(arrays, "posterior"))
+        state.history = History.restored(state.config.policy.in_epochs, state.size, _part(arrays, "history"))
+        for name in ("step", "selections", "committed"):
             setattr(state, name, header[name])
+        state.released = header["expired"] if "expired" in header else header["released"]
         # Snapshots of 0.1 do not have these: what they held was not counted then.
         state.timed_out = header.get("timed_out", 0)
         state.created_at = header.get("created_at")

@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from selector_api.core.config import RunConfig
+from selector_api.core.fields import schema, to_dict
 from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a run stands. Effective task ratios are over the last 20 commits, None if there are none."""
+class SelectionCounts:
+    """How many selections are in which state."""
 
-    step: int
-    tasks: int
-    never_selected: int
+    __pydantic_config__ = schema(open=1, committed=120, released=2, expired=2)
+
     open: int
-    """Selections that are leased now."""
+    """Leased now"""
     committed: int
-    """Selections closed with evidence."""
+    """Closed with evidence"""
+    released: int
+    """Closed with nothing reported"""
     expired: int
-    """Selections closed without any."""
-    timed_out: int
-    """Selections whose lease ended, with evidence or without."""
-    evidence_at: int | None
-    """Unix ms of the last commit, of the run's creation before there is one; None if it was not noted."""
-    last_ratio: float | None
-    """Effective task ratio of the last commit alone."""
-    ratio: float | None
-    ratio_by_domain: Mapping[str, float | None]
-    capability: Mapping[str, float | None]
-    """Capability μ by domain, None where it is unset."""
+    """The name of `released` up to 0.2; it goes with the next release"""
+
+
+@dataclass(frozen=True)
+class EffectiveTaskRatio:
+    """Share of reported tasks whose pass rate was strictly between 0 and 1; null before any."""
+
+    __pydantic_config__ = schema(last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None})
+
+    last: float | None
+    """Of the last commit"""
+    recent: float | None
+    """Of the last 20 commits"""
+    by_domain: dict[str, float | None]
+    """Of the last 20 commits, by domain"""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run."""
+
+    __pydantic_config__ = schema(
+        run="qwen-grpo-1",
+        config={"pool": "guru", "seed": 0},
+        step=120,
+        tasks=54400,
+        selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
+        capability={"math": 0.31, "code": None},
+        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}},
+        never_selected=50112,
+    )
+
+    run: str
+    config: RunConfig
+    """Its configuration, every default written out"""
+    step: int
+    """Commits so far"""
+    tasks: int
+    """Tasks that the run can draw from"""
+    selections: SelectionCounts
+    capability: dict[str, float | None]
+    """Where the model stands, by domain, null where that is not known (yet); μ of a `bots` posterior"""
+    etr: EffectiveTaskRatio
+    never_selected: int
+    """Tasks that were never selected"""
 
     @classmethod
-    def of(cls, state: RunState, domains: int | None = None) -> Standing:
-        """Where this state's run stands; of its domains the first `domains`, or all.
+    def of(cls, run: str, state: RunState, domains: int | None = None) -> RunStatus:
+        """Where the run of this name stands; of its domains the first `domains`, or all.
 
         With a bound it takes no longer for a large pool than for a small one.
         """
         return cls(
+            run=run,
+            config=state.config,
             step=state.step,
             tasks=state.size,
-            never_selected=state.size - state.history.ever_selected,
-            open=len(state.leased),
-            committed=state.committed,
-            expired=state.expired,
-            timed_out=state.timed_out,
-            evidence_at=state.created_at if state.last_commit_at is None else state.last_commit_at,
-            last_ratio=state.effective_task_ratio(commits=1),
-            ratio=state.effective_task_ratio(),
-            ratio_by_domain=state.effective_task_ratio_by_domain(domains),
+            selections=SelectionCounts(
+                len(state.leased), state.committed, state.released, expired=state.released
+            ),
             capability=state.capability_by_domain(domains),
+            etr=EffectiveTaskRatio(
+                last=state.effective_task_ratio(commits=1),
+                recent=state.effective_task_ratio(),
+                by_domain=state.effective_task_ratio_by_domain(domains),
+            ),
+            never_selected=state.size - state.history.ever_selected,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The status as JSON values."""
+        return to_dict(self)

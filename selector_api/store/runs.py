@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from selector_api.core.config import Interpolation, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import Outcome, dumps, event_fields
@@ -142,8 +142,8 @@ class Runs:
         _check(config, await self._pools.table(config.pool))
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
-        status = await self._create(name, incarnation, config, pool.incarnation, pool.tasks)
-        if status == b"conflict":
+        status, known = await self._create(name, incarnation, config, pool.incarnation, pool.tasks)
+        if _parsed(known) != config:
             raise RunConflict(name, "with another configuration; send the same one, or use another name")
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
@@ -160,10 +160,11 @@ class Runs:
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool_incarnation: str, tasks: int
-    ) -> bytes:
+    ) -> tuple[bytes, bytes]:
+        """What became of it, and the configuration of the run that is there now."""
         values = config.to_dict()
         created = event_fields({"version": LOG_VERSION, "run": name, "config": values, "tasks": tasks})
-        (status,) = await self._scripts.run(
+        status, known = await self._scripts.run(
             "create",
             run_keys(name),
             incarnation,
@@ -173,7 +174,7 @@ class Runs:
             tasks,
             created,
         )
-        return status
+        return status, known
 
     async def find(self, name: str) -> Run:
         """The run of this name.
@@ -188,9 +189,7 @@ class Runs:
         if not texts:
             raise UnknownRun(name)
         incarnation, pool, pool_incarnation, config, tasks = texts
-        return Run(
-            name, incarnation, pool, pool_incarnation, RunConfig.from_dict(json.loads(config)), int(tasks)
-        )
+        return Run(name, incarnation, pool, pool_incarnation, _parsed(config), int(tasks))
 
     async def delete(self, name: str) -> None:
         """Delete a run and its log.
@@ -328,12 +327,15 @@ def _still_there(name: str, status: bytes) -> bool:
     return status != b"replaced"
 
 
+def _parsed(config: str | bytes) -> RunConfig:
+    return RunConfig.from_dict(json.loads(config))
+
+
 def _check(config: RunConfig, table: TaskTable) -> None:
     """Refuse names that the pool does not know: they would silently do nothing."""
-    if isinstance(config.implicit, Interpolation):
-        for reference in (config.implicit.weak, config.implicit.strong):
-            if reference not in table.reference_names:
-                raise UnknownReference(reference)
+    for reference in config.posterior.references or ():
+        if reference not in table.reference_names:
+            raise UnknownReference(reference)
     for domain in config.policy.domains or ():
         if domain not in table.domains:
             raise UnknownDomain(domain)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from selector_api.core.status import Standing
+from selector_api.core.status import RunStatus
 from selector_api.store.errors import StoreUnavailable, UnknownRun
 from selector_api.store.live_runs import LiveRun
 from selector_api.store.store import Store
@@ -32,7 +32,9 @@ _PATIENCE_SECONDS = 1.0
 class Reading:
     """What was last read of a run."""
 
-    standing: Standing
+    status: RunStatus
+    timed_out: int
+    evidence_at: int | None
     log_events: int
     since_snapshot: int
     at: float
@@ -73,7 +75,9 @@ class RunMetrics(Collector):
 
     async def _read(self, run: str, live_run: LiveRun) -> None:
         try:
-            standing = await live_run.glance(lambda state: Standing.of(state, MAX_DOMAINS))
+            told = await live_run.glance(
+                lambda state: (RunStatus.of(run, state, MAX_DOMAINS), state.timed_out, state.evidence_at)
+            )
             events = live_run.folded
             since_snapshot = max(0, events - await self._runs.snapshot_seq(run))
         except UnknownRun:
@@ -87,7 +91,7 @@ class RunMetrics(Collector):
             log.exception("the metrics of run %s are left out until it is called again", run)
             self._leave_out(run)
         else:
-            self._readings[run] = Reading(standing, events, since_snapshot, time.time())
+            self._readings[run] = Reading(*told, events, since_snapshot, time.time())
             self._stale.discard(run)
 
     def _leave_out(self, run: str) -> None:
@@ -119,43 +123,46 @@ class RunMetrics(Collector):
             labels=("run",),
         )
         for run, reading in readings.items():
-            closed.add_metric((run, "committed"), reading.standing.committed)
-            closed.add_metric((run, "released"), reading.standing.expired)
-            timed_out.add_metric((run,), reading.standing.timed_out)
+            closed.add_metric((run, "committed"), reading.status.selections.committed)
+            closed.add_metric((run, "released"), reading.status.selections.released)
+            timed_out.add_metric((run,), reading.timed_out)
         yield closed
         yield timed_out
         for name, text, by_domain in _DOMAIN_GAUGES:
             family = GaugeMetricFamily(name, text, labels=("run", "domain"))
             for run, reading in readings.items():
-                for domain, number in by_domain(reading.standing).items():
+                for domain, number in by_domain(reading.status).items():
                     if number is not None:
                         family.add_metric((run, domain), number)
             yield family
 
 
 def _never_selected_ratio(reading: Reading) -> float | None:
-    standing = reading.standing
-    return standing.never_selected / standing.tasks if standing.tasks else None
+    status = reading.status
+    return status.never_selected / status.tasks if status.tasks else None
 
 
 def _evidence_seconds(reading: Reading) -> float | None:
-    at = reading.standing.evidence_at
-    return None if at is None else at / 1000
+    return None if reading.evidence_at is None else reading.evidence_at / 1000
 
 
 _GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
-    ("bots_run_step", "Commits of the run", lambda reading: reading.standing.step),
-    ("bots_run_tasks", "Tasks of the run", lambda reading: reading.standing.tasks),
+    ("bots_run_step", "Commits of the run", lambda reading: reading.status.step),
+    ("bots_run_tasks", "Tasks of the run", lambda reading: reading.status.tasks),
     (
         "bots_run_never_selected_ratio",
         "Share of the run's tasks that were never selected",
         _never_selected_ratio,
     ),
-    ("bots_run_open_leases", "Selections that are leased now", lambda reading: reading.standing.open),
+    (
+        "bots_run_open_leases",
+        "Selections that are leased now",
+        lambda reading: reading.status.selections.open,
+    ),
     (
         "bots_run_effective_task_ratio",
         "Share of the tasks reported in the last 20 commits whose pass rate was strictly between 0 and 1",
-        lambda reading: reading.standing.ratio,
+        lambda reading: reading.status.etr.recent,
     ),
     (
         "bots_run_last_commit_timestamp_seconds",
@@ -174,15 +181,15 @@ _GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
         lambda reading: reading.at,
     ),
 )
-_DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[Standing], Mapping[str, float | None]]], ...] = (
+_DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[RunStatus], Mapping[str, float | None]]], ...] = (
     (
         "bots_run_domain_effective_task_ratio",
         "Effective task ratio of the last 20 commits, by domain",
-        lambda standing: standing.ratio_by_domain,
+        lambda status: status.etr.by_domain,
     ),
     (
         "bots_run_capability",
         "Capability μ of the model, by domain",
-        lambda standing: standing.capability,
+        lambda status: status.capability,
     ),
 )

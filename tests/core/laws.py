@@ -9,8 +9,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.config import Interpolation, Policy, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import Policy
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from tests.core import runs
@@ -36,7 +39,7 @@ def mixed_run(policy: Policy, seed: int = 11) -> RunState:
         for name, (size, weak, strong) in classes.items()
         for number in range(size)
     ]
-    config = RunConfig("pool", seed, implicit=Interpolation("weak", "strong"), policy=policy)
+    config = RunConfig("pool", seed, Bots(implicit=Interpolation("weak", "strong")), policy)
     state = runs.started(config, runs.table_of(rows))
     state = runs.commit(
         state, {"large-1": (16, 16), "large-2": (3, 16), "middle-0": (8, 16), "small-0": (9, 16)}, "first"

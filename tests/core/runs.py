@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import fold
+from selector_api.core.fold import LOG_VERSION, fold
 from selector_api.core.state import RunState
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 
@@ -25,7 +25,7 @@ def plain_rows(count: int, domain: str = DEFAULT_DOMAIN, prefix: str = "t") -> l
 
 
 def created(config: RunConfig, tasks: int) -> dict[str, Any]:
-    return {"type": "created", "version": 1, "config": config.to_dict(), "tasks": tasks}
+    return {"type": "created", "version": LOG_VERSION, "config": config.to_dict(), "tasks": tasks}
 
 
 def selected(selection: str, tasks: Iterable[str]) -> dict[str, Any]:

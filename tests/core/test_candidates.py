@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from selector_api.core.candidates import Candidates, uniform_groups
-from selector_api.core.config import RandomPolicy, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import Random
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 
@@ -15,7 +16,7 @@ from tests.core import laws, runs
 def two_domains() -> RunState:
     """Tasks 0 to 5 of "math", 6 to 9 of "code"; 0, 6 reported; 1, 6, 7 leased."""
     rows = [*runs.plain_rows(6, "math", "m"), *runs.plain_rows(4, "code", "c")]
-    state = runs.started(RunConfig("pool", policy=RandomPolicy()), runs.table_of(rows))
+    state = runs.started(RunConfig("pool", policy=Random()), runs.table_of(rows))
     state = runs.commit(state, {"m0": (3, 16), "c0": (9, 16)})
     return fold(state, runs.selected("open", ["m1", "c0", "c1"]), state.table)
 
@@ -69,7 +70,7 @@ def test_tasks_that_have_not_entered_the_run_are_no_candidates():
 
 @pytest.mark.parametrize("count", [1, 5, 60, 151])
 def test_members_are_free_tasks_of_their_class_each_once(count):
-    state = laws.mixed_run(RandomPolicy())
+    state = laws.mixed_run(Random())
     candidates = Candidates.of(state)
     individuals = set(state.posterior.individuals().tolist())
     for seed in range(30):
@@ -87,7 +88,7 @@ def test_members_are_free_tasks_of_their_class_each_once(count):
 
 @pytest.mark.parametrize("wanted", [2, 40, 80], ids=["few are tried", "many are tried", "most are listed"])
 def test_each_entry_of_a_class_gets_each_of_its_tasks_as_often(wanted):
-    state = laws.mixed_run(RandomPolicy())
+    state = laws.mixed_run(Random())
     candidates = Candidates.of(state)
     largest = int(np.argmax(candidates.sizes()))
     size = int(candidates.sizes()[largest])
@@ -103,7 +104,7 @@ def test_each_entry_of_a_class_gets_each_of_its_tasks_as_often(wanted):
 
 
 def test_uniform_draws_all_candidates_alike_whatever_their_group():
-    state = laws.mixed_run(RandomPolicy())
+    state = laws.mixed_run(Random())
     candidates = Candidates.of(state)
     rng = np.random.default_rng(4)
     batches = np.array([candidates.uniform(3, rng) for _ in range(4000)])

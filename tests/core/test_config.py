@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from selector_api.core.config import Interpolation, RunConfig, SequentialPolicy, ThompsonPolicy
+from selector_api.core.config import RunConfig
+from selector_api.core.policies import Sequential, Thompson
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 
 
 @pytest.mark.parametrize(
@@ -10,9 +13,11 @@ from selector_api.core.config import Interpolation, RunConfig, SequentialPolicy,
     [
         RunConfig("p"),
         RunConfig(
-            "p", implicit=Interpolation("w", "s"), policy=ThompsonPolicy(domains={"a": 1.0}, target=0.4)
+            "p",
+            posterior=Bots(implicit=Interpolation("w", "s")),
+            policy=Thompson(domains={"a": 1.0}, target=0.4),
         ),
-        RunConfig("p", seed=2**63 - 1, policy=SequentialPolicy(), lease_seconds=0.5, share_leased=True),
+        RunConfig("p", seed=2**63 - 1, policy=Sequential(), lease_seconds=0.5, share_leased=True),
     ],
 )
 def test_a_configuration_survives_its_json(config):
@@ -31,8 +36,8 @@ def test_absent_fields_take_the_defaults_of_the_paper_s_run():
             "forgetting": 0.1,
             "implicit_weight": 0.1,
             "rollouts": 16,
+            "implicit": {"type": "none"},
         },
-        "implicit": {"type": "none"},
         "policy": {"type": "thompson", "target": 0.5, "temperature": 0.0, "exploration": 0.0},
         "lease_seconds": 3600.0,
         "share_leased": False,

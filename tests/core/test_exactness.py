@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector_api.core.config import BotsPosterior, Interpolation, NoImplicit, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation, NoImplicit
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 from tests.core import runs
@@ -61,8 +63,13 @@ def test_any_history_gives_the_dense_recursion(
 ):
     config = RunConfig(
         pool="p",
-        posterior=BotsPosterior(prior, forgetting, implicit_weight, rollouts),
-        implicit=Interpolation("weak", "strong") if interpolate else NoImplicit(),
+        posterior=Bots(
+            prior,
+            forgetting,
+            implicit_weight,
+            rollouts,
+            Interpolation("weak", "strong") if interpolate else NoImplicit(),
+        ),
     )
     dense = DenseRun(forgetting, implicit_weight, rollouts, prior, interpolate=interpolate)
     table = TaskTable.empty()
@@ -103,8 +110,11 @@ def test_ten_thousand_commits_do_not_drift(forgetting, implicit_weight, seed):
     table = runs.table_of(rows)
     config = RunConfig(
         pool="p",
-        posterior=BotsPosterior(forgetting=forgetting, implicit_weight=implicit_weight),
-        implicit=Interpolation("weak", "strong"),
+        posterior=Bots(
+            forgetting=forgetting,
+            implicit_weight=implicit_weight,
+            implicit=Interpolation("weak", "strong"),
+        ),
     )
     dense = DenseRun(forgetting, implicit_weight, 16, (1.0, 1.0))
     for id_, domain, references in rows:

@@ -8,16 +8,11 @@ import json
 import numpy as np
 import pytest
 
-from selector_api.core.config import (
-    BotsPosterior,
-    EasyToHardPolicy,
-    Interpolation,
-    RandomPolicy,
-    RunConfig,
-    ShufflePolicy,
-    ThompsonPolicy,
-)
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import UnreadableLog, fold, fold_all
+from selector_api.core.policies import EasyToHard, Random, Shuffle, Thompson
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
@@ -78,14 +73,15 @@ def next_selections(state: RunState, count: int = 5) -> list[list[int]]:
 
 
 REFERENCES = Interpolation("w", "s")
+GUIDED = Bots(implicit=REFERENCES)
 CONFIGS = {
-    "bots": RunConfig("p", seed=3, implicit=REFERENCES, policy=ThompsonPolicy(exploration=0.1)),
-    "domains": RunConfig("p", policy=ThompsonPolicy(domains={"math": 0.7, "code": 0.3}), implicit=REFERENCES),
-    "little forgetting": RunConfig("p", posterior=BotsPosterior(forgetting=1e-4), implicit=REFERENCES),
-    "random": RunConfig("p", policy=RandomPolicy()),
-    "shuffle": RunConfig("p", policy=ShufflePolicy(domains={"math": 0.5, "code": 0.5})),
-    "easy-to-hard": RunConfig("p", policy=EasyToHardPolicy()),
-    "shared": RunConfig("p", share_leased=True, policy=ThompsonPolicy(target=1.0)),
+    "bots": RunConfig("p", seed=3, posterior=GUIDED, policy=Thompson(exploration=0.1)),
+    "domains": RunConfig("p", policy=Thompson(domains={"math": 0.7, "code": 0.3}), posterior=GUIDED),
+    "little forgetting": RunConfig("p", posterior=Bots(forgetting=1e-4, implicit=REFERENCES)),
+    "random": RunConfig("p", policy=Random()),
+    "shuffle": RunConfig("p", policy=Shuffle(domains={"math": 0.5, "code": 0.5})),
+    "easy-to-hard": RunConfig("p", policy=EasyToHard()),
+    "shared": RunConfig("p", share_leased=True, policy=Thompson(target=1.0)),
 }
 
 
@@ -120,9 +116,9 @@ def test_counts_follow_the_log():
     assert live.selections == sum(kind == "selected" for kind, _ in kinds)
     assert live.step == sum(kind == "committed" for kind, _ in kinds)
     assert live.committed == sum(reason == "complete" for _, reason in kinds)
-    assert live.expired == sum(kind == "released" for kind, _ in kinds)
+    assert live.released == sum(kind == "released" for kind, _ in kinds)
     assert live.timed_out == sum(reason == "lease" for _, reason in kinds)
-    assert live.selections == live.committed + live.expired + len(live.leased)
+    assert live.selections == live.committed + live.released + len(live.leased)
     everything = np.arange(live.size)
     assert live.history.times_selected(everything).sum() == 8 * live.selections
     assert live.history.ever_selected == np.count_nonzero(live.history.times_selected(everything))
@@ -138,7 +134,7 @@ def test_a_lease_that_ends_counts_with_evidence_and_without():
     for selection, reason in (("e", "final"), ("f", "lease")):
         state = fold(state, runs.selected(selection, ["t0", "t1"]), table)
         state = fold(state, {"type": "released", "selection": selection, "reason": reason}, table)
-    assert (state.committed, state.expired, state.timed_out) == (4, 2, 3)
+    assert (state.committed, state.released, state.timed_out) == (4, 2, 3)
 
 
 def test_a_snapshot_of_0_1_lacks_what_was_not_counted_then():
@@ -173,7 +169,7 @@ def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_a
     [
         [],
         [{"type": "grown", "tasks": 1}],
-        [runs.created(RunConfig("p"), 1) | {"version": 2}],
+        [runs.created(RunConfig("p"), 1) | {"version": 3}],
         [runs.created(RunConfig("p"), 1), {"type": "divined"}],
     ],
 )

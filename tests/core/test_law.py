@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.config import PosteriorMeanPolicy, ThompsonPolicy
-from selector_api.core.policies import thompson
+from selector_api.core.policies import PosteriorMean, Thompson, thompson
 from selector_api.core.state import RunState
 from tests.core import laws
 
@@ -55,7 +54,7 @@ def assert_batches_are_fair(state: RunState, tasks: IntArray) -> None:
     ids=str,
 )
 def test_thompson_draws_as_if_every_task_were_drawn(target, batch_size):
-    state = laws.mixed_run(ThompsonPolicy(target=target))
+    state = laws.mixed_run(Thompson(target=target))
     free = laws.free_tasks(state)
     assert (state.classes.sizes > thompson.SMALL_CLASS).sum() == 2
     assert (state.classes.sizes == 1).sum() == 2
@@ -73,7 +72,7 @@ def test_thompson_draws_as_if_every_task_were_drawn(target, batch_size):
 
 def test_thompson_with_temperature_draws_by_softmax_of_the_draws():
     temperature = 0.05
-    state = laws.mixed_run(ThompsonPolicy(target=0.4, temperature=temperature))
+    state = laws.mixed_run(Thompson(target=0.4, temperature=temperature))
     free = laws.free_tasks(state)
 
     tasks, scores = laws.selections(state, 2, SELECTIONS)
@@ -94,7 +93,7 @@ def test_thompson_with_temperature_draws_by_softmax_of_the_draws():
 
 
 def test_exploration_draws_uniformly_first_and_by_the_policy_from_the_rest():
-    state = laws.mixed_run(ThompsonPolicy(target=0.2, exploration=0.3))
+    state = laws.mixed_run(Thompson(target=0.2, exploration=0.3))
     free = laws.free_tasks(state)
     batch_size = 4  # 1.2 explored on average: one, or two in a fifth of all batches
 
@@ -121,7 +120,7 @@ def test_exploration_draws_uniformly_first_and_by_the_policy_from_the_rest():
 
 def test_posterior_mean_with_temperature_draws_pairs_with_their_exact_probabilities():
     temperature = 0.1
-    state = laws.mixed_run(PosteriorMeanPolicy(target=0.6, temperature=temperature))
+    state = laws.mixed_run(PosteriorMean(target=0.6, temperature=temperature))
     free = laws.free_tasks(state)
     means = state.posterior.of_tasks(free).mean()
 

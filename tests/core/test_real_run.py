@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selector_api.core.config import Policy, RandomPolicy, RunConfig, ThompsonPolicy
+from selector_api.core.config import RunConfig
+from selector_api.core.policies import Policy, Random, Thompson
 from selector_api.core.select import select
 from tests.core import runs
 
@@ -37,6 +38,6 @@ def effective_task_ratio(policy: Policy, correct: np.ndarray, visits: np.ndarray
 def test_bots_selects_effective_tasks_more_often_than_chance_in_a_real_run():
     with np.load(DATA) as data:
         correct, visits, rollouts = data["correct"], data["visits"].astype(np.int64), int(data["rollouts"])
-    bots = effective_task_ratio(ThompsonPolicy(), correct, visits, rollouts)
-    chance = effective_task_ratio(RandomPolicy(), correct, visits, rollouts)
+    bots = effective_task_ratio(Thompson(), correct, visits, rollouts)
+    chance = effective_task_ratio(Random(), correct, visits, rollouts)
     assert bots > chance + 0.1, f"seed 5: {bots:.3f} against {chance:.3f}"

@@ -6,33 +6,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selector_api.core.config import (
-    EasyToHardPolicy,
-    Policy,
-    PosteriorMeanPolicy,
-    RandomPolicy,
-    RunConfig,
-    SequentialPolicy,
-    ShufflePolicy,
-    ThompsonPolicy,
-)
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import (
+    EasyToHard,
+    Policy,
+    PosteriorMean,
+    Random,
+    Sequential,
+    Shuffle,
+    Thompson,
+)
 from selector_api.core.select import Choice, TooFewTasks, select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 
 DOMAINS = {"math": 0.5, "code": 0.3, "logic": 0.2}
 POLICIES: list[Policy] = [
-    ThompsonPolicy(),
-    ThompsonPolicy(exploration=0.4),
-    ThompsonPolicy(temperature=0.2),
-    PosteriorMeanPolicy(),
-    PosteriorMeanPolicy(exploration=0.4),
-    PosteriorMeanPolicy(temperature=0.2),
-    RandomPolicy(),
-    SequentialPolicy(),
-    ShufflePolicy(),
-    EasyToHardPolicy(),
+    Thompson(),
+    Thompson(exploration=0.4),
+    Thompson(temperature=0.2),
+    PosteriorMean(),
+    PosteriorMean(exploration=0.4),
+    PosteriorMean(temperature=0.2),
+    Random(),
+    Sequential(),
+    Shuffle(),
+    EasyToHard(),
 ]
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
 
@@ -77,7 +77,7 @@ def test_the_same_state_gives_the_same_choice_and_stays_as_it_is(policy):
         np.testing.assert_array_equal(array, arrays_after[name])
 
 
-@pytest.mark.parametrize("policy", [ThompsonPolicy(), RandomPolicy(), ShufflePolicy()], ids=repr)
+@pytest.mark.parametrize("policy", [Thompson(), Random(), Shuffle()], ids=repr)
 def test_seed_and_number_of_selections_change_the_draws(policy):
     state = laws.mixed_run(policy, seed=1)
     batches = [
@@ -124,9 +124,9 @@ def test_an_empty_run_has_nothing_to_draw():
 
 
 def test_baselines_and_explored_tasks_carry_no_score():
-    for policy in (RandomPolicy(), SequentialPolicy(), ShufflePolicy(), EasyToHardPolicy()):
+    for policy in (Random(), Sequential(), Shuffle(), EasyToHard()):
         assert np.isnan(select(laws.mixed_run(policy), 5).scores).all()
-    scores = select(laws.mixed_run(ThompsonPolicy(exploration=0.5)), 6).scores
+    scores = select(laws.mixed_run(Thompson(exploration=0.5)), 6).scores
     assert np.isnan(scores).tolist() == [False] * 3 + [True] * 3
 
 
@@ -150,7 +150,7 @@ def test_rounding_of_shares_evens_out_over_selections(policy):
 
 
 def test_a_domain_that_cannot_fill_its_share_limits_the_batch():
-    state = three_domains(ThompsonPolicy(), math=100, code=3, logic=100)
+    state = three_domains(Thompson(), math=100, code=3, logic=100)
     with pytest.raises(TooFewTasks) as caught:
         select(state, 20)
     available = caught.value.available
@@ -161,20 +161,20 @@ def test_a_domain_that_cannot_fill_its_share_limits_the_batch():
 
 
 def test_a_domain_without_tasks_leaves_only_batches_in_which_it_has_no_part():
-    state = three_domains(RandomPolicy(), math=100, code=100)
+    state = three_domains(Random(), math=100, code=100)
     with pytest.raises(TooFewTasks) as caught:
         select(state, 20)
     assert domain_counts(state, select(state, caught.value.available))["logic"] == 0
 
 
 def test_tasks_of_domains_without_a_share_are_not_drawn():
-    state = three_domains(RandomPolicy(), math=5, code=5, logic=5, other=500)
+    state = three_domains(Random(), math=5, code=5, logic=5, other=500)
     assert sum(domain_counts(state, select(state, 10)).values()) == 10
 
 
 def test_the_order_in_which_a_configuration_lists_domains_does_not_matter():
-    state = three_domains(ThompsonPolicy())
+    state = three_domains(Thompson())
     first = select(state, 7)
     turned = dict(reversed(DOMAINS.items()))
-    state.config = replace(state.config, policy=ThompsonPolicy(domains=turned))
+    state.config = replace(state.config, policy=Thompson(domains=turned))
     np.testing.assert_array_equal(select(state, 7).tasks, first.tasks)

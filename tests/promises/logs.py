@@ -84,7 +84,8 @@ def tasks_selected(events: Sequence[Event]) -> dict[str, list[str]]:
 def dense_run(events: Sequence[Event], tasks: Sequence[Task]) -> DenseRun:
     """The dense recursion over the log."""
     config = events[0]["config"]
-    posterior, implicit = config["posterior"], config["implicit"]
+    posterior = config["posterior"]
+    implicit = posterior["implicit"]
     dense = DenseRun(
         posterior["forgetting"],
         posterior["implicit_weight"],
@@ -147,7 +148,8 @@ def view_of(state: RunState) -> dict[str, Any]:
         "selections": {
             "open": len(state.leased),
             "committed": state.committed,
-            "expired": state.expired,
+            "released": state.released,
+            "expired": state.released,
         },
         "capability": state.capability_by_domain(),
         "etr": {

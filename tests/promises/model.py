@@ -38,7 +38,7 @@ class Model:
         self.commits: list[dict[str, Value]] = []
         self.times_selected: Counter[str] = Counter()
         self.last_step: dict[str, int] = {}
-        self._committed = self._expired = 0
+        self._committed = self._released = 0
 
     # What is there
 
@@ -64,7 +64,8 @@ class Model:
             "selections": {
                 "open": len(self.open),
                 "committed": self._committed,
-                "expired": self._expired,
+                "released": self._released,
+                "expired": self._released,
             },
             "etr": {
                 "last": self._ratio(1),
@@ -156,7 +157,7 @@ class Model:
             self._committed += 1
             self._commit(name, held.known)
         else:
-            self._expired += 1
+            self._released += 1
 
     def _commit(self, source: str, outcomes: dict[str, Value]) -> None:
         outcomes = dict(outcomes)

@@ -157,7 +157,7 @@ def test_one_commit_of_parts_by_several_workers(pair: Pair):
     assert sorted(receipt["remaining"] for receipt in receipts) == list(range(CALLERS))
     assert [receipt["step"] for receipt in receipts if receipt["committed"]] == [1]
     assert commits(run) == [("complete", {task: number for number, task in enumerate(tasks)})]
-    assert run.view(0)["selections"] == {"open": 0, "committed": 1, "expired": 0}
+    assert run.view(0)["selections"] == {"open": 0, "committed": 1, "released": 0, "expired": 0}
 
 
 def test_one_commit_by_final_and_own_commits_of_what_is_late(pair: Pair):
@@ -181,7 +181,7 @@ def test_one_commit_by_final_and_own_commits_of_what_is_late(pair: Pair):
         ("late", {tasks[1]: 2, tasks[2]: 2}),
         ("late", {tasks[4]: 3}),
     ]
-    assert run.view(0)["selections"] == {"open": 0, "committed": 1, "expired": 0}
+    assert run.view(0)["selections"] == {"open": 0, "committed": 1, "released": 0, "expired": 0}
 
 
 def test_one_commit_at_the_end_of_a_lease_with_something_reported(pair: Pair):
@@ -196,7 +196,7 @@ def test_one_commit_at_the_end_of_a_lease_with_something_reported(pair: Pair):
         pytest.fail("no report came within its lease")
     assert (receipt["remaining"], receipt["step"]) == (3, 0)
     until(lambda: run.view(0)["selections"]["open"] == 0)
-    assert run.view(1)["selections"] == {"open": 0, "committed": 1, "expired": 0}
+    assert run.view(1)["selections"] == {"open": 0, "committed": 1, "released": 0, "expired": 0}
     receipt = ok(run.report(0, name, [outcome(task, 2) for task in tasks]))
     assert (receipt["accepted"], receipt["duplicates"], receipt["step"]) == (3, 2, 2)
     assert commits(run) == [
@@ -208,7 +208,7 @@ def test_one_commit_at_the_end_of_a_lease_with_something_reported(pair: Pair):
 def test_a_lease_that_ends_with_nothing_reported_just_frees_its_tasks(pair: Pair):
     run = Run(pair, tasks_of(10), lease_seconds=0.05)
     selection = ok(run.select(0, 10))
-    until(lambda: run.view(1)["selections"] == {"open": 0, "committed": 0, "expired": 1})
+    until(lambda: run.view(1)["selections"] == {"open": 0, "committed": 0, "released": 1, "expired": 1})
     assert [event["reason"] for event in of_kind(run.events(0), "released")] == ["lease"]
     assert run.view(0)["step"] == 0
     assert sorted(ok(run.select(1, 10))["tasks"]) == sorted(selection["tasks"])
@@ -222,7 +222,7 @@ def test_final_with_nothing_reported_just_frees_its_tasks(pair: Pair):
     for replica in (1, 0):
         receipt = ok(run.report(replica, selection["selection"], [], final=True))
         assert (receipt["committed"], receipt["remaining"], receipt["step"]) == (False, 10, 0)
-    assert run.view(0)["selections"] == {"open": 0, "committed": 0, "expired": 1}
+    assert run.view(0)["selections"] == {"open": 0, "committed": 0, "released": 1, "expired": 1}
     assert len(ok(run.select(1, 10))["tasks"]) == 10
 
 

@@ -199,7 +199,7 @@ def test_eight_workers_over_two_processes(pair: Pair, seed: int, config: str):
     assert (run.view(1), run.posteriors(1)) == (view, rows)
     selections = logs.tasks_selected(events)
     assert view["selections"]["open"] == 0
-    assert view["selections"]["committed"] + view["selections"]["expired"] == len(selections)
+    assert view["selections"]["committed"] + view["selections"]["released"] == len(selections)
     assert view["step"] == len(logs.of_kind(events, "committed"))
     logs.check_dense(rows, logs.dense_run(events, run.tasks))
     if config == "counting":

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from selector_api.core.config import RunConfig
+from selector_api.core.policies import Thompson
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import Store, open_store
@@ -24,6 +27,12 @@ from tests.promises.logs import rows_of, view_of
 from tests.store.helpers import POOL, RUN, end_lease, notice_ended_leases, outcomes, report, select, task_rows
 
 SNAPSHOT_EVERY = 10
+CONFIG = RunConfig(
+    pool=POOL,
+    seed=7,
+    posterior=Bots(implicit=Interpolation("weak", "strong")),
+    policy=Thompson(exploration=0.1),
+)
 
 
 async def dump(redis: StoreClient) -> dict[str, Any]:
@@ -96,13 +105,7 @@ async def _work(store: Store) -> None:
     await store.pools.create(POOL)
     for domain, weak, strong in (("math", 0.125, 0.75), ("code", 0.0, 0.5)):
         await store.pools.add_tasks(POOL, task_rows(12, domain, domain, weak=weak, strong=strong))
-    config = {
-        "pool": POOL,
-        "seed": 7,
-        "implicit": {"type": "interpolation", "weak": "weak", "strong": "strong"},
-        "policy": {"type": "thompson", "exploration": 0.1},
-    }
-    await store.runs.create(RUN, RunConfig.from_dict(config))
+    await store.runs.create(RUN, CONFIG)
     for step in range(6):
         selection = await select(store, 4, f"step-{step}", explain=step == 2)
         await report(store, selection, selection.tasks, successes=step % 3 / 2)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import UnreadableData
+from selector_api.store.errors import RunConflict, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.store import Store
 from tests.promises.logs import rows_of, view_of
-from tests.store.dumps import load
+from tests.store.dumps import CONFIG, load
 from tests.store.helpers import POOL, RUN, outcomes, report, select
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,8 @@ RELEASES = sorted((Path(__file__).parent.parent / "fixtures").glob("store-*.json
 async def written(request: pytest.FixtureRequest, redis: StoreClient) -> dict[str, Any]:
     """The data of an earlier release, which is in Redis now, and what that release answered from it."""
     content = json.loads(request.param.read_text())
+    counts = content["view"]["selections"]
+    counts["released"] = counts["expired"]  # what it is called since
     await load(redis, content["keys"])
     # The lease of its open selection has long ended: it shall be found as it was left.
     leases = run_keys(RUN).leases
@@ -59,6 +62,17 @@ async def test_a_run_of_an_earlier_release_goes_on(
     assert (receipt.committed, receipt.step) == (True, written["view"]["step"] + 1)
 
 
+async def test_a_run_of_an_earlier_release_is_found_by_its_configuration(
+    store: Store, written: dict[str, Any]
+) -> None:
+    before = await store.redis.execute_command("LLEN", run_keys(RUN).log)
+    assert not await store.runs.create(RUN, CONFIG)
+    with pytest.raises(RunConflict):
+        await store.runs.create(RUN, replace(CONFIG, seed=8))
+    assert (await store.runs.find(RUN)).config == CONFIG
+    assert await store.redis.execute_command("LLEN", run_keys(RUN).log) == before
+
+
 async def test_a_token_of_an_earlier_release_is_taken(store: Store, written: dict[str, Any]) -> None:
     token = await store.tokens.lookup(written["token"])
     assert token is not None
@@ -68,7 +82,7 @@ async def test_a_token_of_an_earlier_release_is_taken(store: Store, written: dic
 async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[str, Any]) -> None:
     keys = run_keys(RUN)
     selection = await select(store, 4)
-    await store.redis.hset(keys.meta, "version", "2")
+    await store.redis.hset(keys.meta, "version", "3")
     before = await store.redis.execute_command("LRANGE", keys.log, 0, -1)
     for call in (
         select(store),
@@ -77,7 +91,7 @@ async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[s
         (await store.live_runs.of(RUN)).read(view_of),
         store.runs.delete(RUN),
     ):
-        with pytest.raises(UnreadableData, match=r"^log version 2 .* \(this is version 1\): use the release"):
+        with pytest.raises(UnreadableData, match=r"^log version 3 .* \(this is version 2\): use the release"):
             await call
     assert await store.redis.execute_command("LRANGE", keys.log, 0, -1) == before
 
@@ -87,9 +101,9 @@ async def test_a_log_whose_beginning_is_of_a_later_release_is_refused(
 ) -> None:
     keys = run_keys(RUN)
     created = await store.redis.execute_command("LINDEX", keys.log, 0)
-    await store.redis.execute_command("LSET", keys.log, 0, created.replace(b'"version":1', b'"version":2'))
+    await store.redis.execute_command("LSET", keys.log, 0, created.replace(b'"version":1', b'"version":3'))
     await store.redis.delete(keys.snapshot)
-    with pytest.raises(UnreadableData, match=r"log version 2 .* \(this is version 1\): use the release"):
+    with pytest.raises(UnreadableData, match=r"log version 3 .* \(this is version 2\): use the release"):
         await select(store)
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selector_api.core.config import Interpolation, RandomPolicy, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold_all
+from selector_api.core.policies import Random
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
 from selector_api.core.state import RunState
@@ -195,7 +198,7 @@ async def test_an_explanation_tells_posterior_and_draw_of_each_task_also_when_re
 
 
 async def test_what_was_not_drawn_is_explained_as_null(store: Store) -> None:
-    await make_run(store, policy=RandomPolicy())
+    await make_run(store, policy=Random())
     selection = await select(store, 2, explain=True)
     assert [row["draw"] for row in selection.explain or []] == [None, None]
 
@@ -214,7 +217,7 @@ async def test_every_process_has_the_fold_of_the_log_bit_for_bit(store: Store, o
     await store.pools.create(POOL)
     await store.pools.add_tasks(POOL, task_rows(20, "a", weak=0.1, strong=0.7))
     await store.pools.add_tasks(POOL, task_rows(20, "b", domain="b", weak=0.0, strong=1.0))
-    await store.runs.create(RUN, RunConfig(POOL, implicit=Interpolation("weak", "strong")))
+    await store.runs.create(RUN, RunConfig(POOL, posterior=Bots(implicit=Interpolation("weak", "strong"))))
     await train(store, 10)
     await store.pools.add_tasks(POOL, task_rows(9, "c", domain="c"))
     await store.runs.report_unsolicited(RUN, "k", outcomes(["c0", "a0"]))

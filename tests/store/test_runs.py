@@ -2,7 +2,10 @@ import asyncio
 
 import pytest
 
-from selector_api.core.config import EasyToHardPolicy, Interpolation, RandomPolicy, RunConfig
+from selector_api.core.config import RunConfig
+from selector_api.core.policies import EasyToHard, Random
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.store.errors import (
     RunConflict,
     TaskNotInSelection,
@@ -50,7 +53,7 @@ async def test_a_run_is_created_once_and_begins_its_log(store: Store, other_stor
     (event,) = await read_events(store)
     assert event["type"] == "created"
     assert event["at"] > 1_700_000_000_000
-    assert (event["seq"], event["version"], event["run"], event["tasks"]) == (1, 1, RUN, 10)
+    assert (event["seq"], event["version"], event["run"], event["tasks"]) == (1, 2, RUN, 10)
     assert RunConfig.from_dict(event["config"]) == CONFIG
     run = await other_store.runs.find(RUN)
     assert (run.config, run.tasks, run.pool) == (CONFIG, 10, POOL)
@@ -69,7 +72,7 @@ async def test_a_creation_whose_reply_was_lost_is_told_as_new(store: Store) -> N
     await make_pool(store)
     pool = await store.pools.register(POOL, RUN)
     for _ in range(2):  # the second call is what the connection sends again
-        status = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool.incarnation, pool.tasks)
+        status, _ = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool.incarnation, pool.tasks)
         assert status == b"created"
     assert await read_types(store) == ["created"]
 
@@ -90,8 +93,8 @@ async def test_a_run_needs_its_pool(store: Store) -> None:
 @pytest.mark.parametrize(
     ("config", "error", "name"),
     [
-        (RunConfig(POOL, implicit=Interpolation("weak", "other")), UnknownReference, "other"),
-        (RunConfig(POOL, policy=RandomPolicy({"default": 0.5, "maths": 0.5})), UnknownDomain, "maths"),
+        (RunConfig(POOL, posterior=Bots(implicit=Interpolation("weak", "other"))), UnknownReference, "other"),
+        (RunConfig(POOL, policy=Random({"default": 0.5, "maths": 0.5})), UnknownDomain, "maths"),
     ],
 )
 async def test_names_that_the_pool_does_not_know_are_refused(
@@ -111,7 +114,7 @@ async def test_tasks_added_while_a_run_is_being_created_join_it(
     await make_pool(store)
     create = store.runs._create
 
-    async def create_late(*args) -> bytes:
+    async def create_late(*args) -> tuple[bytes, bytes]:
         await other_store.pools.add_tasks(POOL, task_rows(5, "new"))
         return await create(*args)
 
@@ -127,7 +130,7 @@ async def test_a_run_is_not_left_behind_when_its_pool_is_deleted_while_it_is_cre
     await make_pool(store)
     create = store.runs._create
 
-    async def create_late(*args) -> bytes:
+    async def create_late(*args) -> tuple[bytes, bytes]:
         await other_store.pools.delete(POOL)
         if made_anew:
             await other_store.pools.create(POOL)
@@ -153,7 +156,7 @@ async def test_a_deleted_run_is_gone_and_its_name_free(store: Store) -> None:
     ):
         with pytest.raises(UnknownRun):
             await call
-    assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHardPolicy()))
+    assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHard()))
     assert (await select(store, key="k")).selection != selection.selection
     with pytest.raises(UnknownSelection):
         await store.runs.report(RUN, selection.selection, outcomes(selection.tasks))
@@ -320,7 +323,7 @@ async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
 
 
 async def test_a_batch_of_many_thousands_is_reported_at_once(store: Store) -> None:
-    await make_run(store, tasks=20_000, policy=RandomPolicy())
+    await make_run(store, tasks=20_000, policy=Random())
     selection = await select(store, 20_000)
     assert await report(store, selection, selection.tasks) == Reported(20_000, 0, 0, True, 1)
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.candidates import Candidates, Choice
-from selector_api.core.state import RunState
+from selector_api.core.fields import schema
+from selector_api.core.policies.policy import BasePolicy
+
+if TYPE_CHECKING:
+    from selector_api.core.state import RunState
 
 
-def choose(state: RunState, candidates: Candidates, count: int) -> Choice:
-    """The next `count` candidates by mean pass rate of their references, after the task selected last.
+@dataclass(frozen=True)
+class EasyToHard(BasePolicy):
+    """Tasks by the mean pass rate of their references, highest first, over and over."""
 
-    Highest mean first, tasks without any reference last, equal ones in pool order. Costs O(pool).
-    """
-    hardness = _hardness(state)
-    tasks = candidates.tasks()
-    last = state.history.last_selected.get(candidates.scope)
-    if last is None:
-        return Choice.unscored(_first(tasks, hardness[tasks], count))
-    values = hardness[tasks]
-    ahead = (values > hardness[last]) | ((values == hardness[last]) & (tasks > last))
-    onward = _first(tasks[ahead], values[ahead], count)
-    again = _first(tasks[~ahead], values[~ahead], count - len(onward))
-    return Choice.unscored(np.concatenate([onward, again]))
+    __pydantic_config__ = schema(type="easy-to-hard")
+
+    type: Literal["easy-to-hard"] = "easy-to-hard"
+
+    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """The next `count` candidates by mean pass rate of their references, after the task selected last.
+
+        Highest mean first, tasks without any reference last, equal ones in pool order. Costs O(pool).
+        """
+        hardness = _hardness(state)
+        tasks = candidates.tasks()
+        last = state.history.last_selected.get(candidates.scope)
+        if last is None:
+            return Choice.unscored(_first(tasks, hardness[tasks], count))
+        values = hardness[tasks]
+        ahead = (values > hardness[last]) | ((values == hardness[last]) & (tasks > last))
+        onward = _first(tasks[ahead], values[ahead], count)
+        again = _first(tasks[~ahead], values[~ahead], count - len(onward))
+        return Choice.unscored(np.concatenate([onward, again]))
 
 
 def _hardness(state: RunState) -> FloatArray:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.posterior import Marginals
+from selector_api.core.posteriors.posterior import Marginals
 
 _TRIES = 40
 """Radii tried at the most. Nearly always one or two are; the rest is bisection for distributions that have

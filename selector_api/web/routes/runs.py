@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
-from selector_api.core.state import RunState
-from selector_api.core.status import Standing
+from selector_api.core.fields import to_dict
+from selector_api.core.status import RunStatus
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
@@ -23,7 +23,7 @@ from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
-from selector_api.web.schemas.runs import PosteriorsView, RunRequest, RunView
+from selector_api.web.schemas.runs import PosteriorsView, RunRequest
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
@@ -33,33 +33,10 @@ _MAX_NAMED = 100
 """Tasks that one call can name: an address has room for 64 KiB."""
 
 
-def _view(run: str, state: RunState) -> RunView:
-    standing = Standing.of(state)
-    return RunView.model_validate(
-        {
-            "run": run,
-            "config": state.config.to_dict(),
-            "step": standing.step,
-            "tasks": standing.tasks,
-            "selections": {
-                "open": standing.open,
-                "committed": standing.committed,
-                "expired": standing.expired,
-            },
-            "capability": standing.capability,
-            "etr": {
-                "last": standing.last_ratio,
-                "recent": standing.ratio,
-                "by_domain": standing.ratio_by_domain,
-            },
-            "never_selected": standing.never_selected,
-        }
-    )
-
-
 @router.put(
     "/runs/{run}",
-    responses={201: {"model": RunView, "description": "The run is new"}}
+    response_model=RunStatus,
+    responses={201: {"model": RunStatus, "description": "The run is new"}}
     | documented(
         *problems.ANY_CALL,
         *problems.JSON_BODY,
@@ -69,33 +46,47 @@ def _view(run: str, state: RunState) -> RunView:
         problems.UNKNOWN_REFERENCE,
     ),
 )
-async def create_run(
-    run: RunName, body: RunRequest, app: Use, caller: CalledBy, response: Response
-) -> RunView:
-    """Create a run over a pool, or find that it is there with the same configuration."""
+async def create_run(run: RunName, body: RunRequest, app: Use, caller: CalledBy) -> Response:
+    """Create a run over a pool, or find that it is there with the same configuration.
+
+    `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's.
+    """
     caller.check_pool(body.pool)
     try:
-        created = await app.runs.create(run, body.config())
+        created = await app.runs.create(run, body)
     except UnknownReference as error:
-        role = "weak" if getattr(body.implicit, "weak", None) == error.reference else "strong"
+        place = ".".join(["posterior", *_place_of(error.reference, to_dict(body.posterior))])
         raise Problem(
             problems.UNKNOWN_REFERENCE,
-            f"implicit.{role}: no task of the pool was measured with a reference of this name",
+            f"{place}: no task of the pool was measured with a reference of this name",
         ) from error
-    if created:
-        response.status_code = 201
-    return await _current(app, run)
+    return await _current(app, run, 201 if created else 200)
 
 
-@router.get("/runs/{run}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def get_run(run: RunName, app: Use) -> RunView:
+def _place_of(reference: str, fields: Mapping[str, Any]) -> list[str]:
+    """The names of the fields that lead to the one which holds this reference."""
+    for name, value in fields.items():
+        if value == reference and name != "type":
+            return [name]
+        if isinstance(value, Mapping) and (place := _place_of(reference, value)):
+            return [name, *place]
+    return []
+
+
+@router.get(
+    "/runs/{run}",
+    response_model=RunStatus,
+    responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+)
+async def get_run(run: RunName, app: Use) -> Response:
     """A run's configuration and where it stands."""
     return await _current(app, run)
 
 
-async def _current(app: AppState, run: str) -> RunView:
+async def _current(app: AppState, run: str, status: int = 200) -> Response:
     live_run = await app.live_runs.of(run)
-    return await live_run.read(lambda state: _view(run, state))
+    current = await live_run.read(lambda state: RunStatus.of(run, state))
+    return JSONResponse(current.to_dict(), status)
 
 
 @router.get(

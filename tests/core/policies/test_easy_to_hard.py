@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from selector_api.core.config import EasyToHardPolicy, RunConfig
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import EasyToHard
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from tests.core import runs
@@ -18,8 +19,8 @@ ROWS: list[runs.Row] = [
 ORDER = ["easy", "half", "half again", "hard", "never", "unmeasured", "unmeasured too"]
 
 
-def run(policy: EasyToHardPolicy | None = None, rows: list[runs.Row] = ROWS) -> RunState:
-    return runs.started(RunConfig("pool", policy=policy or EasyToHardPolicy()), runs.table_of(rows))
+def run(policy: EasyToHard | None = None, rows: list[runs.Row] = ROWS) -> RunState:
+    return runs.started(RunConfig("pool", policy=policy or EasyToHard()), runs.table_of(rows))
 
 
 def take(state: RunState, batch_size: int) -> list[str]:
@@ -47,7 +48,7 @@ def test_leased_tasks_are_passed_over():
 
 
 def test_each_domain_has_its_own_curriculum():
-    state = run(EasyToHardPolicy(domains={"a": 0.5, "b": 0.5}))
+    state = run(EasyToHard(domains={"a": 0.5, "b": 0.5}))
     assert take(state, 4) == ["half", "hard", "easy", "half again"]
     assert take(state, 4) == ["unmeasured", "half", "never", "unmeasured too"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from selector_api.core.candidates import Candidates, Choice
-from selector_api.core.config import PosteriorMeanPolicy
+from selector_api.core.policies import PosteriorMean
 from selector_api.core.policies.exploration import explored
 from selector_api.core.select import select
 from tests.core import laws
@@ -17,7 +17,7 @@ def first(candidates: Candidates, count: int) -> Choice:
 
 
 def explored_numbers(share: float, count: int, repeats: int = 1500) -> np.ndarray:
-    candidates = Candidates.of(laws.mixed_run(PosteriorMeanPolicy()))
+    candidates = Candidates.of(laws.mixed_run(PosteriorMean()))
     rng = np.random.default_rng(1)
     choices = [explored(share, candidates, count, rng, first) for _ in range(repeats)]
     assert all(len(set(choice.tasks.tolist())) == count for choice in choices)
@@ -36,14 +36,14 @@ def test_fractions_of_a_task_are_met_on_average():
 
 
 def test_a_task_that_the_policy_would_never_take_is_tried():
-    state = laws.mixed_run(PosteriorMeanPolicy(target=1.0, exploration=1.0))
+    state = laws.mixed_run(PosteriorMean(target=1.0, exploration=1.0))
     tasks, _ = laws.selections(state, 10, 200)
     assert np.isin(laws.free_tasks(state), tasks).all()
 
 
 def test_the_policy_fills_the_rest_of_the_batch():
-    state = laws.mixed_run(PosteriorMeanPolicy(target=0.5, exploration=0.5))
-    greedy = laws.mixed_run(PosteriorMeanPolicy(target=0.5))
+    state = laws.mixed_run(PosteriorMean(target=0.5, exploration=0.5))
+    greedy = laws.mixed_run(PosteriorMean(target=0.5))
     choice = select(state, 2)
     explored_task = choice.tasks[1]
     assert np.isnan(choice.scores[1])

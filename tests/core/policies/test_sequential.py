@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from selector_api.core.config import RunConfig, SequentialPolicy
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import Sequential
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from tests.core import runs
 
 
-def run(tasks: int, policy: SequentialPolicy | None = None) -> RunState:
+def run(tasks: int, policy: Sequential | None = None) -> RunState:
     rows = runs.plain_rows(tasks)
-    return runs.started(RunConfig("pool", policy=policy or SequentialPolicy()), runs.table_of(rows))
+    return runs.started(RunConfig("pool", policy=policy or Sequential()), runs.table_of(rows))
 
 
 def take(state: RunState, batch_size: int, name: str) -> list[str]:
@@ -55,7 +56,7 @@ def test_the_whole_pool_in_one_batch():
 
 def test_each_domain_goes_its_own_way():
     rows = [(f"{'mc'[number % 2]}{number // 2}", ("math", "code")[number % 2], {}) for number in range(12)]
-    policy = SequentialPolicy(domains={"math": 0.75, "code": 0.25})
+    policy = Sequential(domains={"math": 0.75, "code": 0.25})
     state = runs.started(RunConfig("pool", policy=policy), runs.table_of(rows))
     assert sorted(take(state, 4, "a")) == ["c0", "m0", "m1", "m2"]
     assert sorted(take(state, 4, "b")) == ["c1", "m3", "m4", "m5"]

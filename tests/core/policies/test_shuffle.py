@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from selector_api.core.config import RunConfig, ShufflePolicy
+from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
+from selector_api.core.policies import Shuffle
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 
 
 def run(tasks: int, seed: int = 0) -> RunState:
-    config = RunConfig("pool", seed, policy=ShufflePolicy())
+    config = RunConfig("pool", seed, policy=Shuffle())
     return runs.started(config, runs.table_of(runs.plain_rows(tasks)))
 
 

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 from unittest.mock import Mock
 
 import httpx
 import pytest
 
+from selector_api.core.config import RunConfig
 from selector_api.store.errors import UnknownRun
 from selector_api.store.runs import Bookmark, Run, Stretch
 from selector_api.web.app_state import AppState
 from selector_api.web.routes.runs import get_events
-from selector_api.web.schemas.runs import RunRequest
 from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
 
-BOTS = {"type": "bots", "prior": [1.0, 1.0], "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16}
+BOTS = {
+    "type": "bots",
+    "prior": [1.0, 1.0],
+    "forgetting": 0.1,
+    "implicit_weight": 0.1,
+    "rollouts": 16,
+    "implicit": {"type": "none"},
+}
 THOMPSON = {"type": "thompson", "target": 0.5, "temperature": 0.0, "exploration": 0.0}
 INTERPOLATION = {"type": "interpolation", "weak": "weak", "strong": "strong", "smoothing": 0.9}
 
@@ -28,14 +36,13 @@ def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
             "pool": pool,
             "seed": 0,
             "posterior": BOTS,
-            "implicit": {"type": "none"},
             "policy": THOMPSON,
             "lease_seconds": 3600.0,
             "share_leased": False,
         },
         "step": 0,
         "tasks": 10,
-        "selections": {"open": 0, "committed": 0, "expired": 0},
+        "selections": {"open": 0, "committed": 0, "released": 0, "expired": 0},
         "capability": {"algebra": None, "sets": None},
         "etr": {"last": None, "recent": None, "by_domain": {"algebra": None, "sets": None}},
         "never_selected": 10,
@@ -52,7 +59,7 @@ def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
     [
         {"seed": 2**63 - 1, "lease_seconds": 0.5, "share_leased": True},
         {"posterior": BOTS | {"prior": [0.5, 2.0], "forgetting": 1, "implicit_weight": 0, "rollouts": 1}},
-        {"implicit": INTERPOLATION},
+        {"posterior": BOTS | {"implicit": INTERPOLATION}},
         {"policy": THOMPSON | {"target": 1, "temperature": 0.1, "exploration": 0.25}},
         {"policy": THOMPSON | {"type": "posterior-mean", "domains": {"algebra": 0.25, "sets": 0.75}}},
         *(
@@ -69,6 +76,57 @@ def test_every_configuration_is_kept_as_it_was_sent(
     assert {name: view["config"][name] for name in config} == config
     assert http.put(path, json=view["config"]).status_code == 200
     assert len(select(http, view["run"], 4)["tasks"]) == 4
+
+
+def test_implicit_beside_the_posterior_is_taken_as_release_0_2_took_it(http: httpx.Client, pool: str) -> None:
+    path = f"/runs/{fresh_name('run')}"
+    body = {"pool": pool, "implicit": INTERPOLATION}
+    view = http.put(path, json=body).json()
+    assert view["config"]["posterior"] == BOTS | {"implicit": INTERPOLATION}
+    assert "implicit" not in view["config"]
+    for same in (body, view["config"], view["config"] | body):
+        assert http.put(path, json=same).status_code == 200
+    twice = {"pool": pool, "implicit": {"type": "none"}, "posterior": BOTS | {"implicit": INTERPOLATION}}
+    detail = assert_problem(http.put(path, json=twice), 422, "invalid-request")["detail"]
+    assert "implicit and posterior.implicit differ" in detail
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"posterior": {"forgetting": 0.2}}, "posterior: type must be one of 'bots'"),
+        ({"policy": {"target": 0.2}}, "policy: type must be one of 'thompson', 'posterior-mean', 'random', "),
+        ({"policy": {"type": "oracle"}}, "policy: type must be one of 'thompson', 'posterior-mean', 'random', "),
+        ({"posterior": {"type": "bots", "implicit": {}}}, "implicit: type must be one of 'interpolation', 'none'"),
+        ({"posterior": {"type": "bots", "implicit": INTERPOLATION | {"weak": ""}}}, "posterior.implicit.weak: "),
+        ({"posterior": {"type": "bots", "prior": [1.0]}}, "posterior.prior[1]: Field required"),
+        ({"posterior": {"type": "bots", "rollouts": 2.5}}, "posterior.rollouts: "),
+        ({"posterior": {"type": "bots", "forgetting": "0.1"}}, "posterior.forgetting: "),
+        ({"policy": {"type": "random", "random": 1}}, "policy.random: "),
+        ({"policy": {"type": "thompson", "domains": {"": 1.0}}}, "policy.domains"),
+        ({"share_leased": 1}, "share_leased: "),
+        ({"policy": {"type": "random", "domains": {"\ud800": 1.0}}}, "surrogates not allowed"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_configuration_is_named_in_plain_words(
+    http: httpx.Client, pool: str, body: dict[str, Any], detail: str
+) -> None:
+    answer = http.put(
+        f"/runs/{fresh_name('run')}",
+        content=json.dumps({"pool": pool, **body}),
+        headers={"Content-Type": "application/json"},
+    )
+    assert detail in assert_problem(answer, 422, "invalid-request")["detail"]
+
+
+def test_a_number_may_be_written_with_a_fraction_of_zero(http: httpx.Client, pool: str) -> None:
+    body = {"pool": pool, "seed": 7.0, "posterior": {"type": "bots", "rollouts": 16.0, "prior": [1, 2]}}
+    config = http.put(f"/runs/{fresh_name('run')}", json=body).json()["config"]
+    assert (config["seed"], config["posterior"]["rollouts"], config["posterior"]["prior"]) == (
+        7,
+        16,
+        [1.0, 2.0],
+    )
 
 
 def test_a_configuration_must_name_what_the_pool_has(http: httpx.Client, pool: str) -> None:
@@ -99,7 +157,7 @@ def test_a_run_tells_where_it_stands(http: httpx.Client, pool: str) -> None:
     select(http, run, 2)
     report(http, run, select(http, run, 2)["selection"], [], final=True)
     view = http.get(f"/runs/{run}").json()
-    assert (view["step"], view["selections"]) == (1, {"open": 1, "committed": 1, "expired": 1})
+    assert (view["step"], view["selections"]) == (1, {"open": 1, "committed": 1, "released": 1, "expired": 1})
     assert view["never_selected"] == 10 - 8
     # Half of the algebra tasks' rollouts passed: half way between 0.25 and 0.75. All of sets' did: beyond.
     assert view["capability"] == pytest.approx({"algebra": 0.5, "sets": 1.5}, rel=1e-4)
@@ -129,7 +187,7 @@ class Log:
         self._stretches = [Stretch(events, 5, None)] if events else []
 
     async def find(self, name: str) -> Run:
-        return Run(name, "first", "pool", "first", RunRequest(pool="pool").config(), 1)
+        return Run(name, "first", "pool", "first", RunConfig("pool"), 1)
 
     async def read_log(self, run: Run, after: Bookmark) -> Stretch | None:
         return self._stretches.pop() if self._stretches else None

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from selector_api.core.classes import Classes
-from selector_api.core.config import Interpolation
-from selector_api.core.implicit.interpolation import CapabilityInterpolation
+from selector_api.core.posteriors.interpolation import CapabilityInterpolation, Interpolation
 from tests.core.runs import table_of
 
 ROWS = [

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from selector_api.core.bots import BetaMarginals
-from selector_api.core.config import BotsPosterior, Interpolation, RunConfig
+from selector_api.core.config import RunConfig
+from selector_api.core.posteriors.bots import BetaMarginals, Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from tests.core import runs
 
 X = np.linspace(0.0, 1.0, 11)
@@ -30,7 +31,7 @@ def test_the_marginals_are_betas(alpha, beta):
 
 
 def config(**posterior) -> RunConfig:
-    return RunConfig("p", posterior=BotsPosterior(**posterior), implicit=Interpolation("w", "s"))
+    return RunConfig("p", posterior=Bots(**posterior, implicit=Interpolation("w", "s")))
 
 
 def test_the_paper_s_defaults_on_one_commit():

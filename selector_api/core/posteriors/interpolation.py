@@ -6,15 +6,66 @@ task's success probability is predicted at the same place between its own two re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
 import numpy as np
+from annotated_types import Ge, Lt
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
-from selector_api.core.config import Interpolation
+from selector_api.core.fields import Id, schema
 
 _UNINFORMATIVE_BELOW = 0.02
 """A batch whose mean reference rates are nearer than this says nothing of μ: the quotient explodes there."""
 _EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Implicit evidence interpolated between two reference models."""
+
+    __pydantic_config__ = schema(type="interpolation", weak="qwen-7b", strong="qwen-30b", smoothing=0.9)
+
+    weak: Id
+    """Name of the weak reference: capability 0"""
+    strong: Id
+    """Name of the strong reference: capability 1"""
+    smoothing: Annotated[float, Ge(0.0), Lt(1.0)] = 0.9
+    """Share of the old capability that a commit keeps"""
+    type: Literal["interpolation"] = "interpolation"
+
+    def __post_init__(self) -> None:
+        if self.weak == self.strong:
+            raise ValueError("weak and strong must name two different references")
+
+
+@dataclass(frozen=True)
+class NoImplicit:
+    """No implicit evidence: tasks that were not selected learn nothing."""
+
+    __pydantic_config__ = schema(type="none")
+
+    type: Literal["none"] = "none"
+
+
+class NoPrediction:
+    """Predicts nothing."""
+
+    def __init__(self) -> None:
+        self.capability: dict[int, float] = {}
+
+    def observe(self, classes: Classes, tasks: IntArray, rates: FloatArray) -> None:
+        """Learn nothing."""
+
+    def predict(self, classes: Classes) -> FloatArray:
+        """NaN for every class."""
+        return np.full(len(classes), np.nan)
+
+
+def predictor(config: Interpolation | NoImplicit) -> Predictor:
+    """The predictor of this configuration, before any commit."""
+    return CapabilityInterpolation(config) if isinstance(config, Interpolation) else NoPrediction()
 
 
 class CapabilityInterpolation:
@@ -48,3 +99,6 @@ class CapabilityInterpolation:
         for domain, capability in self.capability.items():
             by_domain[domain] = capability
         return np.clip(classes.weak + by_domain[classes.domain] * (classes.strong - classes.weak), 0.0, 1.0)
+
+
+Predictor = NoPrediction | CapabilityInterpolation

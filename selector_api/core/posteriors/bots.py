@@ -12,20 +12,67 @@ residual that only decays, so a commit costs O(batch + classes), whatever the po
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 from scipy import special
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
-from selector_api.core.config import BotsPosterior
 from selector_api.core.doubledouble import DoubleDouble
+from selector_api.core.fields import ByType, Share, schema
+from selector_api.core.posteriors.interpolation import Interpolation, NoImplicit
 
 _NEGLIGIBLE = 1e-12
 """A residual below this share of its background has no effect that one could see."""
 _COMPACT_EVERY = 64
 """Commits between two removals of negligible residuals. By the step's number, so that every replay agrees."""
+
+
+PseudoCount = Annotated[float, Ge(1e-6), Le(1e9)]
+"""Bounded away from 0: a smaller one can vanish in arithmetic, and a Beta posterior has no pseudo-count of 0."""
+
+
+@dataclass(frozen=True)
+class Bots:
+    """A discounted Beta posterior of every task's success probability."""
+
+    __pydantic_config__ = schema(
+        type="bots",
+        prior=[1.0, 1.0],
+        forgetting=0.1,
+        implicit_weight=0.1,
+        rollouts=16,
+        implicit={"type": "interpolation", "weak": "qwen-7b", "strong": "qwen-30b"},
+    )
+
+    prior: tuple[PseudoCount, PseudoCount] = (1.0, 1.0)
+    """Pseudo-counts (α0, β0)"""
+    forgetting: Share = 0.1
+    """λ: share that returns to the prior at every commit"""
+    implicit_weight: Share = 0.1
+    """ρ: weight of the implicit evidence"""
+    rollouts: Annotated[int, Ge(1), Le(1_000_000)] = 16
+    """m: pseudo-rollouts that the implicit evidence stands for"""
+    implicit: Annotated[Interpolation | NoImplicit, ByType()] = field(default_factory=NoImplicit)
+    """Evidence of tasks that were not selected"""
+    type: Literal["bots"] = "bots"
+
+    @property
+    def references(self) -> tuple[str, str] | None:
+        """The (weak, strong) references by whose rates tasks are told apart, None if by none."""
+        implicit = self.implicit
+        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else None
+
+    def initial(self) -> BotsPosterior:
+        """The posterior of no tasks yet."""
+        return BotsPosterior(self)
+
+    def restored(self, classes: Classes, arrays: Mapping[str, np.ndarray]) -> BotsPosterior:
+        """The posterior whose `to_arrays` gave `arrays`, bit for bit."""
+        return BotsPosterior.restored(self, classes, arrays)
 
 
 @dataclass(frozen=True)
@@ -77,10 +124,10 @@ class BetaMarginals:
         return {"alpha": self.alpha, "beta": self.beta}
 
 
-class BetaPosterior:
+class BotsPosterior:
     """The Beta posteriors of all tasks of a run (see the module's docstring)."""
 
-    def __init__(self, config: BotsPosterior) -> None:
+    def __init__(self, config: Bots) -> None:
         self._config = config
         self._step = 0
         self._classes = Classes.of(None)
@@ -97,9 +144,7 @@ class BetaPosterior:
         self._decay = DoubleDouble.of(np.ones(1))  # (1−λ)^0, (1−λ)^1, … as far as needed
 
     @classmethod
-    def restored(
-        cls, config: BotsPosterior, classes: Classes, arrays: Mapping[str, np.ndarray]
-    ) -> BetaPosterior:
+    def restored(cls, config: Bots, classes: Classes, arrays: Mapping[str, np.ndarray]) -> BotsPosterior:
         """The posterior that `to_arrays` was called on, bit for bit."""
         posterior = cls(config)
         posterior.grow(classes)
@@ -115,9 +160,9 @@ class BetaPosterior:
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
         return posterior
 
-    def copy(self) -> BetaPosterior:
+    def copy(self) -> BotsPosterior:
         """A copy that later commits leave as it is."""
-        return BetaPosterior.restored(self._config, self._classes, self.to_arrays())
+        return BotsPosterior.restored(self._config, self._classes, self.to_arrays())
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""

@@ -1,20 +1,16 @@
 """What selection may know of a posterior: distributions per class and per task, whatever their family.
 
-One kind of posterior is one file (`bots`: discounted Beta). Most tasks share the distribution of their class;
-the others are individuals.
+Most tasks share the distribution of their class; the others are individuals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.bots import BetaPosterior
 from selector_api.core.classes import Classes
-from selector_api.core.config import BotsPosterior
 
 
 class Marginals(Protocol):
@@ -92,17 +88,5 @@ class Posterior(Protocol):
         ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything that `restored_posterior` needs beside configuration and classes."""
+        """Everything that its configuration's `restored` needs beside configuration and classes."""
         ...
-
-
-def initial_posterior(config: BotsPosterior) -> Posterior:
-    """The posterior of this configuration, of no tasks yet."""
-    return BetaPosterior(config)
-
-
-def restored_posterior(
-    config: BotsPosterior, classes: Classes, arrays: Mapping[str, np.ndarray]
-) -> Posterior:
-    """The posterior of this configuration whose `to_arrays` gave `arrays`, bit for bit."""
-    return BetaPosterior.restored(config, classes, arrays)

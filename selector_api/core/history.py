@@ -1,0 +1,93 @@
+"""What was selected and reported when, for statistics and for the policies that go in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from selector_api.core.arrays import IntArray
+
+WHOLE_POOL = -1
+"""The scope of a policy that draws from the pool as one; any other scope is a domain code."""
+
+
+class History:
+    """What was selected and reported of each task, and in which order."""
+
+    def __init__(self, in_epochs: bool) -> None:
+        self._in_epochs = in_epochs
+        self._times_selected = np.empty(0, np.int32)
+        self._last_step = np.empty(0, np.int32)
+        self.ever_selected = 0
+        """Number of tasks selected at least once."""
+        self.last_selected: dict[int, int] = {}
+        """Task that was selected last, by scope."""
+        self.drawn: dict[int, int] = {}
+        """Number of tasks drawn so far, by domain code."""
+        self._seen: dict[int, set[int]] = {}
+
+    def times_selected(self, tasks: IntArray) -> IntArray:
+        """How often each task was selected."""
+        return self._times_selected[tasks].astype(np.int64)
+
+    def last_step(self, tasks: IntArray) -> IntArray:
+        """Step of the last commit with outcomes of each task, −1 if there is none."""
+        return self._last_step[tasks].astype(np.int64)
+
+    def seen_this_epoch(self, scope: int) -> set[int]:
+        """Tasks already handed out in the epoch that is under way (kept for policies that go in epochs)."""
+        return self._seen.get(scope, set())
+
+    def grow(self, size: int) -> None:
+        """Make room for tasks that joined."""
+        added = size - len(self._last_step)
+        self._times_selected = np.concatenate([self._times_selected, np.zeros(added, np.int32)])
+        self._last_step = np.concatenate([self._last_step, np.full(added, -1, np.int32)])
+
+    def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:
+        """Remember a selection, in its order; `by_domain` tells the scope of the run's policy."""
+        self.ever_selected += int(np.count_nonzero(self._times_selected[tasks] == 0))
+        self._times_selected[tasks] += 1
+        for task, domain in zip(tasks.tolist(), domain_codes.tolist(), strict=True):
+            scope = domain if by_domain else WHOLE_POOL
+            self.last_selected[scope] = task
+            self.drawn[domain] = self.drawn.get(domain, 0) + 1
+            if self._in_epochs:
+                seen = self._seen.setdefault(scope, set())
+                if task in seen:  # every task that could be drawn has been: a new epoch begins
+                    seen.clear()
+                seen.add(task)
+
+    def record_commit(self, tasks: IntArray, step: int) -> None:
+        """Remember that `tasks` were reported in the commit that led to `step`."""
+        self._last_step[tasks] = step
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything that `restored` needs. Sparse: most tasks of a large pool were never touched."""
+        (touched,) = np.nonzero((self._times_selected > 0) | (self._last_step >= 0))
+        scopes = sorted(self._seen)
+        return {
+            "touched": touched,
+            "times_selected": self._times_selected[touched],
+            "last_step": self._last_step[touched],
+            "last_selected": np.array(sorted(self.last_selected.items()), np.int64).reshape(-1, 2),
+            "drawn": np.array(sorted(self.drawn.items()), np.int64).reshape(-1, 2),
+            "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
+            "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
+        }
+
+    @classmethod
+    def restored(cls, in_epochs: bool, size: int, arrays: Mapping[str, np.ndarray]) -> History:
+        """The history that `to_arrays` was called on."""
+        history = cls(in_epochs)
+        history.grow(size)
+        touched = arrays["touched"]
+        history._times_selected[touched] = arrays["times_selected"]
+        history._last_step[touched] = arrays["last_step"]
+        history.ever_selected = int(np.count_nonzero(history._times_selected))
+        history.last_selected = dict(arrays["last_selected"].tolist())
+        history.drawn = dict(arrays["drawn"].tolist())
+        for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
+            history._seen.setdefault(scope, set()).add(task)
+        return history
