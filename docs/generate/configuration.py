@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -20,27 +21,32 @@ Made from the schemas by `make generated`; change the descriptions there.
 
 What is required has to be given. Whoever checks a configuration names the field that is wrong.
 """
-_PARTS: tuple[tuple[str, Any], ...] = (
-    ("a run", RunConfig),
-    ("the trainer", TrainerConfig),
-    ("a reference evaluation", ReferenceEvaluation),
-    ("an experiment", Experiment),
-)
-_SAID_OF = {
-    "a run": "The body of `PUT /runs/{run}`.",
-    "the trainer": "The file of `bots train CONFIG.yaml`, see [training](../how-to/training.md#training).",
-    "a reference evaluation": "The file of `bots measure CONFIG.yaml`, see "
-    "[references](../how-to/training.md#references).",
-    "an experiment": "The file of `bots experiment run CONFIG.yaml`, see "
-    "[experiments](../how-to/training.md#experiments).",
+_PARTS = {
+    "a run": (RunConfig, "The body of `PUT /runs/{run}`."),
+    "the trainer": (
+        TrainerConfig,
+        "The file of `bots train CONFIG.yaml`, see [training](../how-to/training.md#training).",
+    ),
+    "a reference evaluation": (
+        ReferenceEvaluation,
+        "The file of `bots measure CONFIG.yaml`, see [references](../how-to/training.md#references).",
+    ),
+    "an experiment": (
+        Experiment,
+        "The file of `bots experiment run CONFIG.yaml`, see [experiments](../how-to/training.md#experiments).",
+    ),
 }
 
 
 def configuration() -> str:
     """The text of the page."""
     lines = [_HEAD, *_service()]
-    for owner, kind in _PARTS:
-        lines += _Part(owner, TypeAdapter(kind).json_schema()).lines()
+    shown: dict[str, _Shown] = {}
+    for owner, (kind, said) in _PARTS.items():
+        schema = TypeAdapter[Any](kind).json_schema()
+        if kind is RunConfig:
+            _fill(schema, schema["$defs"], RunConfig(pool="any").to_dict())
+        lines += (f"## {owner.capitalize()}", "", said, "", *_Part(owner, schema, shown).lines())
     return page(lines)
 
 
@@ -63,27 +69,49 @@ def _given(field: Schema) -> Schema:
     return given
 
 
-class _Part:
-    """One configuration: its root, then each section below it, a table each."""
+def _fill(schema: dict[str, Any], definitions: Mapping[str, Any], default: Mapping[str, Any]) -> None:
+    """Tell the kind that a part has by default, where a factory makes it, of which JSON schemas say nothing."""
+    for name, field in schema["properties"].items():
+        value = default.get(name)
+        if isinstance(value, Mapping) and "default" not in field:
+            field["default"] = {"type": value["type"]}
+            for each in references(field):
+                if _type(definitions[each]) == value["type"]:
+                    _fill(definitions[each], definitions, value)
 
-    def __init__(self, owner: str, schema: Schema) -> None:
+
+def _type(definition: Schema) -> str | None:
+    return definition["properties"].get("type", {}).get("const")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A section that is on the page: its heading, and the definition that it shows."""
+
+    heading: str
+    definition: Schema
+
+
+class _Part:
+    """One configuration: its root, then each section below it that is not on the page yet, a table each."""
+
+    def __init__(self, owner: str, schema: Schema, shown: dict[str, _Shown]) -> None:
         self._owner = owner
         self._root = schema
         self._definitions: dict[str, Any] = schema.get("$defs", {})
         self._paths: dict[str, str] = {}
         """Where a definition stands first: its path from the root."""
+        self._shown = shown
         self._find(schema, "")
 
     def lines(self) -> Iterator[str]:
-        yield f"## {self._owner.capitalize()}"
-        yield ""
-        yield _SAID_OF[self._owner]
-        yield ""
+        """The lines below the part's own heading."""
         yield from self._body(self._root)
         for name in self._paths:
-            yield f"### {self._heading(name)}"
-            yield ""
-            yield from self._body(self._definitions[name])
+            if self._shown[name].heading == self._heading(name):
+                yield f"### {self._heading(name)}"
+                yield ""
+                yield from self._body(self._definitions[name])
 
     def _body(self, schema: Schema) -> Iterator[str]:
         yield from paragraphs(schema.get("description", ""))
@@ -91,6 +119,7 @@ class _Part:
         yield ""
 
     def _find(self, schema: Schema, path: str) -> None:
+        """Note what is below a section: first its own fields, then what is below those."""
         found: list[tuple[str, str]] = []
         for field, value in schema["properties"].items():
             for name in references(value):
@@ -98,16 +127,15 @@ class _Part:
                     self._paths[name] = f"{path}{field}"
                     found.append((name, f"{path}{field}."))
         for name, below in found:
-            self._find(self._definitions[name], below)
+            definition = self._definitions[name]
+            if name not in self._shown or self._shown[name].definition != definition:
+                self._shown[name] = _Shown(self._heading(name), definition)
+            self._find(definition, below)
 
     def _heading(self, name: str) -> str:
-        kind = self._type(name)
+        kind = _type(self._definitions[name])
         return f"`{self._paths[name]}` of {self._owner}" + (f", type `{kind}`" if kind else "")
 
     def _link(self, name: str) -> str:
-        kind = self._type(name)
-        text = f"`{kind}`" if kind else f"`{self._paths[name]}`"
-        return f"[{text}](#{anchor(self._heading(name))})"
-
-    def _type(self, name: str) -> str | None:
-        return self._definitions[name]["properties"].get("type", {}).get("const")
+        text = _type(self._definitions[name]) or self._paths[name]
+        return f"[`{text}`](#{anchor(self._shown[name].heading)})"

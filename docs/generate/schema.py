@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,7 +109,8 @@ def _default(field: Schema, required: bool) -> str:
 
 def _list(schema: Schema, link: Link) -> str:
     if "prefixItems" in schema:
-        return "[" + ", ".join(takes(each, link) for each in schema["prefixItems"]) + "]"
+        each = dict.fromkeys(takes(item, link) for item in schema["prefixItems"])
+        return f"list of {' and '.join(each)} ({len(schema['prefixItems'])})"
     count = _bounds(schema.get("minItems"), schema.get("maxItems"))
     return f"list of {takes(schema.get('items', {}), link)}" + (f" ({count})" if count else "")
 
@@ -138,8 +140,9 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    if value == 2**63 - 1:
-        return "2⁶³−1"
+    if value >= 2**53:
+        power = round(math.log2(value))
+        return f"2^{power}" + "−1" * (value == 2**power - 1)
     return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
