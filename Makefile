@@ -52,6 +52,8 @@ quick: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m "not slow"
 
 generated: .venv/.server .venv/.trainer .venv/.dev  ## what is made from the code, anew: openapi.json, docs/reference, the client's schema
+	$(BIN)/python -m tests.web.openapi
+	$(BIN)/python -m tests.trainer_client.generate_contract
 	$(BIN)/python -m docs.generate
 
 lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file, Kubernetes manifests

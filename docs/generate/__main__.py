@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+from docs.generate.api import api, read
 from docs.generate.configuration import configuration
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-PAGES = {"configuration.md": configuration}
+
+
+def pages() -> dict[str, str]:
+    """The texts of the pages by the names of their files."""
+    return {"api.md": api(read()), "configuration.md": configuration()}
+
 
 if __name__ == "__main__":
-    for name, made in PAGES.items():
-        (REFERENCE / name).write_text(made(), encoding="utf-8")
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docs.generate.schema import Schema, anchor, meaning, page, paragraphs, references, table, takes
+from docs.generate.configuration import headings_of_a_run
+from docs.generate.schema import WIDTH, Schema, anchor, page, paragraphs, references, table, takes
 
 OPENAPI = Path(__file__).parents[1] / "openapi.json"
 
@@ -17,6 +19,10 @@ _HEAD = """# The API
 
 Made from [openapi.json](../openapi.json) by `make generated`. A running service shows the same at `/docs`.
 """
+_FIRST = ("training", "runs", "pools")
+"""The tags of the calls that are shown first."""
+_CONFIGURED = headings_of_a_run()
+"""What the page of configurations shows: headings there, by the names of definitions."""
 _PROBLEM = re.compile(r"`([a-z-]+)`: ([^;]*)")
 
 
@@ -33,8 +39,22 @@ class _Call:
         return f"`{self.method.upper()} {self.path}`"
 
     @property
+    def summary(self) -> str:
+        """The first paragraph of its description."""
+        return " ".join(self.operation["description"].partition("\n\n")[0].split())
+
+    @property
+    def place(self) -> int:
+        """Where it is shown: first what a training step does."""
+        (tag,) = self.operation["tags"]
+        return _FIRST.index(tag) if tag in _FIRST else len(_FIRST)
+
+    @property
     def scope(self) -> str:
-        return f"`{scope}`" if (scope := self.operation.get("x-scope")) else "open"
+        scopes = [
+            scope for each in self.operation.get("security", ()) for names in each.values() for scope in names
+        ]
+        return f"`{scopes[0]}`" if scopes else "none"
 
     @property
     def problems(self) -> dict[str, tuple[str, str]]:
@@ -63,6 +83,7 @@ def api(document: Mapping[str, Any]) -> str:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
+    calls.sort(key=lambda call: call.place)
     of_any = set.intersection(*(set(call.problems) for call in calls if "security" in call.operation))
     lines = [_HEAD, *paragraphs(document["info"]["description"])]
     lines += _overview(calls)
@@ -80,18 +101,20 @@ def _overview(calls: list[_Call]) -> Iterator[str]:
     yield from ("## Calls", "", "| call | scope | |", "|---|---|---|")
     for call in calls:
         link = f"[{call.heading}](#{anchor(call.heading)})"
-        yield f"| {link} | {call.scope} | {meaning(call.operation)} |"
+        yield f"| {link} | {call.scope} | {call.summary} |"
     yield ""
 
 
 def _call(call: _Call, of_any: set[str]) -> Iterator[str]:
     yield from (f"### {call.heading}", "")
     yield from paragraphs(call.operation["description"])
-    given = [("Scope", call.scope), ("Body", " or ".join(call.body())), ("Answer", ", ".join(call.answers()))]
-    own = [f"{status} `{code}`" for code, (status, _) in call.problems.items() if code not in of_any]
-    for word, text in (*given, ("Problems", ", ".join(own))):
+    own = sorted(f"{status} `{code}`" for code, (status, _) in call.problems.items() if code not in of_any)
+    said = {"Body": " or ".join(call.body()), "Answer": ", ".join(call.answers()), "Problems": ", ".join(own)}
+    for word, text in said.items():
         if text:
-            yield f"* {word}: {text}"
+            yield from textwrap.wrap(
+                f"* {word}: {text}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
+            )
     yield ""
     parameters = [each for each in call.operation.get("parameters", ()) if each["in"] == "query"]
     if parameters:
@@ -118,7 +141,7 @@ def _problems(calls: list[_Call], of_any: set[str]) -> Iterator[str]:
 
 def _shapes(schemas: Mapping[str, Schema]) -> Iterator[str]:
     yield from ("## Bodies and answers", "")
-    for name in sorted(schemas):
+    for name in sorted(schemas.keys() - _CONFIGURED.keys()):
         yield from (f"### {name}", "")
         yield from paragraphs(schemas[name].get("description", ""))
         yield from table(schemas[name], _link)
@@ -138,4 +161,5 @@ def _is_problem(answer: Mapping[str, Any]) -> bool:
 
 
 def _link(name: str) -> str:
-    return f"[{name}](#{anchor(name)})"
+    page, heading = ("configuration.md", _CONFIGURED[name]) if name in _CONFIGURED else ("", name)
+    return f"[{name}]({page}#{anchor(heading)})"

@@ -42,12 +42,20 @@ def configuration() -> str:
     """The text of the page."""
     lines = [_HEAD, *_service()]
     shown: dict[str, _Shown] = {}
+    """By the name of a definition."""
     for owner, (kind, said) in _PARTS.items():
         schema = TypeAdapter[Any](kind).json_schema()
         if kind is RunConfig:
             _fill(schema, schema["$defs"], RunConfig(pool="any").to_dict())
         lines += (f"## {owner.capitalize()}", "", said, "", *_Part(owner, schema, shown).lines())
     return page(lines)
+
+
+def headings_of_a_run() -> dict[str, str]:
+    """The headings below which the page shows what a run is configured with, by the names of the definitions."""
+    shown: dict[str, _Shown] = {}
+    _Part("a run", TypeAdapter(RunConfig).json_schema(), shown)
+    return {RunConfig.__name__: "A run"} | {name: section.heading for name, section in shown.items()}
 
 
 def _service() -> Iterator[str]:

@@ -74,7 +74,8 @@ class LiveRun:
 
         Args:
             run: the run's name.
-            runs, pools: where it is read from.
+            runs: where its log is read from.
+            pools: where its tasks are read from.
             threads: does what takes longer than a millisecond.
             snapshot_every: events after which a snapshot is written.
             patience: seconds for which a selection is drawn again because others came first.

@@ -19,10 +19,13 @@ logger = logging.getLogger("services.trainer")
 
 
 class PodTrainer(SelectedGRPOTrainer):
-    """A `SelectedGRPOTrainer` that writes `records.jsonl`; the arguments beyond its own:
+    """A `SelectedGRPOTrainer` that writes `records.jsonl`.
 
-    scorer        what scores the rollouts; how often it fails is recorded
-    records       where to; None on every process but the main one
+    It takes the same arguments, and two of its own.
+
+    Args:
+        scorer: what scores the rollouts; how often it fails is recorded.
+        records: where to; None on every process but the main one.
     """
 
     def __init__(self, *args: Any, scorer: Scorer, records: RecordWriter | None, **kwargs: Any):
