@@ -74,7 +74,10 @@ class LiveRun:
 
         Args:
             run: the run's name.
-            runs, logs, snapshots, pools: where it is read from.
+            runs: where it is found.
+            logs: where its events are read and appended.
+            snapshots: where its state is kept from time to time.
+            pools: where its tasks are read.
             threads: does what takes longer than a millisecond.
             snapshot_every: events after which a snapshot is written.
             patience: seconds for which a selection is drawn again because others came first.

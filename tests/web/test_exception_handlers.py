@@ -95,6 +95,7 @@ async def ask_everything(url: str) -> list[httpx.Response]:
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_while_redis_is_away_calls_are_told_to_come_back(
     valkey: Valkey, dependent: Service, number: signal.Signals
