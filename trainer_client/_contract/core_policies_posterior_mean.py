@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer_client._contract.core_fields import schema
-from trainer_client._contract.core_policies_policy import TargetPolicy
+from trainer_client._contract.core_policies_target import TargetPolicy
 
 
 @dataclass(frozen=True)
