@@ -23,7 +23,7 @@ from selector_api import child_processes
 from selector_api.store import embedded_valkey
 
 async def serve():
-    async with server.EmbeddedValkey(Path(sys.argv[1])) as valkey:
+    async with embedded_valkey.EmbeddedValkey(Path(sys.argv[1])) as valkey:
         print(valkey.pid, flush=True)
         await asyncio.Event().wait()
 
