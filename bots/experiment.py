@@ -35,12 +35,20 @@ def report(
         typer.Option(file_okay=False, show_default="the experiment's", help="Folder to write to."),
     ] = None,
 ) -> None:
-    """Write report.md, pictures and figures.json of the trainings that are done.
+    """Write report.md, pictures and figures.json of the trainings that are done, and print the main figures.
 
     Example:
 
         bots experiment report experiment.yaml --output docs/results/demo
     """
     with needing_extra("trainer"):
-        from services.experiment.report import write_report
-    typer.echo(f"report: {write_report(file, output)}")
+        from rich.console import Console
+
+        from services.command_line.waiting import going_on
+
+        with going_on("drawing the report", Console(stderr=True)):
+            from services.experiment.report import write_report
+
+            written = write_report(file, output)
+    Console().print(written.table)
+    typer.echo(f"report: {written.path}\npicture: {written.picture}")

@@ -178,7 +178,7 @@ def test_the_pool_gets_all_references_and_keeps_the_first_values(
 def test_without_a_terminal_a_line_tells_how_far_it_is(
     config: ReferenceEvaluation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("services.reference_eval.pace.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("services.reference_eval.pace.silence", lambda _: 0.0)
     evaluate(config, WHOLE)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("measuring tiny: ")]
     assert [line.split(",")[0] for line in lines] == [f"measuring tiny: {done} of 10" for done in (4, 8, 10)]

@@ -1,4 +1,4 @@
-"""The arms of an experiment: each policy with each seed, and where it stands on disk."""
+"""The trainings of an experiment: each policy with each seed, and where it stands on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.trainer.records import RECORDS, Records, read_records
 
 
 @dataclass(frozen=True)
-class Arm:
+class Training:
     """One training; `config` is its trainer configuration, without a URL if the experiment serves the selector."""
 
     policy: str
@@ -41,9 +41,14 @@ class Arm:
         return self.config["training"]["steps"]
 
     @property
-    def needs_a_service(self) -> bool:
-        """Whether the configuration leaves it to the experiment to serve a selector."""
-        return "url" not in self.config["selector"]
+    def run(self) -> str:
+        """The name of its run at the selector."""
+        return self.config["selector"]["run"]
+
+    @property
+    def url(self) -> str | None:
+        """Where its selector is; None if the experiment is to serve one."""
+        return self.config["selector"].get("url")
 
     def records(self) -> Records:
         """What it has written so far. Raises `Failure` if that cannot be read."""
@@ -57,9 +62,9 @@ class Arm:
         path = self.folder / RECORDS
         return path.stat().st_size if path.exists() else 0
 
-    def prepare(self, url: str | None) -> None:
-        """Write the trainer's configuration, with the URL of the selector that the experiment serves."""
-        config = self.config if url is None else merge(self.config, {"selector": {"url": url}})
+    def prepare(self, url: str) -> None:
+        """Write the trainer's configuration, with the URL of its selector."""
+        config = merge(self.config, {"selector": {"url": url}})
         self.config_file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.config_file) as unfinished:
             save_mapping(unfinished, config)
@@ -79,26 +84,26 @@ class Arm:
             )
 
 
-def load_experiment(file: Path) -> tuple[Experiment, list[Arm]]:
-    """Read an experiment and its arms: all policies of a seed before the next seed.
+def load_experiment(file: Path) -> tuple[Experiment, list[Training]]:
+    """Read an experiment and its trainings: all policies of a seed before the next seed.
 
-    Raises `Failure` if the experiment, or the trainer's configuration of any arm, is wrong.
+    Raises `Failure` if the experiment, or the trainer's configuration of any training, is wrong.
     """
     experiment = load(file, Experiment)
     trainer = load_mapping(trainer_file(experiment, file))
-    arms = []
+    trainings = []
     for seed in experiment.seeds:
         for policy, changes in experiment.policies.items():
-            folder = experiment.output / "arms" / policy / f"seed-{seed}"
+            folder = experiment.output / "trainings" / policy / f"seed-{seed}"
             own = {
                 "seed": seed,
                 "output": str(folder),
                 "selector": {"run": f"{experiment.name}-{policy}-{seed}"},
             }
-            arm = Arm(policy, seed, folder, merge(merge(trainer, changes), own))
-            _check(arm, file)
-            arms.append(arm)
-    return experiment, arms
+            training = Training(policy, seed, folder, merge(merge(trainer, changes), own))
+            _check(training, file)
+            trainings.append(training)
+    return experiment, trainings
 
 
 def trainer_file(experiment: Experiment, file: Path) -> Path:
@@ -106,9 +111,9 @@ def trainer_file(experiment: Experiment, file: Path) -> Path:
     return file.parent / experiment.trainer
 
 
-def _check(arm: Arm, file: Path) -> None:
-    about = Path(f"{file}, the trainer's configuration with policy {arm.policy}")
-    config = checked(merge({"selector": {"url": "http://127.0.0.1"}}, arm.config), TrainerConfig, about)
+def _check(training: Training, file: Path) -> None:
+    about = Path(f"{file}, the trainer's configuration with policy {training.policy}")
+    config = checked(merge({"selector": {"url": "http://127.0.0.1"}}, training.config), TrainerConfig, about)
     if config.evaluation is None:
         raise Failure(
             f"{about}, evaluation: nothing given; an experiment compares held-out accuracy", MISTAKE
