@@ -21,11 +21,11 @@ logger = logging.getLogger("services.trainer")
 class PodTrainer(SelectedGRPOTrainer):
     """A `SelectedGRPOTrainer` that writes `records.jsonl`.
 
+    It takes the same arguments, and two of its own.
+
     Args:
-        *args: Of `SelectedGRPOTrainer`.
-        scorer: What scores the rollouts; how often it fails is recorded.
-        records: Where to write; None on every process but the main one.
-        **kwargs: Of `SelectedGRPOTrainer`.
+        scorer: what scores the rollouts; how often it fails is recorded.
+        records: where to; None on every process but the main one.
     """
 
     def __init__(self, *args: Any, scorer: Scorer, records: RecordWriter | None, **kwargs: Any):
