@@ -9,7 +9,8 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-compose test-vllm test-smollm2 test-gpu lint lint-deploy audit bench experiment clean
+.PHONY: help install demo check test test-compose test-vllm test-smollm2 test-gpu \
+	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -25,8 +26,11 @@ demo: demo-output/materials/pool.parquet  ## train a small model through the ser
 	@echo '    $(BIN)/bots run show demo-bots-0'
 	@echo 'Next: "Train your model" in README.md, with what this has made. To start over: rm -r demo-output'
 
-test: .venv/.test lint  ## all checks that run without a GPU
-	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy
+check: .venv/.test  ## style, types, borders and the quick tests: under a minute on two cores
+	$(MAKE) --jobs 4 style types borders quick
+
+test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach
+	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -40,11 +44,25 @@ test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO wi
 test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
 	$(BIN)/pytest -s tests/services/trainer/test_gpu.py
 
-lint: lint-deploy .venv/.server .venv/.trainer .venv/.dev  ## style, types and the borders between packages
+lint: lint-deploy style borders types  ## style, types and the borders between packages
+
+style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+borders: .venv/.server .venv/.dev
 	$(BIN)/lint-imports
+
+types: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
 	$(BIN)/pyright
+
+quick: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
+	$(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m "not slow"
+
+generated: .venv/.server .venv/.trainer .venv/.dev  ## what is made from the code, anew: openapi.json, docs/reference, the client's schema
+	$(BIN)/python -m tests.web.openapi
+	$(BIN)/python -m tests.trainer_client.generate_contract
+	$(BIN)/python -m docs.generate
 
 lint-deploy: .venv/.server .venv/.dev .venv/.deploy  ## images, Compose file, Kubernetes manifests
 	$(BIN)/pytest --numprocesses auto tests/deploy

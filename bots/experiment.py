@@ -49,6 +49,6 @@ def report(
         with going_on("drawing the report", Console(stderr=True)):
             from services.experiment.report import write_report
 
-            written = write_report(file, output)
-    Console().print(written.table)
-    typer.echo(f"report: {written.path}\npicture: {written.picture}")
+            report = write_report(file, output)
+    Console().print(report.table)
+    typer.echo(f"report: {report.path}\npicture: {report.picture}")

@@ -17,7 +17,9 @@ _LARGEST_BODY = 256 * MEBIBYTE
 class Settings(BaseSettings):
     """How one process of the service runs. `SELECTOR_PORT=9000` sets `port`, and so on."""
 
-    model_config = SettingsConfigDict(env_prefix="SELECTOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SELECTOR_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """Address to listen on. Any but loopback needs at least one token."""

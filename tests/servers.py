@@ -21,7 +21,7 @@ from selector_api.store.embedded_valkey import find_binary
 from tests.service import free_port
 
 USER = "user selector on #{password} ~bots:* +@all -@admin -@dangerous +info +config|get"
-"""What docs/security.md says that the service's user needs."""
+"""What docs/how-to/security.md says that the service's user needs."""
 
 
 @contextmanager

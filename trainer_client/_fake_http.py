@@ -13,7 +13,6 @@ from trainer_client._contract.web_schemas_pools import TaskItem
 T = TypeVar("T")
 
 MAX_TASKS = 250_000
-PARQUET = "application/vnd.apache.parquet"
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 AFTER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**53)])

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -107,10 +107,7 @@ class FakeRun:
 
     def report(self, sent: ReportRequest, now: int) -> dict[str, Any]:
         """The answer of `POST /report`."""
-        outcomes: list[Counts] = []
-        for outcome in sent.outcomes:
-            successes, trials = outcome.counts()
-            outcomes.append({"task": outcome.task, "successes": successes, "trials": trials})
+        outcomes: list[Counts] = [asdict(outcome) for outcome in sent.outcomes]
         if sent.selection is None:
             return self._report_unsolicited(str(sent.key), outcomes, now)
         batch = self._batches.get(sent.selection)

@@ -246,7 +246,7 @@ class FakeSelector:
 
 def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
     """Refuse names that the pool does not have."""
-    for reference in config.posterior.references or ():
+    for reference in config.posterior.references:
         if reference not in pool.references:
             raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
     for domain in config.policy.domains or ():

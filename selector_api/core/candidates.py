@@ -45,6 +45,7 @@ class Candidates:
     this costs O(classes + individuals + excluded), whatever the pool's size.
 
     Attributes:
+        state: of the run.
         scope: a domain code, or `WHOLE_POOL`.
         individuals: int64, stratum s < len(individuals) is this task; ascending.
         classes: int64, stratum len(individuals) + i is what may be drawn of class classes[i]; ascending.
@@ -54,7 +55,7 @@ class Candidates:
     def __init__(self, state: RunState, scope: int, excluded: IntArray) -> None:
         """The tasks of `scope` without `excluded` (ascending, distinct; may hold tasks of other scopes)."""
         self.scope = scope
-        self._state = state
+        self.state = state
         self._excluded = excluded
         classes = state.classes
         individuals = state.posterior.individuals()
@@ -77,7 +78,7 @@ class Candidates:
 
     def without(self, tasks: IntArray) -> Candidates:
         """These candidates without `tasks`."""
-        return Candidates(self._state, self.scope, _merged(self._excluded, tasks))
+        return Candidates(self.state, self.scope, _merged(self._excluded, tasks))
 
     def __len__(self) -> int:
         return len(self.individuals) + int(self.class_counts.sum())
@@ -90,13 +91,13 @@ class Candidates:
         """Which of `tasks` are candidates."""
         allowed = ~_among(tasks, self._excluded)
         if self.scope != WHOLE_POOL:
-            classes = self._state.classes
+            classes = self.state.classes
             allowed &= classes.domain[classes.of_task[tasks]] == self.scope
         return allowed
 
     def tasks(self) -> IntArray:
         """All candidates, ascending. Costs O(pool)."""
-        tasks = np.arange(self._state.size)
+        tasks = np.arange(self.state.size)
         return tasks[self.allows(tasks)]
 
     def tasks_of(self, strata: IntArray, rng: np.random.Generator) -> IntArray:
@@ -124,7 +125,7 @@ class Candidates:
         the most.
         """
         wanted = np.bincount(rows, minlength=len(self.classes))[rows]
-        sizes = self._state.classes.sizes[self.classes[rows]]
+        sizes = self.state.classes.sizes[self.classes[rows]]
         crowded = 2 * (self.class_counts[rows] - wanted) < sizes
         if not crowded.any():
             return self._tried(rows, rng)
@@ -136,7 +137,7 @@ class Candidates:
     def _tried(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
         # Uniform: a relabelling of a class's free tasks relabels the answer and leaves its probability as
         # it is.
-        classes = self._state.classes
+        classes = self.state.classes
         numbers = self.classes[rows]
         tasks = np.full(len(rows), -1, np.int64)
         pending = np.arange(len(rows))
@@ -151,7 +152,7 @@ class Candidates:
         return tasks
 
     def _listed(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
-        classes = self._state.classes
+        classes = self.state.classes
         distinct, place = np.unique(rows, return_inverse=True)
         numbers = self.classes[distinct]
         owner = np.repeat(np.arange(len(distinct)), classes.sizes[numbers])

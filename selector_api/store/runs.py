@@ -11,7 +11,14 @@ from selector_api.core.fold import LOG_VERSION
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import RunConflict, UnknownDomain, UnknownPool, UnknownReference, UnknownRun
+from selector_api.store.errors import (
+    RunConflict,
+    UnknownDomain,
+    UnknownPool,
+    UnknownReference,
+    UnknownRun,
+    UnreadableData,
+)
 from selector_api.store.keys import run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.scripts import Scripts
@@ -56,8 +63,8 @@ class Runs:
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool.incarnation, pool.tasks)
-        if _parsed(known) != config:
-            raise RunConflict(name, "with another configuration; send the same one, or use another name")
+        if _parsed(name, known) != config:
+            raise RunConflict(name, "with another configuration; send the same one, or choose another name")
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks may have been added, or the pool deleted, before the run was there to be seen.
@@ -102,7 +109,7 @@ class Runs:
         if not texts:
             raise UnknownRun(name)
         incarnation, pool, pool_incarnation, config, tasks = texts
-        return Run(name, incarnation, pool, pool_incarnation, _parsed(config), int(tasks))
+        return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks))
 
     async def delete(self, name: str) -> None:
         """Delete a run and its log.
@@ -117,8 +124,14 @@ class Runs:
             await self._pools.forget(run.pool, {name: token})
 
 
-def _parsed(config: str | bytes) -> RunConfig:
-    return RunConfig.from_dict(json.loads(config))
+def _parsed(name: str, config: str | bytes) -> RunConfig:
+    try:
+        return RunConfig.from_dict(json.loads(config))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableData(
+            f"the configuration of run {name!r} is not known here ({error!r}): "
+            "use the release that wrote it, or a later one"
+        ) from error
 
 
 def _check(config: RunConfig, table: TaskTable) -> None:

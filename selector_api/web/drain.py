@@ -42,8 +42,10 @@ class Drain:
 
 
 class CloseConnections:
-    """Ends each connection with its next answer once the drain has begun, so that its caller makes another one,
-    to a service that stays."""
+    """Ends each connection with its next answer once the drain has begun.
+
+    So its caller makes another one, to a service that stays.
+    """
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app

@@ -61,8 +61,10 @@ def _escape(_logger: object, _method: str, event: structlog.typing.EventDict) ->
 
 
 def _plain_traceback(stream: TextIO, error: structlog.typing.ExcInfo) -> None:
-    """Write a traceback without local variables, which hold tokens; indented, so that no line of it looks like
-    one of the log."""
+    """Write a traceback without local variables, which hold tokens.
+
+    It is indented, so that no line of it looks like one of the log.
+    """
     lines = "".join(traceback.format_exception(*error)).rstrip("\n").split("\n")
     stream.write("".join(f"\n  {_printable(line)}" for line in lines))
 

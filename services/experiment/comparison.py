@@ -31,8 +31,9 @@ class CalibrationFigures:
 
 @dataclass(frozen=True)
 class PolicyFigures:
-    """What came out for one policy: over its finished seeds, and where it says so, over those pairs with the
-    baseline's training of the same seed that are both finished.
+    """What came out for one policy: over its finished seeds, or over pairs, where it says so.
+
+    A pair is its training and the baseline's of the same seed, both finished.
 
     `ttb_…` are by share of the baseline's gain, `bsf` by share of training; `own_gain_steps` are the steps to a
     share of the policy's own gain, by share.

@@ -40,7 +40,7 @@ class Experiment(Section):
     launcher: list[str] = Field(
         [],
         description="What the module services.trainer is started with, e.g. [accelerate, launch, --num_processes, "
-        '"8", -m]. Empty: this Python, with -P -m.',
+        '"8", -m]. Empty: this Python, with -m.',
     )
     output: Path = Field(
         description="Folder of the trainings and the report, relative to the current directory."

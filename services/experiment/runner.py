@@ -18,11 +18,7 @@ from services.experiment.trainings import load_experiment
 from services.processes import children
 from services.processes.local_selector import running_service
 
-LAUNCHER = (
-    sys.executable,
-    "-P",
-    "-m",
-)  # -P: a folder `services` in the current directory is not taken for ours
+LAUNCHER = (sys.executable, "-m")
 TRAINER = ("services.trainer",)
 """The trainer's module, and its arguments but for the configuration."""
 POLL_SECONDS = 0.2
@@ -109,7 +105,9 @@ class _Run:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         command = [*(self.experiment.launcher or LAUNCHER), *TRAINER, str(training.config_file)]
         with training.log_file.open("ab") as log:
-            process = children.start(command, log, os.environ | {"PATH": path}, [self.lock])
+            # Safe path: the user's own folder `services` in the current directory is not taken for ours.
+            environment = os.environ | {"PATH": path, "PYTHONSAFEPATH": "1"}
+            process = children.start(command, log, environment, [self.lock])
         return _Running(shown, process)
 
     def _fail(self, shown: TrainingProgress, status: int) -> None:

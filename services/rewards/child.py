@@ -1,6 +1,6 @@
-"""Functions that may hang or exhaust memory on what a model writes, run in a process of their own.
+r"""Functions that may hang or exhaust memory on what a model writes, run in a process of their own.
 
-Symbolic mathematics is such a function: comparing \\boxed{9^{9^{9}}} with 5 takes years, and no signal or thread of
+Symbolic mathematics is such a function: comparing \boxed{9^{9^{9}}} with 5 takes years, and no signal or thread of
 this process could end it, since the interpreter never gets control back.
 """
 

@@ -25,8 +25,10 @@ LEASED = ["large-1", "large-9", "large-10", "middle-7", "middle-8", "small-3", "
 
 
 def mixed_run(policy: Policy, seed: int = 11) -> RunState:
-    """158 tasks of every kind: in large classes (90 and 60), in a small one (6), alone in their class (2),
-    with a residual, leased, and both."""
+    """158 tasks of every kind.
+
+    In large classes (90 and 60), in a small one (6), alone in their class (2), with a residual, leased, and both.
+    """
     classes = {
         "large": (90, 0.0, 0.5),
         "middle": (60, 0.25, 0.75),

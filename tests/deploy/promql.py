@@ -1,26 +1,14 @@
-"""What a PromQL query asks for: enough of the language for our own dashboard and alerts."""
+"""What a PromQL query asks for: its metrics, their labels, and the labels of its answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_TOKENS = re.compile(
-    r"""
-    (?P<string> "(?:[^"\\]|\\.)*" )
-  | (?P<range> \[ [^\]]* \] )
-  | (?P<word> [a-zA-Z_:][a-zA-Z0-9_:]* )
-  | (?P<number> [0-9.]+ )
-  | (?P<sign> [=!]~ | [=!<>]= | [-+*/%^<>=(){},] )
-  | (?P<blank> \s+ )
-    """,
-    re.VERBOSE,
-)
-_GROUPING = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
-_CALLS = frozenset({"(", "by", "without"})
-"""What follows the name of a function or of an aggregation."""
-_OPERATORS = frozenset({"and", "or", "unless", "bool", "offset"})
+import promql_parser
+from promql_parser import AggModifierType, AggregateExpr, Expr, VectorSelector
+
+_SIGNS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 
 
 @dataclass(frozen=True)
@@ -49,63 +37,40 @@ class Selector:
 class Query:
     """The metrics of a query, and the labels that its answer can have, None if that is all they have."""
 
-    selectors: list[Selector]
-    result: set[str] | None
+    selectors: list[Selector] = field(default_factory=list)
+    result: set[str] | None = None
 
 
 def parse(text: str) -> Query:
-    """Read a query.
+    """Read a query, of Prometheus or of a panel in Grafana.
 
     Raises:
-        ValueError: it holds something that is not known here.
+        ValueError: it is not PromQL.
     """
-    tokens = list(_tokens(text))
-    selectors: dict[int, Selector] = {}
-    groups: list[tuple[int, int, set[str]]] = []
-    at = 0
-    while at < len(tokens):
-        word = tokens[at]
-        following = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if word in _GROUPING:
-            end = _closing(tokens, at + 1)
-            labels = set(tokens[at + 2 : end]) - {","}
-            operand = end + 1
-            if word == "by":
-                groups.append((operand, _closing(tokens, operand), labels))
-            at = end
-        elif re.match(r"[a-zA-Z_:]", word) and word not in _OPERATORS and following not in _CALLS:
-            selector = selectors[at] = Selector(word)
-            if following == "{":
-                end = tokens.index("}", at)
-                parts = [token for token in tokens[at + 2 : end] if token != ","]
-                for label, sign, value in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-                    selector.matchers.append(Matcher(label, sign, value[1:-1]))
-                at = end
-        at += 1
-    for place, selector in selectors.items():
-        selector.grouped.update(*(labels for start, end, labels in groups if start < place < end))
-    result = set().union(*(labels for _, _, labels in groups)) if groups else None
-    return Query(list(selectors.values()), result)
+    query = Query()
+    groupings: list[set[str]] = []
+    """Those around what is visited, from the outside."""
+
+    def enter(part: Expr) -> None:
+        if isinstance(part, VectorSelector):
+            matchers = [
+                Matcher(each.name, _SIGNS[str(each.op)], each.value) for each in part.matchers.matchers
+            ]
+            query.selectors.append(Selector(part.name or "", matchers, set().union(*groupings)))
+        elif (labels := _grouping(part)) is not None:
+            groupings.append(labels)
+            query.result = (query.result or set()) | labels
+
+    def leave(part: Expr) -> None:
+        if _grouping(part) is not None:
+            groupings.pop()
+
+    promql_parser.walk(promql_parser.parse(text.replace("$__rate_interval", "1m")), enter, leave)
+    return query
 
 
-def _tokens(text: str) -> Iterator[str]:
-    at = 0
-    while at < len(text):
-        match = _TOKENS.match(text, at)
-        if match is None:
-            raise ValueError(f"cannot read {text[at:]!r}")
-        at = match.end()
-        if match.lastgroup not in ("blank", "range"):
-            yield match.group()
-
-
-def _closing(tokens: list[str], opening: int) -> int:
-    """Where the parenthesis closes that opens there."""
-    if tokens[opening : opening + 1] != ["("]:
-        raise ValueError("a grouping stands before what it groups: write sum by (label) (…)")
-    depth = 0
-    for at in range(opening, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[at], 0)
-        if depth == 0:
-            return at
-    raise ValueError("a parenthesis is not closed")
+def _grouping(part: Expr) -> set[str] | None:
+    """The labels of `sum by (…)`, None of anything else."""
+    if isinstance(part, AggregateExpr) and part.modifier and part.modifier.type == AggModifierType.By:
+        return set(part.modifier.labels)
+    return None

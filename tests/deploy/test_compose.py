@@ -117,7 +117,7 @@ def test_down_and_up_keep_everything(stack: Stack, trainer: SelectorClient) -> N
 
 
 def test_a_token_is_replaced_without_a_gap(stack: Stack) -> None:
-    """By the commands of docs/security.md."""
+    """By the commands of docs/how-to/security.md."""
 
     def is_taken(token: str) -> bool:
         with SelectorClient(stack.url, run=RUN, token=token) as client, suppress(Unauthorized):

@@ -111,7 +111,7 @@ def test_the_build_gets_what_it_copies_and_nothing_that_it_does_not() -> None:
 
 def test_images_have_the_version_of_the_package() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    files = [ROOT / name for name in (*DOCKERFILES, "docker-compose.yml", "docs/deployment.md")]
+    files = [ROOT / name for name in (*DOCKERFILES, "docker-compose.yml", "docs/how-to/deployment.md")]
     files += (ROOT / "k8s").rglob("*.yaml")
     named = r"(?:bots-(?:selector|trainer|demo):|ARG VERSION=|newName: \S*bots-selector, newTag: )(\d[\w.]*)"
     found = {found for file in files for found in re.findall(named, file.read_text())}

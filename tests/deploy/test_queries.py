@@ -159,6 +159,18 @@ def test_a_query_is_read() -> None:
     assert query.selectors[0].matchers == [Matcher("b", "=~", "x|y"), Matcher("c", "!=", "z")]
     assert [selector.grouped for selector in query.selectors] == [{"a"}, set(), set()]
     assert query.result == {"a"}
-    for text in ("sum(m) by (a)", "sum by (a) (m", "m @ 3"):
-        with pytest.raises(ValueError, match=r"grouping|not closed|cannot read"):
-            parse(text)
+    assert parse("sum(m) by (a)") == parse("sum by (a) (m)")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("sum by (a) (m", "unclosed left parenthesis"),
+        ("rate(m)", "expected type matrix"),
+        ("rated(m[5m])", "unknown function"),
+        ("m{a}", "expected label matching operator"),
+    ],
+)
+def test_what_prometheus_would_refuse_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse(text)

@@ -103,8 +103,9 @@ async def test_names_that_the_pool_does_not_know_are_refused(
     store: Store, config: RunConfig, error: type[UnknownReference | UnknownDomain], name: str
 ) -> None:
     await make_pool(store)
-    with pytest.raises(error, match=name):
+    with pytest.raises(error) as caught:
         await store.runs.create(RUN, config)
+    assert name in vars(caught.value).values()
     with pytest.raises(UnknownRun):
         await store.runs.find(RUN)
     await store.pools.delete(POOL)

@@ -138,6 +138,8 @@ def _names_defined(node: ast.stmt) -> list[str]:
             return [target.id for target in node.targets if isinstance(target, ast.Name)]
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
+        case ast.If():
+            return [name for inner in (*node.body, *node.orelse) for name in _names_defined(inner)]
         case _:
             return []
 

@@ -438,6 +438,7 @@ def test_a_report_is_on_disk_before_it_is_sent(fallback: Fallback, monkeypatch: 
     assert len(fallback.spool) == 0
 
 
+@pytest.mark.slow
 def test_training_goes_on_while_a_real_service_crashes_and_all_evidence_arrives_once(tmp_path: Path):
     service = Service(tmp_path / "data").start()
     try:

@@ -195,6 +195,7 @@ def test_a_process_shows_what_others_did_to_a_run(pair: tuple[httpx.Client, http
     assert mine["bots_run_step"] == 3
 
 
+@pytest.mark.slow
 def test_metrics_are_shown_while_redis_is_away(tmp_path: Path) -> None:
     owner = Service(tmp_path / "owner").start()
     service = Service(tmp_path / "service", owner.redis_url).start()

@@ -1,4 +1,4 @@
-"""OpenTelemetry, put around the service from outside as docs/operations.md says."""
+"""OpenTelemetry, put around the service from outside as docs/how-to/operations.md says."""
 
 from __future__ import annotations
 

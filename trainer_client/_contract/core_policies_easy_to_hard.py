@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer_client._contract.core_fields import schema
-from trainer_client._contract.core_policies_policy import BasePolicy
+from trainer_client._contract.core_policies_policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class EasyToHard(BasePolicy):
+class EasyToHard(PolicyKind):
     """Tasks by the mean pass rate of their references, highest first, over and over."""
 
     __pydantic_config__ = schema(type="easy-to-hard")

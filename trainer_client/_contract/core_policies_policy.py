@@ -15,7 +15,7 @@ from trainer_client._contract.core_fields import Id, Share
 
 
 @dataclass(frozen=True)
-class BasePolicy(ABC):
+class PolicyKind(ABC):
     """How a run draws its batches: the configuration and what it does. A file a kind."""
 
     domains: dict[Id, Share] | None = field(
@@ -34,7 +34,7 @@ class BasePolicy(ABC):
 
 
 @dataclass(frozen=True)
-class TargetPolicy(BasePolicy):
+class TargetPolicy(PolicyKind):
     """A policy that seeks tasks of a certain success probability."""
 
     target: Share = field(default=0.5, metadata={"description": "p*: the success probability that is sought"})

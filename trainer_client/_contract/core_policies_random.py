@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer_client._contract.core_fields import schema
-from trainer_client._contract.core_policies_policy import BasePolicy
+from trainer_client._contract.core_policies_policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class Random(BasePolicy):
+class Random(PolicyKind):
     """Uniformly drawn tasks."""
 
     __pydantic_config__ = schema(type="random", domains={"math": 0.75, "code": 0.25})

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer_client._contract.core_fields import schema
-from trainer_client._contract.core_policies_policy import BasePolicy
+from trainer_client._contract.core_policies_policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class Sequential(BasePolicy):
+class Sequential(PolicyKind):
     """Tasks in pool order, over and over."""
 
     __pydantic_config__ = schema(type="sequential")

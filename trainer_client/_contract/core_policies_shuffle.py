@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainer_client._contract.core_fields import schema
-from trainer_client._contract.core_policies_policy import BasePolicy
+from trainer_client._contract.core_policies_policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class Shuffle(BasePolicy):
+class Shuffle(PolicyKind):
     """Epochs: every task once in random order, then again."""
 
     __pydantic_config__ = schema(type="shuffle")

@@ -11,13 +11,14 @@ from annotated_types import Ge, Le
 
 from trainer_client._contract.core_fields import ByType, Share, schema
 from trainer_client._contract.core_posteriors_interpolation import Interpolation, NoImplicit
+from trainer_client._contract.core_posteriors_posterior import PosteriorKind
 
 PseudoCount = Annotated[float, Ge(1e-6), Le(1e9)]
 """Bounded away from 0: a smaller one can vanish in arithmetic, and a Beta posterior has no pseudo-count of 0."""
 
 
 @dataclass(frozen=True)
-class Bots:
+class Bots(PosteriorKind):
     """A discounted Beta posterior of every task's success probability."""
 
     __pydantic_config__ = schema(
@@ -42,7 +43,7 @@ class Bots:
     type: Literal["bots"] = "bots"
 
     @property
-    def references(self) -> tuple[str, str] | None:
-        """The (weak, strong) references by whose rates tasks are told apart, None if by none."""
+    def references(self) -> tuple[str, ...]:
+        """The weak and the strong reference that the implicit evidence stands between, if there is any."""
         implicit = self.implicit
-        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else None
+        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()

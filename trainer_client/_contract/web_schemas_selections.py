@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
+from trainer_client._contract.store_codec import Outcome
 from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Id, Name, Request, Share, Whole, example
 
 MAX_BATCH = 10_000
@@ -85,13 +86,20 @@ class OutcomeItem(Request):
             raise ValueError("successes must not exceed trials")
         return self
 
-    def counts(self) -> tuple[float, int]:
-        """(successes, trials)."""
+    def outcome(self) -> Outcome:
+        """The outcome as the store takes it."""
         if self.rewards is not None:
-            return math.fsum(self.rewards), len(self.rewards)
+            return Outcome(self.task, math.fsum(self.rewards), len(self.rewards))
         assert self.successes is not None
         assert self.trials is not None
-        return self.successes, self.trials
+        return Outcome(self.task, self.successes, self.trials)
+
+
+if TYPE_CHECKING:
+    OutcomeRow = Outcome
+else:
+    OutcomeRow = Annotated[OutcomeItem, AfterValidator(OutcomeItem.outcome)]
+"""An outcome, which is an `OutcomeItem` on the wire."""
 
 
 class ReportRequest(Request):
@@ -112,7 +120,7 @@ class ReportRequest(Request):
         default=None,
         description="The selection; null for tasks that no selection handed out (then `key` is due)",
     )
-    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH, fail_fast=True)]
+    outcomes: Annotated[list[OutcomeRow], Field(max_length=MAX_BATCH, fail_fast=True)]
     final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
         default=None, description="Only without a selection: each task counts once under a key"

@@ -24,11 +24,12 @@ class EasyToHard(PolicyKind):
 
     type: Literal["easy-to-hard"] = "easy-to-hard"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """The next `count` candidates by mean pass rate of their references, after the task selected last.
 
         Highest mean first, tasks without any reference last, equal ones in pool order. Costs O(pool).
         """
+        state = candidates.state
         hardness = _hardness(state)
         tasks = candidates.tasks()
         last = state.history.last_selected.get(candidates.scope)

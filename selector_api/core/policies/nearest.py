@@ -105,8 +105,7 @@ def _ball_holding(
     lower: float,
     limit: float,
 ) -> _Ball:
-    """A ball of radius in (lower, limit] expected to hold `wanted` draws to twice as many, or that of
-    `limit`.
+    """A ball expected to hold `wanted` draws to twice as many, of a radius in (lower, limit], or that of `limit`.
 
     From `guess` on the radius is scaled by how far the expected number is off. Where that fails it is
     bisected, in its logarithm: an infinite density can call for very small radii.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
 from selector_api.core.policies.policy import PolicyKind
-
-if TYPE_CHECKING:
-    from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
@@ -23,6 +20,6 @@ class Random(PolicyKind):
 
     type: Literal["random"] = "random"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """`count` of the candidates, all equally likely."""
         return Choice.unscored(candidates.uniform(count, rng))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from selector_api.core.arrays import IntArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
 from selector_api.core.policies.policy import PolicyKind
-
-if TYPE_CHECKING:
-    from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
@@ -24,8 +21,9 @@ class Sequential(PolicyKind):
 
     type: Literal["sequential"] = "sequential"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """The next `count` candidates in pool order, after the task of this scope that was selected last."""
+        state = candidates.state
         start = state.history.last_selected.get(candidates.scope, -1) + 1
         found: list[IntArray] = []
         missing, walked = count, 0

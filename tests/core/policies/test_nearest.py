@@ -41,6 +41,7 @@ def assert_law_of_drawing_everything(target: float, count: int, known: FloatArra
         assert laws.same_distribution(sparse[1][end], dense[1][end]) > laws.P_VALUE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.02, 0.3, 1.0, 10.0])
 @pytest.mark.parametrize(("target", "count"), [(0.45, 6), (0.0, 3)])
 def test_the_law_does_not_hang_on_the_radius(monkeypatch, factor, target, count):
@@ -50,6 +51,7 @@ def test_the_law_does_not_hang_on_the_radius(monkeypatch, factor, target, count)
     assert_law_of_drawing_everything(target, count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "count"), [(1.0, 4), (0.8, 100), (0.5, 1)])
 def test_draws_made_elsewhere_compete(target, count):
     assert_law_of_drawing_everything(target, count, known=np.array([0.31, 0.48, 0.795, 0.81, 0.985, 0.99]))

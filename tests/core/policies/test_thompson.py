@@ -39,6 +39,7 @@ def test_the_posterior_is_followed():
     assert abs(np.mean(rates) - 0.5) < 0.1
 
 
+@pytest.mark.slow
 def test_classes_of_one_task_each_are_drawn_in_the_same_law():
     state = continuous_run(Thompson(target=0.4), tasks=40)
     state = runs.commit(state, {"t3": (0, 16), "t20": (8, 16), "t36": (15, 16)})
@@ -50,6 +51,7 @@ def test_classes_of_one_task_each_are_drawn_in_the_same_law():
     assert laws.same_distribution(scores[:, 2], dense_scores[:, 2]) > laws.P_VALUE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", [0, 10**9], ids=["all by class", "all one by one"])
 def test_the_law_does_not_hang_on_which_classes_are_small(monkeypatch, small):
     state = laws.mixed_run(Thompson(target=0.7))
