@@ -19,6 +19,8 @@ from services.command_line.configuration import save_mapping
 from tests.services.reference_eval.settings import mapping, save_tasks
 from tests.services.tiny import save_tiny_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bots", "selector_api", "services", "trainer_client")
 BUILDS_IMAGES = {"selector_api/Dockerfile", "services/trainer/Dockerfile", "services/trainer/constraints.txt"}
