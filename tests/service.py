@@ -25,8 +25,8 @@ def free_port() -> int:
 class Service:
     """One `bots serve`, with the embedded Valkey in `data_dir`, or on the Redis at `redis_url`.
 
-    `environment` holds further variables; `under` names a program that
-    starts it.
+    `environment` holds further variables; `under` names a program that starts it, `module` one of Python that
+    stands for `bots`.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class Service:
         redis_url: str | None = None,
         environment: Mapping[str, str] | None = None,
         under: str | None = None,
+        module: str | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._redis_url = redis_url
         self._under = under
+        self._module = module
         self._environment = {"SELECTOR_LOG_LEVEL": "warning"} | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,6 +56,8 @@ class Service:
         command = [
             str(Path(sys.executable).with_name(program)) for program in (self._under, "bots") if program
         ]
+        if self._module is not None:
+            command = [sys.executable, "-m", self._module]
         command += ["serve", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir)]
         if self._redis_url is not None:

@@ -38,28 +38,29 @@ class Choice:
 
 
 class Candidates:
-    """The tasks of one scope that are not excluded, in groups of equal distribution.
+    """The tasks of one scope that are not excluded, in strata of equal distribution.
 
-    Every individual (a task whose posterior is not just its class's) is a group of its own; the other tasks
-    of a class are one group, whose tasks are exchangeable. Groups are numbered, individuals first. Making
+    Every individual (a task whose posterior is not just its class's) is a stratum of its own; the other tasks
+    of a class are one stratum, whose tasks are exchangeable. Strata are numbered, individuals first. Making
     this costs O(classes + individuals + excluded), whatever the pool's size.
 
     Attributes:
+        state: of the run.
         scope: a domain code, or `WHOLE_POOL`.
-        individuals: int64, group g < len(individuals) is this task; ascending.
-        classes: int64, group len(individuals) + i is what may be drawn of class classes[i]; ascending.
+        individuals: int64, stratum s < len(individuals) is this task; ascending.
+        classes: int64, stratum len(individuals) + i is what may be drawn of class classes[i]; ascending.
         class_counts: int64, how many tasks that is, >= 1.
     """
 
     def __init__(self, state: RunState, scope: int, excluded: IntArray) -> None:
         """The tasks of `scope` without `excluded` (ascending, distinct; may hold tasks of other scopes)."""
         self.scope = scope
-        self._state = state
+        self.state = state
         self._excluded = excluded
         classes = state.classes
         individuals = state.posterior.individuals()
         self.individuals: IntArray = individuals[self.allows(individuals)]
-        # What a class's group does not hold.
+        # What a class's stratum does not hold.
         self._apart: IntArray = _merged(excluded, individuals)
         free = classes.sizes - np.bincount(classes.of_task[self._apart], minlength=len(classes))
         if scope != WHOLE_POOL:
@@ -77,44 +78,44 @@ class Candidates:
 
     def without(self, tasks: IntArray) -> Candidates:
         """These candidates without `tasks`."""
-        return Candidates(self._state, self.scope, _merged(self._excluded, tasks))
+        return Candidates(self.state, self.scope, _merged(self._excluded, tasks))
 
     def __len__(self) -> int:
         return len(self.individuals) + int(self.class_counts.sum())
 
     def sizes(self) -> IntArray:
-        """Number of tasks of each group, shape [groups]."""
+        """Number of tasks of each stratum, shape [strata]."""
         return np.concatenate([np.ones(len(self.individuals), np.int64), self.class_counts])
 
     def allows(self, tasks: IntArray) -> BoolArray:
         """Which of `tasks` are candidates."""
         allowed = ~_among(tasks, self._excluded)
         if self.scope != WHOLE_POOL:
-            classes = self._state.classes
+            classes = self.state.classes
             allowed &= classes.domain[classes.of_task[tasks]] == self.scope
         return allowed
 
     def tasks(self) -> IntArray:
         """All candidates, ascending. Costs O(pool)."""
-        tasks = np.arange(self._state.size)
+        tasks = np.arange(self.state.size)
         return tasks[self.allows(tasks)]
 
-    def tasks_of(self, groups: IntArray, rng: np.random.Generator) -> IntArray:
-        """A task for each entry of `groups`, uniformly among its group's and no task twice.
+    def tasks_of(self, strata: IntArray, rng: np.random.Generator) -> IntArray:
+        """A task for each entry of `strata`, uniformly among its stratum's and no task twice.
 
         Args:
-            groups: shape [n], group numbers; no group more often than it has tasks.
+            strata: shape [n], stratum numbers; no stratum more often than it has tasks.
             rng: where the draws come from.
         """
-        tasks = np.empty(len(groups), np.int64)
-        alone = groups < len(self.individuals)
-        tasks[alone] = self.individuals[groups[alone]]
-        tasks[~alone] = self._members(groups[~alone] - len(self.individuals), rng)
+        tasks = np.empty(len(strata), np.int64)
+        alone = strata < len(self.individuals)
+        tasks[alone] = self.individuals[strata[alone]]
+        tasks[~alone] = self._members(strata[~alone] - len(self.individuals), rng)
         return tasks
 
     def uniform(self, count: int, rng: np.random.Generator) -> IntArray:
         """`count` distinct candidates, uniformly, in random order."""
-        return self.tasks_of(uniform_groups(self.sizes(), count, rng), rng)
+        return self.tasks_of(uniform_strata(self.sizes(), count, rng), rng)
 
     def _members(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
         """A task for each entry of `rows` (positions in `classes`).
@@ -124,7 +125,7 @@ class Candidates:
         the most.
         """
         wanted = np.bincount(rows, minlength=len(self.classes))[rows]
-        sizes = self._state.classes.sizes[self.classes[rows]]
+        sizes = self.state.classes.sizes[self.classes[rows]]
         crowded = 2 * (self.class_counts[rows] - wanted) < sizes
         if not crowded.any():
             return self._tried(rows, rng)
@@ -136,7 +137,7 @@ class Candidates:
     def _tried(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
         # Uniform: a relabelling of a class's free tasks relabels the answer and leaves its probability as
         # it is.
-        classes = self._state.classes
+        classes = self.state.classes
         numbers = self.classes[rows]
         tasks = np.full(len(rows), -1, np.int64)
         pending = np.arange(len(rows))
@@ -151,7 +152,7 @@ class Candidates:
         return tasks
 
     def _listed(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
-        classes = self._state.classes
+        classes = self.state.classes
         distinct, place = np.unique(rows, return_inverse=True)
         numbers = self.classes[distinct]
         owner = np.repeat(np.arange(len(distinct)), classes.sizes[numbers])
@@ -167,8 +168,8 @@ class Candidates:
         return tasks
 
 
-def uniform_groups(sizes: IntArray, count: int, rng: np.random.Generator) -> IntArray:
-    """The groups of `count` distinct tasks drawn uniformly, in random order, from groups of these sizes."""
+def uniform_strata(sizes: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+    """The strata of `count` distinct tasks drawn uniformly, in random order, from strata of these sizes."""
     ends = np.cumsum(sizes)
     positions = rng.choice(int(sizes.sum()), size=count, replace=False)
     return np.searchsorted(ends, positions, side="right").astype(np.int64)

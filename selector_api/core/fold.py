@@ -108,8 +108,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     successes = np.array([outcome["successes"] for outcome in outcomes], np.float64)
     trials = np.array([outcome["trials"] for outcome in outcomes], np.float64)
 
-    state.predictor.observe(state.classes, tasks, successes / trials)
-    state.posterior.commit(tasks, successes, trials, state.predictor.predict(state.classes))
+    state.posterior.observe(tasks, successes, trials)
     state.step += 1
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)

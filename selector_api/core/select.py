@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
@@ -9,7 +12,7 @@ from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewTasks", "select"]
+__all__ = ["Choice", "TooFewTasks", "explained", "select"]
 
 
 class TooFewTasks(ValueError):
@@ -45,7 +48,7 @@ def select(state: RunState, batch_size: int) -> Choice:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
             raise TooFewTasks(batch_size, len(candidates))
-        return policy.choose(state, candidates, batch_size, rng)
+        return policy.choose(candidates, batch_size, rng)
 
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
@@ -60,8 +63,24 @@ def select(state: RunState, batch_size: int) -> Choice:
         raise TooFewTasks(batch_size, largest_batch(share, drawn, available, batch_size - 1))
     return Choice.joined(
         *(
-            policy.choose(state, part, count, rng)
+            policy.choose(part, count, rng)
             for part, count in zip(parts, counts.tolist(), strict=True)
             if count
         )
     )
+
+
+def explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:
+    """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
+
+    `draw` is None where the policy looks at none. The posterior's own parameters stand by their names.
+    """
+    marginals = state.posterior.of_tasks(choice.tasks)
+    columns = {
+        "task": state.table.ids(choice.tasks),
+        "mean": marginals.mean().tolist(),
+        "sd": marginals.sd().tolist(),
+        "draw": [None if math.isnan(score) else score for score in choice.scores.tolist()],
+        **{name: values.tolist() for name, values in marginals.parameters().items()},
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

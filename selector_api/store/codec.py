@@ -18,7 +18,8 @@ import numpy as np
 from selector_api.store.errors import UnreadableData
 
 _CHUNK_FORMAT = b"bots-tasks 1\n"
-_SNAPSHOT_FORMAT = b"bots-snapshot 1\n"
+_SNAPSHOT_FORMATS = {b"bots-snapshot 2\n": 2, b"bots-snapshot 1\n": 1}
+"""The formats that are read, by version; the first is the one that is written."""
 _SNAPSHOT_HEADER = "header"
 _SNAPSHOT_ARRAY = "array:"
 
@@ -105,7 +106,8 @@ def decode_tasks(chunks: Sequence[bytes]) -> TaskRows:
     domains: list[str] = []
     references: list[dict[str, float]] = []
     for chunk in chunks:
-        columns = json.loads(zlib.decompress(_unsealed(chunk, _CHUNK_FORMAT, "chunk of tasks")))
+        _, packed = _unsealed(chunk, [_CHUNK_FORMAT], "chunk of tasks")
+        columns = json.loads(zlib.decompress(packed))
         ids += columns["ids"]
         domains += columns["domains"]
         rows: list[dict[str, float]] = [{} for _ in columns["ids"]]
@@ -123,16 +125,16 @@ def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
     content[_SNAPSHOT_HEADER] = np.frombuffer(dumps(header).encode(), np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **content)
-    return _sealed(_SNAPSHOT_FORMAT, file.getvalue())
+    return _sealed(next(iter(_SNAPSHOT_FORMATS)), file.getvalue())
 
 
-def decode_snapshot(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `encode_snapshot` was given.
+def decode_snapshot(data: bytes) -> tuple[int, dict[str, Any], dict[str, np.ndarray]]:
+    """The version of the format, and what `encode_snapshot` was given.
 
     Raises:
         UnreadableData: the snapshot is damaged or of an unknown version.
     """
-    packed = _unsealed(data, _SNAPSHOT_FORMAT, "snapshot")
+    format_line, packed = _unsealed(data, list(_SNAPSHOT_FORMATS), "snapshot")
     with np.load(io.BytesIO(packed), allow_pickle=False) as content:
         header = json.loads(content[_SNAPSHOT_HEADER].tobytes())
         arrays = {
@@ -140,21 +142,23 @@ def decode_snapshot(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]
             for name in content.files
             if name != _SNAPSHOT_HEADER
         }
-    return header, arrays
+    return _SNAPSHOT_FORMATS[format_line], header, arrays
 
 
 def _sealed(format_line: bytes, content: bytes) -> bytes:
     return format_line + zlib.crc32(content).to_bytes(4) + content
 
 
-def _unsealed(data: bytes, format_line: bytes, what: str) -> bytes:
-    if not data.startswith(format_line):
-        found, expected = data[:40].partition(b"\n")[0], format_line.strip()
-        raise UnreadableData(
-            f"a {what} of format {found!r} is not known here (this is {expected!r}): "
-            "use the release that wrote it, or a later one"
-        )
-    checksum, content = data[len(format_line) :][:4], data[len(format_line) + 4 :]
-    if checksum != zlib.crc32(content).to_bytes(4):
-        raise UnreadableData(f"a {what} is damaged: restore Redis from a backup")
-    return content
+def _unsealed(data: bytes, formats: Sequence[bytes], what: str) -> tuple[bytes, bytes]:
+    """The format of what was sealed, one of these, of which the first is today's; and its content."""
+    for format_line in formats:
+        if data.startswith(format_line):
+            checksum, content = data[len(format_line) :][:4], data[len(format_line) + 4 :]
+            if checksum != zlib.crc32(content).to_bytes(4):
+                raise UnreadableData(f"a {what} is damaged: restore Redis from a backup")
+            return format_line, content
+    found, today = data[:40].partition(b"\n")[0], formats[0].strip()
+    raise UnreadableData(
+        f"a {what} of format {found!r} is not known here (this is {today!r}): "
+        "use the release that wrote it, or a later one"
+    )

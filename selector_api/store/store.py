@@ -7,21 +7,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from selector_api.store.connection import StoreClient, connect
+from selector_api.store.live_run import LiveRun
 from selector_api.store.live_runs import LiveRuns
+from selector_api.store.log import Logs
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.snapshots import Snapshots
 from selector_api.store.threads import Threads
 from selector_api.store.tokens import Tokens
 
 
 @dataclass(frozen=True)
 class Store:
-    """Pools, runs, their live runs and tokens on one Redis or Valkey."""
+    """Pools, runs with their logs and snapshots, live runs, and tokens on one Redis or Valkey."""
 
     redis: StoreClient
     pools: Pools
     runs: Runs
+    logs: Logs
+    snapshots: Snapshots
     live_runs: LiveRuns
     tokens: Tokens
 
@@ -32,7 +37,7 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
 
     Args:
         url: redis://, rediss:// or unix://.
-        snapshot_every: events after which a live_run writes a snapshot.
+        snapshot_every: events after which a live run writes a snapshot.
         patience: seconds for which a selection is drawn again because others came first.
     """
     # Threads of their own for pools: an import of a million tasks must not hold up a selection.
@@ -41,9 +46,15 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
     try:
         scripts = Scripts(redis)
         pools = Pools(redis, scripts, pool_threads)
-        runs = Runs(redis, scripts, pools, threads)
-        live_runs = LiveRuns(runs, pools, threads, snapshot_every=snapshot_every, patience=patience)
-        yield Store(redis, pools, runs, live_runs, Tokens(redis))
+        runs = Runs(redis, scripts, pools)
+        logs = Logs(scripts, runs, pools, threads)
+        snapshots = Snapshots(redis, scripts)
+
+        def begin(run: str) -> LiveRun:
+            return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)
+
+        live_runs = LiveRuns(runs, begin)
+        yield Store(redis, pools, runs, logs, snapshots, live_runs, Tokens(redis))
         await live_runs.close()
     finally:
         await redis.aclose()

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
 from selector_api.store.live_runs import LiveRuns
+from selector_api.store.log import Logs
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Runs
 from selector_api.store.store import Store
@@ -40,6 +41,11 @@ class AppState:
     def runs(self) -> Runs:
         """The runs."""
         return self.store.runs
+
+    @property
+    def logs(self) -> Logs:
+        """The runs' logs."""
+        return self.store.logs
 
     @property
     def live_runs(self) -> LiveRuns:

@@ -19,18 +19,6 @@ PAGE = 10_000
 """Tasks a page of JSON."""
 _ROW_GROUP = 100_000
 
-_SCHEMA = pa.schema(
-    [
-        ("task", pa.string()),
-        ("mean", pa.float64()),
-        ("sd", pa.float64()),
-        ("alpha", pa.float64()),
-        ("beta", pa.float64()),
-        ("selected", pa.int64()),
-        ("last_step", pa.int64()),
-    ]
-)
-
 
 def page(state: RunState, first: int, ids: Sequence[str] | None) -> bytes:
     """A page as JSON: the tasks from index `first` on, or those of these ids.
@@ -54,10 +42,11 @@ def write_parquet(state: RunState, path: Path, ids: Sequence[str] | None) -> Non
         Problem: unknown-task.
     """
     tasks = _chosen(state, ids, 0, state.size)
-    with pq.ParquetWriter(path, _SCHEMA) as writer:
+    schema = _schema(state)
+    with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, max(len(tasks), 1), _ROW_GROUP):
             part = tasks[start : start + _ROW_GROUP]
-            writer.write_table(pa.table(_columns(state, part), schema=_SCHEMA))
+            writer.write_table(pa.table(_columns(state, part), schema=schema))
 
 
 def _chosen(state: RunState, ids: Sequence[str] | None, first: int, last: int) -> IntArray:
@@ -70,16 +59,26 @@ def _chosen(state: RunState, ids: Sequence[str] | None, first: int, last: int) -
     return tasks
 
 
+def _schema(state: RunState) -> pa.Schema:
+    numbers = ("mean", "sd", *state.posterior.of_classes().parameters())
+    return pa.schema(
+        [
+            ("task", pa.string()),
+            *((name, pa.float64()) for name in numbers),
+            ("selected", pa.int64()),
+            ("last_step", pa.int64()),
+        ]
+    )
+
+
 def _columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
     marginals = state.posterior.of_tasks(tasks)
-    own = {name: values.tolist() for name, values in marginals.parameters().items()}
     last_step = state.history.last_step(tasks).tolist()
     return {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),
         "sd": marginals.sd().tolist(),
-        "alpha": own.get("alpha", [None] * len(tasks)),
-        "beta": own.get("beta", [None] * len(tasks)),
+        **{name: values.tolist() for name, values in marginals.parameters().items()},
         "selected": state.history.times_selected(tasks).tolist(),
         "last_step": [step if step >= 0 else None for step in last_step],
     }

@@ -1,6 +1,6 @@
 """Prometheus metrics of runs: of those that this process served last, at most so many.
 
-A scrape brings the live_runs of these runs up to date, with two commands a run, and none of them can hold it
+A scrape brings the live runs of these runs up to date, with two commands a run, and none of them can hold it
 up: what Redis has not told within a second is shown as it was known before. Nothing is searched for in Redis.
 """
 
@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from selector_api.core.posteriors.posterior import Gauge
+from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.store.errors import StoreUnavailable, UnknownRun
-from selector_api.store.live_runs import LiveRun
+from selector_api.store.live_run import LiveRun
 from selector_api.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -33,12 +35,30 @@ class Reading:
     """What was last read of a run."""
 
     status: RunStatus
+    domains: tuple[str, ...]
+    """The names of the domains that are shown, by code."""
+    gauges: tuple[Gauge, ...]
+    """What its kind of posterior shows."""
     timed_out: int
     evidence_at: int | None
     log_events: int
     since_snapshot: int
     at: float
     """Unix time, by this process's clock."""
+
+    @classmethod
+    def of(cls, run: str, state: RunState, log_events: int, snapshot_seq: int) -> Reading:
+        """The state of the run with this name, folded from so many events, and the `seq` of its snapshot."""
+        return cls(
+            status=RunStatus.of(run, state, MAX_DOMAINS),
+            domains=state.domains(MAX_DOMAINS),
+            gauges=state.posterior.metrics(),
+            timed_out=state.timed_out,
+            evidence_at=state.evidence_at,
+            log_events=log_events,
+            since_snapshot=max(0, log_events - snapshot_seq),
+            at=time.time(),
+        )
 
 
 class RunMetrics(Collector):
@@ -50,7 +70,7 @@ class RunMetrics(Collector):
     """
 
     def __init__(self, store: Store, limit: int) -> None:
-        self._runs = store.runs
+        self._snapshots = store.snapshots
         self._live_runs = store.live_runs
         self._limit = limit
         self._readings: dict[str, Reading] = {}
@@ -75,11 +95,10 @@ class RunMetrics(Collector):
 
     async def _read(self, run: str, live_run: LiveRun) -> None:
         try:
-            told = await live_run.glance(
-                lambda state: (RunStatus.of(run, state, MAX_DOMAINS), state.timed_out, state.evidence_at)
+            snapshot_seq = await self._snapshots.seq(run)
+            reading = await live_run.glance(
+                lambda state: Reading.of(run, state, live_run.folded, snapshot_seq)
             )
-            events = live_run.folded
-            since_snapshot = max(0, events - await self._runs.snapshot_seq(run))
         except UnknownRun:
             self._leave_out(run)
         except StoreUnavailable as error:
@@ -91,7 +110,7 @@ class RunMetrics(Collector):
             log.exception("the metrics of run %s are left out until it is called again", run)
             self._leave_out(run)
         else:
-            self._readings[run] = Reading(*told, events, since_snapshot, time.time())
+            self._readings[run] = reading
             self._stale.discard(run)
 
     def _leave_out(self, run: str) -> None:
@@ -135,6 +154,25 @@ class RunMetrics(Collector):
                     if number is not None:
                         family.add_metric((run, domain), number)
             yield family
+        yield from _of_posteriors(readings)
+
+
+def _of_posteriors(readings: Mapping[str, Reading]) -> Iterable[Metric]:
+    """What the posteriors show of themselves; a gauge has the runs of those kinds that know it."""
+    families: dict[str, GaugeMetricFamily] = {}
+    for run, reading in readings.items():
+        for gauge in reading.gauges:
+            labels = ("run", "domain") if isinstance(gauge.values, Mapping) else ("run",)
+            family = families.setdefault(
+                gauge.name, GaugeMetricFamily(f"bots_run_{gauge.name}", gauge.text, labels=labels)
+            )
+            if isinstance(gauge.values, Mapping):
+                for code, domain in enumerate(reading.domains):
+                    if code in gauge.values:
+                        family.add_metric((run, domain), gauge.values[code])
+            else:
+                family.add_metric((run,), gauge.values)
+    return families.values()
 
 
 def _never_selected_ratio(reading: Reading) -> float | None:
@@ -189,7 +227,7 @@ _DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[RunStatus], Mapping[str, float |
     ),
     (
         "bots_run_capability",
-        "Capability μ of the model, by domain",
+        "Capability of the model, by domain: μ of a bots posterior",
         lambda status: status.capability,
     ),
 )

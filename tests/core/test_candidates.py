@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selector_api.core.candidates import Candidates, uniform_groups
+from selector_api.core.candidates import Candidates, uniform_strata
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
 from selector_api.core.policies import Random
@@ -42,7 +42,7 @@ def test_a_scope_is_one_domain():
     assert len(Candidates.of(state, code)) == 2
 
 
-def test_groups_are_individuals_and_what_is_free_of_each_class():
+def test_strata_are_individuals_and_what_is_free_of_each_class():
     candidates = Candidates.of(two_domains())
     assert candidates.individuals.tolist() == [0]  # task 6 is leased
     assert sorted(candidates.class_counts.tolist()) == [2, 4]
@@ -75,14 +75,14 @@ def test_members_are_free_tasks_of_their_class_each_once(count):
     individuals = set(state.posterior.individuals().tolist())
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        groups = uniform_groups(candidates.sizes(), count, rng)
-        tasks = candidates.tasks_of(groups, rng)
+        strata = uniform_strata(candidates.sizes(), count, rng)
+        tasks = candidates.tasks_of(strata, rng)
         assert len(set(tasks.tolist())) == count
         assert candidates.allows(tasks).all()
-        alone = groups < len(candidates.individuals)
-        np.testing.assert_array_equal(tasks[alone], candidates.individuals[groups[alone]])
+        alone = strata < len(candidates.individuals)
+        np.testing.assert_array_equal(tasks[alone], candidates.individuals[strata[alone]])
         assert individuals.isdisjoint(tasks[~alone].tolist())
-        numbers = candidates.classes[groups[~alone] - len(candidates.individuals)]
+        numbers = candidates.classes[strata[~alone] - len(candidates.individuals)]
         np.testing.assert_array_equal(state.classes.of_task[tasks[~alone]], numbers)
 
 
@@ -103,7 +103,7 @@ def test_each_entry_of_a_class_gets_each_of_its_tasks_as_often(wanted):
         assert laws.expected_frequencies(counts, np.full(size, 1 / size)) > laws.P_VALUE
 
 
-def test_uniform_draws_all_candidates_alike_whatever_their_group():
+def test_uniform_draws_all_candidates_alike_whatever_their_stratum():
     state = laws.mixed_run(Random())
     candidates = Candidates.of(state)
     rng = np.random.default_rng(4)

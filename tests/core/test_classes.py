@@ -1,45 +1,66 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
+from selector_api.core.arrays import CodeArray, FloatArray
 from selector_api.core.classes import Classes
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
 from tests.core.runs import table_of
 
-ROWS = [
-    ("a", "math", {"w": 0.5, "s": 1.0}),
-    ("b", "code", {"w": 0.5, "s": 1.0}),
-    ("c", "math", {"w": 0.5}),
-    ("d", "math", {"w": 0.5, "s": 1.0}),
-    ("e", "math", {}),
-    ("f", "math", {"w": 0.25, "s": 1.0}),
-]
+NONE = float("nan")
+DOMAIN: CodeArray = np.array([0, 1, 0, 0, 0, 0, 0], np.int32)
+RATES: FloatArray = np.array(
+    [[0.5, 1.0], [0.5, 1.0], [0.5, NONE], [0.5, 1.0], [NONE, NONE], [0.25, 1.0], [NONE, 1.0]]
+)
 
 
 def test_tasks_of_one_domain_and_equal_rates_make_a_class():
-    classes = Classes.of(("w", "s")).grown(table_of(ROWS), len(ROWS))
-    a, b, c, d, e, f = classes.of_task.tolist()
-    assert a == d
-    assert c == e, "a task without both references belongs to the class without any"
-    assert len({a, b, c, f}) == len(classes) == 4
-    assert classes.members(a).tolist() == [0, 3]
-    assert classes.sizes.sum() == len(ROWS)
-    assert (classes.weak[f], classes.strong[f], classes.domain[b]) == (0.25, 1.0, 1)
-    assert np.isnan(classes.weak[c])
-    assert np.isnan(classes.strong[c])
+    classes = Classes.of(2).grown(DOMAIN, RATES)
+    assert classes.of_task[0] == classes.of_task[3]
+    assert len(set(classes.of_task.tolist())) == len(classes) == 6
+    assert classes.members(classes.of_task[0]).tolist() == [0, 3]
+    assert classes.sizes.sum() == len(DOMAIN)
+    assert_array_equal(classes.rates[classes.of_task], RATES)
+    assert_array_equal(classes.domain[classes.of_task], DOMAIN)
 
 
 def test_without_references_a_domain_is_a_class():
-    classes = Classes.of(None).grown(table_of(ROWS), len(ROWS))
-    assert classes.of_task.tolist() == [0, 1, 0, 0, 0, 0]
+    classes = Classes.of(0).grown(DOMAIN, RATES[:, :0])
+    assert classes.of_task.tolist() == DOMAIN.tolist()
+    assert classes.rates.shape == (2, 0)
 
 
 def test_classes_keep_their_numbers_when_the_pool_grows():
-    table = table_of(ROWS)
-    early = Classes.of(("w", "s")).grown(table, 2)
-    late = early.grown(table, len(ROWS))
+    early = Classes.of(2).grown(DOMAIN[:2], RATES[:2])
+    late = early.grown(DOMAIN[2:], RATES[2:])
     assert_array_equal(late.of_task[:2], early.of_task)
     assert_array_equal(late.domain[: len(early)], early.domain)
-    assert_array_equal(late.weak[: len(early)], early.weak)
-    assert len(late) == 4
-    assert late.grown(table, len(ROWS)).of_task.tolist() == late.of_task.tolist()
+    assert_array_equal(late.rates[: len(early)], early.rates)
+    assert_array_equal(late.rates[late.of_task], RATES)
+    assert len(late) == 6
+    assert late.grown(DOMAIN[:0], RATES[:0]).of_task.tolist() == late.of_task.tolist()
+
+
+@pytest.mark.parametrize("references", [1, 3, 7])
+def test_any_number_of_references_tells_tasks_apart(references):
+    # Four thousand rates a reference: seven of them have more combinations than a whole number can count.
+    rng = np.random.default_rng(references)
+    rates = np.where(rng.random((4000, references)) < 0.1, NONE, rng.random((4000, references)))
+    rates[2000:] = rates[:2000]
+    domain = np.tile(rng.integers(0, 3, 2000), 2).astype(np.int32)
+    classes = Classes.of(references).grown(domain, rates)
+    assert_array_equal(classes.of_task[2000:], classes.of_task[:2000])
+    assert_array_equal(classes.rates[classes.of_task], rates)
+    assert_array_equal(classes.domain[classes.of_task], domain)
+    keys = zip(domain.tolist(), np.nan_to_num(rates, nan=-1.0).tolist(), strict=True)
+    assert len(classes) == len({(code, *row) for code, row in keys})
+
+
+def test_for_bots_a_task_without_both_references_belongs_to_the_class_without_any():
+    table = table_of([("a", "m", {"w": 0.5, "s": 1.0}), ("b", "m", {"w": 0.5}), ("c", "m", {})])
+    rates = Bots(implicit=Interpolation("w", "s")).rates(table, slice(0, 3))
+    assert_array_equal(rates, [[0.5, 1.0], [NONE, NONE], [NONE, NONE]])
+    assert Bots().rates(table, slice(1, 3)).shape == (2, 0)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import UnreadableLog, fold, fold_all
 from selector_api.core.policies import EasyToHard, Random, Shuffle, Thompson
@@ -58,7 +59,7 @@ def play(config: RunConfig, table: TaskTable, steps: int) -> tuple[RunState, lis
 
 
 def fingerprint(state: RunState) -> tuple[str, dict[str, bytes]]:
-    header, arrays = state.to_arrays()
+    header, arrays = snapshot.taken(state)
     return json.dumps(header), {name: array.tobytes() for name, array in arrays.items()}
 
 
@@ -99,8 +100,8 @@ def test_replaying_the_log_gives_the_same_state_bit_for_bit(name):
 def test_a_snapshot_plus_the_tail_gives_the_same_state_bit_for_bit(name, cut):
     table = pool()
     live, log = play(CONFIGS[name], table, 80)
-    header, arrays = fold_all(log[:cut], table).to_arrays()
-    state = RunState.from_arrays(
+    header, arrays = snapshot.taken(fold_all(log[:cut], table))
+    state = snapshot.restored(
         json.loads(json.dumps(header)), {key: array.copy() for key, array in arrays.items()}, table
     )
     for event in log[cut:]:
@@ -141,11 +142,19 @@ def test_a_snapshot_of_0_1_lacks_what_was_not_counted_then():
     table = pool()
     live, _ = play(CONFIGS["bots"], table, 30)
     live.created_at, live.last_commit_at = 1, 2
-    header, arrays = live.to_arrays()
+    taken = snapshot.taken(live)
+    header, arrays = dict(taken[0]), dict(taken[1])
     for name in ("timed_out", "created_at", "last_commit_at"):
         del header[name]
-    state = RunState.from_arrays(header, arrays, table)
+    # As version 1 had it: the run's, not the posterior's capability, and two columns of references.
+    header["expired"] = header.pop("released")
+    header["capability"] = sorted(live.posterior.capability().items())
+    assert len(header["capability"]) == 2
+    del arrays["posterior.capability"], arrays["posterior.capability_domain"]
+    arrays["classes.weak"], arrays["classes.strong"] = arrays.pop("classes.rates").T
+    state = snapshot.restored(*snapshot.upgraded(header, arrays), table)
     assert (state.timed_out, state.created_at, state.last_commit_at) == (0, None, None)
+    assert (state.released, state.posterior.capability()) == (live.released, live.posterior.capability())
     assert next_selections(state) == next_selections(live)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
 from selector_api.core.policies import (
@@ -66,11 +67,11 @@ def test_a_batch_holds_distinct_free_tasks(policy, batch_size):
 @every_policy
 def test_the_same_state_gives_the_same_choice_and_stays_as_it_is(policy):
     state = laws.mixed_run(policy)
-    header, arrays = copy.deepcopy(state.to_arrays())
+    header, arrays = copy.deepcopy(snapshot.taken(state))
     first, again = select(state, 9), select(laws.mixed_run(policy), 9)
     np.testing.assert_array_equal(first.tasks, again.tasks)
     np.testing.assert_array_equal(first.scores, again.scores)
-    header_after, arrays_after = state.to_arrays()
+    header_after, arrays_after = snapshot.taken(state)
     assert header_after == header
     assert arrays.keys() == arrays_after.keys()
     for name, array in arrays.items():

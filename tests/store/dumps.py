@@ -119,7 +119,7 @@ async def _work(store: Store) -> None:
         await report(store, late, late.tasks[:reported])
         await end_lease(store, late)
         await notice_ended_leases(store)
-    await store.runs.report_unsolicited(RUN, "away", outcomes(["math3", "grown1"]))
+    await store.logs.report_unsolicited(RUN, "away", outcomes(["math3", "grown1"]))
     part = await select(store)
     await report(store, part, part.tasks[:3])
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.core.tasks import DEFAULT_DOMAIN
 from selector_api.store.codec import Outcome, TaskRows, decode_events
 from selector_api.store.keys import run_keys
-from selector_api.store.live_runs import Selected
-from selector_api.store.runs import Bookmark, Reported
+from selector_api.store.log import Bookmark, Reported
 from selector_api.store.store import Store
 
 POOL = "pool"
@@ -31,11 +31,31 @@ async def make_run(store: Store, tasks: int = 10, **config: Any) -> None:
     await store.runs.create(RUN, RunConfig(pool=POOL, **config))
 
 
+@dataclass(frozen=True)
+class Selection:
+    """A selection, as its event tells it."""
+
+    selection: str
+    step: int
+    tasks: list[str]
+    expires_at: int
+    replayed: bool
+    explain: list[dict[str, Any]] | None
+
+
 async def select(
     store: Store, batch_size: int = 4, key: str | None = None, explain: bool = False
-) -> Selected:
+) -> Selection:
     live_run = await store.live_runs.of(RUN)
-    return await live_run.select(batch_size, key, explain)
+    event, replayed = await live_run.select(batch_size, key, explain)
+    return Selection(
+        event["selection"],
+        event["step"],
+        event["tasks"],
+        event["expires_at"],
+        replayed,
+        event.get("explain") if explain else None,
+    )
 
 
 def outcomes(tasks: Iterable[str], successes: float = 1.0, trials: int = 2) -> list[Outcome]:
@@ -43,9 +63,9 @@ def outcomes(tasks: Iterable[str], successes: float = 1.0, trials: int = 2) -> l
 
 
 async def report(
-    store: Store, selection: Selected, tasks: Iterable[str], successes: float = 1.0, final: bool = False
+    store: Store, selection: Selection, tasks: Iterable[str], successes: float = 1.0, final: bool = False
 ) -> Reported:
-    return await store.runs.report(RUN, selection.selection, outcomes(tasks, successes), final)
+    return await store.logs.report(RUN, selection.selection, outcomes(tasks, successes), final)
 
 
 async def read_events(store: Store, run: str = RUN) -> list[dict[str, Any]]:
@@ -58,11 +78,11 @@ async def read_types(store: Store) -> list[str]:
     return [event["type"] for event in await read_events(store)]
 
 
-async def end_lease(store: Store, selection: Selected, at: int = 1) -> None:
+async def end_lease(store: Store, selection: Selection, at: int = 1) -> None:
     """Let a lease end at this unix ms, which is long ago."""
     await store.redis.zadd(run_keys(RUN).leases, {selection.selection: at}, xx=True)
 
 
 async def notice_ended_leases(store: Store) -> None:
     """What any call does first."""
-    await store.runs.read_log(await store.runs.find(RUN), Bookmark(0))
+    await store.logs.read(await store.runs.find(RUN), Bookmark(0))

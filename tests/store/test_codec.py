@@ -62,8 +62,8 @@ def test_tasks_come_back_as_they_were() -> None:
 
 
 def test_a_snapshot_comes_back_bit_for_bit() -> None:
-    header, arrays = decode_snapshot(encode_snapshot(HEADER, ARRAYS))
-    assert header == HEADER
+    version, header, arrays = decode_snapshot(encode_snapshot(HEADER, ARRAYS))
+    assert (version, header) == (2, HEADER)
     assert {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()} == {
         name: (array.dtype, array.shape, array.tobytes()) for name, array in ARRAYS.items()
     }
@@ -88,5 +88,5 @@ def test_a_damaged_chunk_is_refused() -> None:
 
 @pytest.mark.parametrize("decode", [decode_snapshot, lambda data: decode_tasks([data])])
 def test_a_later_version_is_refused_by_name(decode) -> None:
-    with pytest.raises(UnreadableData, match=r"'bots-thing 2' is not known here.*later one"):
-        decode(b"bots-thing 2\n....")
+    with pytest.raises(UnreadableData, match=r"'bots-thing 3' is not known here.*later one"):
+        decode(b"bots-thing 3\n....")

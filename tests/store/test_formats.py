@@ -46,7 +46,7 @@ def test_there_is_data_of_an_earlier_release() -> None:
 async def test_a_run_of_an_earlier_release_goes_on(
     store: Store, written: dict[str, Any], snapshot: bool
 ) -> None:
-    assert (await store.runs.snapshot(RUN)) is not None
+    assert (await store.snapshots.newest(RUN)) is not None
     if not snapshot:
         await store.redis.delete(run_keys(RUN).snapshot)
     live_run = await store.live_runs.of(RUN)
@@ -55,8 +55,8 @@ async def test_a_run_of_an_earlier_release_goes_on(
 
     again = await select(store, 4, "step-2", explain=True)
     assert again.replayed
-    assert (await store.runs.report(RUN, again.selection, outcomes(again.tasks))).duplicates == 4
-    assert (await store.runs.report_unsolicited(RUN, "away", outcomes(["math3"]))).accepted == 0
+    assert (await store.logs.report(RUN, again.selection, outcomes(again.tasks))).duplicates == 4
+    assert (await store.logs.report_unsolicited(RUN, "away", outcomes(["math3"]))).accepted == 0
     selection = await select(store, 4)
     receipt = await report(store, selection, selection.tasks)
     assert (receipt.committed, receipt.step) == (True, written["view"]["step"] + 1)
@@ -87,7 +87,7 @@ async def test_a_log_of_a_later_release_is_refused(store: Store, written: dict[s
     for call in (
         select(store),
         report(store, selection, selection.tasks),
-        store.runs.report_unsolicited(RUN, "from-elsewhere", outcomes(["math3"])),
+        store.logs.report_unsolicited(RUN, "from-elsewhere", outcomes(["math3"])),
         (await store.live_runs.of(RUN)).read(view_of),
         store.runs.delete(RUN),
     ):
@@ -119,13 +119,13 @@ async def test_a_snapshot_of_a_later_release_is_left_alone_and_the_log_read_inst
     snapshot = run_keys(RUN).snapshot
     (data,) = await store.redis.read_fields(snapshot, "data")
     assert data is not None
-    later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 2\n", 1)
+    later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 3\n", 1)
     await store.redis.hset(snapshot, "data", later)
     live_run = await store.live_runs.of(RUN)
     with caplog.at_level(logging.WARNING):
         assert await live_run.read(view_of) == written["view"]
     assert (
-        "snapshot of format b'bots-snapshot 2' is not known here (this is b'bots-snapshot 1')" in caplog.text
+        "snapshot of format b'bots-snapshot 3' is not known here (this is b'bots-snapshot 2')" in caplog.text
     )
     assert await store.redis.read_fields(snapshot, "data") == [later]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold_all
 from selector_api.core.policies import Random
@@ -14,8 +15,9 @@ from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
+from selector_api.core.snapshot import Header
 from selector_api.core.state import RunState
-from selector_api.store import live_runs as replicas_module
+from selector_api.store import live_run as live_run_module
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import KeyConflict, NotExplained, Overloaded, UnknownRun, UnreadableData
 from selector_api.store.keys import run_keys
@@ -36,17 +38,17 @@ from tests.store.helpers import (
 pytestmark = pytest.mark.anyio
 
 
-def contents(state: RunState) -> tuple[dict, dict[str, tuple]]:
+def contents(state: RunState) -> tuple[Header, dict[str, tuple]]:
     """Everything in a state, so that == compares bit for bit."""
-    header, arrays = state.to_arrays()
+    header, arrays = snapshot.taken(state)
     return header, {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
 
 
-async def read(store: Store) -> tuple[dict, dict[str, tuple]]:
+async def read(store: Store) -> tuple[Header, dict[str, tuple]]:
     return await (await store.live_runs.of(RUN)).read(contents)
 
 
-async def folded_from_the_start(store: Store) -> tuple[dict, dict[str, tuple]]:
+async def folded_from_the_start(store: Store) -> tuple[Header, dict[str, tuple]]:
     return contents(fold_all(await read_events(store), await store.pools.table(POOL)))
 
 
@@ -139,7 +141,7 @@ async def test_a_selection_is_drawn_again_if_another_came_first(
             others[0] = asyncio.run_coroutine_threadsafe(select(other_store), loop).result()
         return choice
 
-    monkeypatch.setattr(replicas_module, "select", draw_late)
+    monkeypatch.setattr(live_run_module, "select", draw_late)
     mine = await select(store)
     assert sorted(mine.tasks + others[0].tasks) == task_rows(8).ids
     events = await read_events(store)
@@ -155,7 +157,7 @@ async def test_a_run_that_always_moves_on_is_overloaded(
         async def moved(*_: object) -> None:
             return None
 
-        monkeypatch.setattr(impatient.runs, "append_selection", moved)
+        monkeypatch.setattr(impatient.logs, "append_selection", moved)
         with pytest.raises(Overloaded):
             await select(impatient)
 
@@ -220,7 +222,7 @@ async def test_every_process_has_the_fold_of_the_log_bit_for_bit(store: Store, o
     await store.runs.create(RUN, RunConfig(POOL, posterior=Bots(implicit=Interpolation("weak", "strong"))))
     await train(store, 10)
     await store.pools.add_tasks(POOL, task_rows(9, "c", domain="c"))
-    await store.runs.report_unsolicited(RUN, "k", outcomes(["c0", "a0"]))
+    await store.logs.report_unsolicited(RUN, "k", outcomes(["c0", "a0"]))
     await train(other_store, 10)
     expected = await folded_from_the_start(store)
     assert expected[0]["size"] == 49
@@ -241,20 +243,20 @@ async def test_a_snapshot_and_the_events_after_it_give_the_same_state_and_the_sa
     async with open_store(valkey.url, snapshot_every=10) as saving:
         await train(saving, 8)
         await read(saving)
-    snapshot = await store.runs.snapshot(RUN)
+    snapshot = await store.snapshots.newest(RUN)
     assert snapshot is not None
     await train(store, 3)
     assert 10 <= snapshot.place.seq < len(await read_events(store))
     live = await read(store)
 
     async with open_store(valkey.url) as cold:
-        read_log, asked_after = cold.runs.read_log, []
+        read_log, asked_after = cold.logs.read, []
 
         async def noted(run, after, field=""):
             asked_after.append(after.seq)
             return await read_log(run, after, field)
 
-        monkeypatch.setattr(cold.runs, "read_log", noted)
+        monkeypatch.setattr(cold.logs, "read", noted)
         assert await read(cold) == live == await folded_from_the_start(store)
         assert asked_after == [snapshot.place.seq]
 
@@ -272,7 +274,7 @@ async def test_a_snapshot_that_cannot_be_used_is_passed_over(
     await train(store, 3)
     async with open_store(valkey.url, snapshot_every=1) as saving:
         await read(saving)
-    assert await store.runs.snapshot(RUN) is not None
+    assert await store.snapshots.newest(RUN) is not None
     await store.redis.hset(run_keys(RUN).snapshot, field, "damaged")
     async with open_store(valkey.url) as cold:
         with caplog.at_level(logging.WARNING):
@@ -380,7 +382,7 @@ async def test_a_caller_that_goes_away_while_its_selection_is_drawn_harms_nobody
 ) -> None:
     await make_run(store)
     slow = Slow(draw)
-    monkeypatch.setattr(replicas_module, "select", slow)
+    monkeypatch.setattr(live_run_module, "select", slow)
     await slow.cancel_when_started(asyncio.create_task(select(store, key="k")))
     assert not (await select(store, key="k")).replayed
     assert slow.states[0] is not slow.states[1]
@@ -394,8 +396,8 @@ async def test_a_caller_that_goes_away_while_events_are_folded_harms_nobody(
     await read(store)
     await other_store.pools.add_tasks(POOL, task_rows(2, "new"))
     await select(other_store)
-    slow = Slow(replicas_module._folded)
-    monkeypatch.setattr(replicas_module, "_folded", slow)
+    slow = Slow(live_run_module._folded)
+    monkeypatch.setattr(live_run_module, "_folded", slow)
     await slow.cancel_when_started(asyncio.create_task(read(store)))
     assert await read(store) == await folded_from_the_start(store)
 

@@ -17,7 +17,9 @@ from selector_api.store.errors import (
     UnknownTask,
 )
 from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.runs import Bookmark, Reported, Run, Snapshot
+from selector_api.store.log import Bookmark, Reported
+from selector_api.store.runs import Run
+from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,
@@ -150,8 +152,8 @@ async def test_a_deleted_run_is_gone_and_its_name_free(store: Store) -> None:
     for call in (
         store.runs.find(RUN),
         store.runs.delete(RUN),
-        store.runs.report(RUN, selection.selection, outcomes(selection.tasks)),
-        store.runs.report_unsolicited(RUN, "k", outcomes(["t0"])),
+        store.logs.report(RUN, selection.selection, outcomes(selection.tasks)),
+        store.logs.report_unsolicited(RUN, "k", outcomes(["t0"])),
         select(store, key="k"),
     ):
         with pytest.raises(UnknownRun):
@@ -159,7 +161,7 @@ async def test_a_deleted_run_is_gone_and_its_name_free(store: Store) -> None:
     assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHard()))
     assert (await select(store, key="k")).selection != selection.selection
     with pytest.raises(UnknownSelection):
-        await store.runs.report(RUN, selection.selection, outcomes(selection.tasks))
+        await store.logs.report(RUN, selection.selection, outcomes(selection.tasks))
 
 
 async def test_deleting_a_run_does_not_strike_out_one_that_is_made_at_the_same_time(
@@ -305,7 +307,7 @@ async def test_an_unknown_selection_is_refused(store: Store, selection: str) -> 
     await make_run(store)
     await select(store)
     with pytest.raises(UnknownSelection):
-        await store.runs.report(RUN, selection, outcomes(["t0"]))
+        await store.logs.report(RUN, selection, outcomes(["t0"]))
 
 
 async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
@@ -404,13 +406,13 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
 ) -> None:
     await make_run(store)
     sent = outcomes(["t3", "t1", "t3"])
-    first = await store.runs.report_unsolicited(RUN, 'eval "1"', sent)
+    first = await store.logs.report_unsolicited(RUN, 'eval "1"', sent)
     assert first == Reported(accepted=2, duplicates=1, remaining=0, committed=True, step=1)
-    again = await other_store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
     assert again == Reported(accepted=0, duplicates=1, remaining=0, committed=True, step=1)
-    more = await store.runs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
+    more = await store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
     assert more == Reported(accepted=1, duplicates=1, remaining=0, committed=True, step=2)
-    assert (await store.runs.report_unsolicited(RUN, "eval 2", sent)).step == 3
+    assert (await store.logs.report_unsolicited(RUN, "eval 2", sent)).step == 3
     event = (await read_events(store))[1]
     assert (event["selection"], event["key"], event["reason"]) == (None, 'eval "1"', "unsolicited")
     assert [outcome["task"] for outcome in event["outcomes"]] == ["t3", "t1"]
@@ -419,13 +421,13 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
 async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> None:
     await make_run(store)
     await select(store, key="k")
-    assert (await store.runs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
+    assert (await store.logs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
 
 
 async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Store) -> None:
     await make_run(store)
     with pytest.raises(UnknownTask) as caught:
-        await store.runs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
+        await store.logs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
     assert caught.value.task == "stranger"
     assert await read_types(store) == ["created"]
 
@@ -437,7 +439,7 @@ async def places_in_log(store: Store, run: Run, events: int) -> list[Bookmark]:
     """The places behind the first events of the run's log, of which selections make as many as asked for."""
     for _ in range(events - 1):
         await select(store, 1)
-    stretch = await store.runs.read_log(run, Bookmark(0))
+    stretch = await store.logs.read(run, Bookmark(0))
     assert stretch is not None
     places = [Bookmark(0)]
     for event in stretch.events:
@@ -450,16 +452,16 @@ async def test_the_newest_snapshot_is_kept(store: Store) -> None:
     run = await store.runs.find(RUN)
     places = await places_in_log(store, run, 7)
     for seq, data in ((5, b"five"), (3, b"three"), (5, b"other five"), (7, b"seven"), (6, b"six")):
-        await store.runs.save_snapshot(run, places[seq], data)
-    assert await store.runs.snapshot(RUN) == Snapshot(run.incarnation, places[7], b"seven")
+        await store.snapshots.save(run, places[seq], data)
+    assert await store.snapshots.newest(RUN) == Snapshot(run.incarnation, places[7], b"seven")
 
 
 async def test_a_snapshot_of_a_log_that_went_on_differently_is_not_kept(store: Store) -> None:
     await make_run(store, tasks=30)
     run = await store.runs.find(RUN)
     places = await places_in_log(store, run, 3)
-    await store.runs.save_snapshot(run, Bookmark(3, places[2].digest), b"of another log")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, Bookmark(3, places[2].digest), b"of another log")
+    assert await store.snapshots.newest(RUN) is None
 
 
 async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
@@ -467,8 +469,8 @@ async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
     run = await store.runs.find(RUN)
     place = (await places_in_log(store, run, 1))[1]
     await store.runs.delete(RUN)
-    await store.runs.save_snapshot(run, place, b"one")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, place, b"one")
+    assert await store.snapshots.newest(RUN) is None
     await store.runs.create(RUN, RunConfig(POOL))
-    await store.runs.save_snapshot(run, place, b"one")
-    assert await store.runs.snapshot(RUN) is None
+    await store.snapshots.save(run, place, b"one")
+    assert await store.snapshots.newest(RUN) is None

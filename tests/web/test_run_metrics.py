@@ -245,7 +245,7 @@ async def test_what_cannot_be_read_now_is_shown_with_the_time_it_was_read(
     before = await read_at(metrics)
     for failures in (1, 2):
         with monkeypatch.context() as patch:
-            patch.setattr(store.runs, "snapshot_seq", fail)
+            patch.setattr(store.snapshots, "seq", fail)
             assert [await read_at(metrics) for _ in range(3)] == [before] * 3
         assert caplog.text.count("the metrics of run r stay as they are: away") == failures
         now = await read_at(metrics)

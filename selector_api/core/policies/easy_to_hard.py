@@ -10,25 +10,26 @@ import numpy as np
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
+from selector_api.core.policies.policy import PolicyKind
 
 if TYPE_CHECKING:
     from selector_api.core.state import RunState
 
 
 @dataclass(frozen=True)
-class EasyToHard(BasePolicy):
+class EasyToHard(PolicyKind):
     """Tasks by the mean pass rate of their references, highest first, over and over."""
 
     __pydantic_config__ = schema(type="easy-to-hard")
 
     type: Literal["easy-to-hard"] = "easy-to-hard"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """The next `count` candidates by mean pass rate of their references, after the task selected last.
 
         Highest mean first, tasks without any reference last, equal ones in pool order. Costs O(pool).
         """
+        state = candidates.state
         hardness = _hardness(state)
         tasks = candidates.tasks()
         last = state.history.last_selected.get(candidates.scope)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from selector_api.core.candidates import Candidates, Choice, uniform_groups
+from selector_api.core.arrays import FloatArray
+from selector_api.core.candidates import Candidates, Choice, uniform_strata
 from selector_api.core.fields import schema
-from selector_api.core.policies.exploration import explored
-from selector_api.core.policies.policy import TargetPolicy
-from selector_api.core.policies.softmax import softmax_sample
-
-if TYPE_CHECKING:
-    from selector_api.core.state import RunState
+from selector_api.core.policies.target import TargetPolicy
+from selector_api.core.posteriors.posterior import Marginals
 
 # Distances nearer than this are equal: 0.3 and 0.7 are as far from 0.5, though their difference in floats
 # is not.
@@ -29,20 +26,12 @@ class PosteriorMean(TargetPolicy):
 
     type: Literal["posterior-mean"] = "posterior-mean"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
-        """`count` candidates by the distance |mean − p*|; among equal ones uniformly."""
-        choose_greedily = self._nearest if self.temperature == 0 else self._softmax
+    def _scores(self, marginals: Marginals, rng: np.random.Generator) -> FloatArray:
+        return marginals.mean()
 
-        def rest(candidates: Candidates, count: int) -> Choice:
-            return choose_greedily(state, candidates, count, rng)
-
-        return explored(self.exploration, candidates, count, rng, rest)
-
-    def _nearest(
-        self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator
-    ) -> Choice:
-        """By groups: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
-        posterior = state.posterior
+    def _nearest(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """By strata: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
+        posterior = candidates.state.posterior
         means = np.concatenate(
             [
                 posterior.of_tasks(candidates.individuals).mean(),
@@ -56,16 +45,7 @@ class PosteriorMean(TargetPolicy):
         (whole,) = np.nonzero(distances < last)
         (partial,) = np.nonzero(distances == last)
         whole = np.repeat(whole, sizes[whole])
-        partial = partial[uniform_groups(sizes[partial], count - len(whole), rng)]
-        groups = np.concatenate([whole, partial])
-        groups = groups[np.lexsort((rng.random(count), distances[groups]))]
-        return Choice(candidates.tasks_of(groups, rng), means[groups])
-
-    def _softmax(
-        self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator
-    ) -> Choice:
-        """Task by task: costs O(pool)."""
-        tasks = candidates.tasks()
-        means = state.posterior.of_tasks(tasks).mean()
-        chosen = softmax_sample(means, self.target, self.temperature, count, rng)
-        return Choice(tasks[chosen], means[chosen])
+        partial = partial[uniform_strata(sizes[partial], count - len(whole), rng)]
+        strata = np.concatenate([whole, partial])
+        strata = strata[np.lexsort((rng.random(count), distances[strata]))]
+        return Choice(candidates.tasks_of(strata, rng), means[strata])

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
-
-if TYPE_CHECKING:
-    from selector_api.core.state import RunState
+from selector_api.core.policies.policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class Random(BasePolicy):
+class Random(PolicyKind):
     """Uniformly drawn tasks."""
 
     __pydantic_config__ = schema(type="random", domains={"math": 0.75, "code": 0.25})
 
     type: Literal["random"] = "random"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """`count` of the candidates, all equally likely."""
         return Choice.unscored(candidates.uniform(count, rng))

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import schema
-from selector_api.core.policies.policy import BasePolicy
-
-if TYPE_CHECKING:
-    from selector_api.core.state import RunState
+from selector_api.core.policies.policy import PolicyKind
 
 
 @dataclass(frozen=True)
-class Sequential(BasePolicy):
+class Sequential(PolicyKind):
     """Tasks in pool order, over and over."""
 
     __pydantic_config__ = schema(type="sequential")
 
     type: Literal["sequential"] = "sequential"
 
-    def choose(self, state: RunState, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """The next `count` candidates in pool order, after the task of this scope that was selected last."""
+        state = candidates.state
         start = state.history.last_selected.get(candidates.scope, -1) + 1
         found: list[IntArray] = []
         missing, walked = count, 0

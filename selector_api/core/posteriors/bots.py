@@ -17,13 +17,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
-from scipy import special
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.doubledouble import DoubleDouble
 from selector_api.core.fields import ByType, Share, schema
-from selector_api.core.posteriors.interpolation import Interpolation, NoImplicit
+from selector_api.core.posteriors.beta import BetaMarginals
+from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.tasks import TaskTable
 
 _NEGLIGIBLE = 1e-12
 """A residual below this share of its background has no effect that one could see."""
@@ -36,7 +38,7 @@ PseudoCount = Annotated[float, Ge(1e-6), Le(1e9)]
 
 
 @dataclass(frozen=True)
-class Bots:
+class Bots(PosteriorKind):
     """A discounted Beta posterior of every task's success probability."""
 
     __pydantic_config__ = schema(
@@ -61,10 +63,19 @@ class Bots:
     type: Literal["bots"] = "bots"
 
     @property
-    def references(self) -> tuple[str, str] | None:
-        """The (weak, strong) references by whose rates tasks are told apart, None if by none."""
+    def references(self) -> tuple[str, ...]:
+        """The weak and the strong reference that the implicit evidence stands between, if there is any."""
         implicit = self.implicit
-        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else None
+        return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()
+
+    def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
+        """See `PosteriorKind.rates`. Here a task that lacks one of the two has neither.
+
+        Without both it gets no implicit evidence, as a task without any: so the two are of one class. Draws hang on
+        the classes, so replays need this to stay as it is.
+        """
+        rates = super().rates(table, tasks)
+        return np.where(np.isnan(rates).any(axis=1, keepdims=True), np.nan, rates)
 
     def initial(self) -> BotsPosterior:
         """The posterior of no tasks yet."""
@@ -75,62 +86,15 @@ class Bots:
         return BotsPosterior.restored(self, classes, arrays)
 
 
-@dataclass(frozen=True)
-class BetaMarginals:
-    """Beta distributions, one a row."""
-
-    alpha: FloatArray
-    beta: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.alpha)
-
-    def mean(self) -> FloatArray:
-        """α / (α + β)."""
-        return self.alpha / (self.alpha + self.beta)
-
-    def sd(self) -> FloatArray:
-        """Square root of αβ / ((α+β)² (α+β+1))."""
-        total = self.alpha + self.beta
-        return np.sqrt(self.alpha * self.beta / (total + 1.0)) / total
-
-    def draw(self, rng: np.random.Generator) -> FloatArray:
-        """One draw from every row."""
-        return rng.beta(self.alpha, self.beta)
-
-    def cdf(self, x: FloatArray | float) -> FloatArray:
-        """Regularised incomplete beta function at x."""
-        return special.betainc(self.alpha, self.beta, x)
-
-    def ppf(self, q: FloatArray) -> FloatArray:
-        """Inverse of the regularised incomplete beta function."""
-        return special.betaincinv(self.alpha, self.beta, q)
-
-    def pdf(self, x: FloatArray | float) -> FloatArray:
-        """Density at x: infinite at 0 where α < 1, at 1 where β < 1."""
-        log_density = (
-            special.xlogy(self.alpha - 1.0, x)
-            + special.xlog1py(self.beta - 1.0, -np.asarray(x))
-            - special.betaln(self.alpha, self.beta)
-        )
-        return np.exp(log_density)
-
-    def take(self, rows: IntArray) -> BetaMarginals:
-        """The distributions of these rows."""
-        return BetaMarginals(self.alpha[rows], self.beta[rows])
-
-    def parameters(self) -> dict[str, FloatArray]:
-        """α and β."""
-        return {"alpha": self.alpha, "beta": self.beta}
-
-
 class BotsPosterior:
     """The Beta posteriors of all tasks of a run (see the module's docstring)."""
 
     def __init__(self, config: Bots) -> None:
         self._config = config
         self._step = 0
-        self._classes = Classes.of(None)
+        self._classes = Classes.of(len(config.references))
+        # What implicit evidence follows from, None without.
+        self._capability = Capability(config.implicit) if isinstance(config.implicit, Interpolation) else None
         self._alpha = _numbers(0)
         self._beta = _numbers(0)
         # Residuals: row r belongs to task _task[r], was written at step _written[r] and has decayed since.
@@ -158,6 +122,8 @@ class BotsPosterior:
         posterior._beta_residual = DoubleDouble(arrays["beta_residual_hi"], arrays["beta_residual_lo"])
         posterior._rows = len(posterior._task)
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
+        if posterior._capability is not None:
+            posterior._capability.restore(arrays["capability_domain"], arrays["capability"])
         return posterior
 
     def copy(self) -> BotsPosterior:
@@ -167,8 +133,11 @@ class BotsPosterior:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
         rows = slice(self._rows)
+        capability = sorted(self.capability().items())
         return {
             "step": np.array(self._step),
+            "capability_domain": np.array([domain for domain, _ in capability], np.int64),
+            "capability": np.array([value for _, value in capability], np.float64),
             "alpha_hi": self._alpha.hi,
             "alpha_lo": self._alpha.lo,
             "beta_hi": self._beta.hi,
@@ -216,15 +185,10 @@ class BotsPosterior:
         self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
         self._classes = classes
 
-    def commit(
-        self, tasks: IntArray, successes: FloatArray, trials: FloatArray, predicted: FloatArray
-    ) -> None:
-        """One update of all tasks; see `Posterior.commit`."""
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """One update of all tasks; see `Posterior.observe`."""
         config = self._config
-        weight = config.implicit_weight * config.rollouts
-        known = ~np.isnan(predicted)
-        alpha_implicit = np.where(known, weight * predicted, 0.0)
-        beta_implicit = np.where(known, weight * (1.0 - predicted), 0.0)
+        alpha_implicit, beta_implicit = self._implicit_evidence(tasks, successes / trials)
 
         self._step += 1
         rows = self._rows_for(tasks)
@@ -243,6 +207,28 @@ class BotsPosterior:
         self._beta = self._moved(self._beta, prior_beta, beta_implicit)
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
+
+    def capability(self) -> Mapping[int, float]:
+        """μ by domain code, as far as it is known."""
+        return {} if self._capability is None else self._capability.by_domain
+
+    def metrics(self) -> tuple[Gauge, ...]:
+        """Nothing beside the capability."""
+        return ()
+
+    def _implicit_evidence(self, tasks: IntArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(E, F) of each class after a commit with pass rates [batch] of `tasks` [batch]."""
+        if self._capability is None:
+            nothing = np.zeros(len(self._classes))
+            return nothing, nothing
+        self._capability.observe(self._classes, tasks, rates)
+        predicted = self._capability.predict(self._classes)
+        weight = self._config.implicit_weight * self._config.rollouts
+        known = ~np.isnan(predicted)
+        return (
+            np.where(known, weight * predicted, 0.0),
+            np.where(known, weight * (1.0 - predicted), 0.0),
+        )
 
     def _moved(self, background: DoubleDouble, prior: float, implicit: FloatArray) -> DoubleDouble:
         gained = DoubleDouble.of(np.asarray(self._config.forgetting * prior)).plus(DoubleDouble.of(implicit))

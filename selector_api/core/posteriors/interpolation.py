@@ -49,56 +49,41 @@ class NoImplicit:
     type: Literal["none"] = "none"
 
 
-class NoPrediction:
-    """Predicts nothing."""
-
-    def __init__(self) -> None:
-        self.capability: dict[int, float] = {}
-
-    def observe(self, classes: Classes, tasks: IntArray, rates: FloatArray) -> None:
-        """Learn nothing."""
-
-    def predict(self, classes: Classes) -> FloatArray:
-        """NaN for every class."""
-        return np.full(len(classes), np.nan)
-
-
-def predictor(config: Interpolation | NoImplicit) -> Predictor:
-    """The predictor of this configuration, before any commit."""
-    return CapabilityInterpolation(config) if isinstance(config, Interpolation) else NoPrediction()
-
-
-class CapabilityInterpolation:
-    """One smoothed capability a domain."""
+class Capability:
+    """One smoothed capability μ a domain, and what it predicts."""
 
     def __init__(self, config: Interpolation) -> None:
         self._smoothing = config.smoothing
-        self.capability: dict[int, float] = {}
+        self.by_domain: dict[int, float] = {}
+        """μ by domain code; a domain without it has had no informative commit."""
+
+    def restore(self, domains: IntArray, values: FloatArray) -> None:
+        """Set the capability of these domains."""
+        self.by_domain = dict(zip(domains.tolist(), values.tolist(), strict=True))
 
     def observe(self, classes: Classes, tasks: IntArray, rates: FloatArray) -> None:
-        """Move the capability of every domain for which this batch is informative."""
+        """Move the capability of every domain of which this commit, with the pass rates of `tasks`, tells."""
+        weak_rates, strong_rates = classes.rates.T
         of_class = classes.of_task[tasks]
-        measured = ~np.isnan(classes.weak[of_class])
+        measured = ~np.isnan(weak_rates[of_class])
         of_class, rates = of_class[measured], rates[measured]
         domains = classes.domain[of_class]
         for domain in np.unique(domains).tolist():
             here = domains == domain
-            weak = float(np.mean(classes.weak[of_class[here]]))
-            strong = float(np.mean(classes.strong[of_class[here]]))
+            weak = float(np.mean(weak_rates[of_class[here]]))
+            strong = float(np.mean(strong_rates[of_class[here]]))
             if abs(strong - weak) < _UNINFORMATIVE_BELOW:
                 continue
             now = (float(np.mean(rates[here])) - weak) / (strong - weak + _EPSILON)
-            before = self.capability.get(domain)
-            self.capability[domain] = (
+            before = self.by_domain.get(domain)
+            self.by_domain[domain] = (
                 now if before is None else self._smoothing * before + (1.0 - self._smoothing) * now
             )
 
     def predict(self, classes: Classes) -> FloatArray:
         """clip(w + μ (v − w), 0, 1) of each class; NaN without references or before μ is set."""
         by_domain = np.full(int(classes.domain.max(initial=-1)) + 1, np.nan)
-        for domain, capability in self.capability.items():
+        for domain, capability in self.by_domain.items():
             by_domain[domain] = capability
-        return np.clip(classes.weak + by_domain[classes.domain] * (classes.strong - classes.weak), 0.0, 1.0)
-
-
-Predictor = NoPrediction | CapabilityInterpolation
+        weak, strong = classes.rates.T
+        return np.clip(weak + by_domain[classes.domain] * (strong - weak), 0.0, 1.0)

@@ -1,16 +1,21 @@
-"""What selection may know of a posterior: distributions per class and per task, whatever their family.
+"""What the rest of the service may know of a posterior, whatever its kind.
 
-Most tasks share the distribution of their class; the others are individuals.
+A kind is a configuration (`PosteriorKind`), which makes a posterior (`Posterior`), which gives distributions
+(`Marginals`). Most tasks share the distribution of their class; the others are individuals.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
+from selector_api.core.tasks import TaskTable
 
 
 class Marginals(Protocol):
@@ -46,13 +51,34 @@ class Marginals(Protocol):
         """The distributions of these rows, which may repeat."""
         ...
 
-    def parameters(self) -> dict[str, FloatArray]:
-        """The family's own parameters by name, for answers."""
+    def parameters(self) -> Mapping[str, FloatArray]:
+        """The family's own parameters by name, as explanations and exports show them."""
         ...
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A figure of a posterior, shown in /metrics as `bots_run_<name>`."""
+
+    name: str
+    text: str
+    """What it is."""
+    values: float | Mapping[int, float]
+    """Of the whole run, or by domain code where it is known."""
 
 
 class Posterior(Protocol):
     """The success probabilities of all tasks of a run, as far as they are known at this step."""
+
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """Take in a commit, which tells something of its own tasks and perhaps of all others.
+
+        Args:
+            tasks: shape [batch], distinct task indices.
+            successes: how many of its trials each task passed, 0 to `trials`.
+            trials: > 0.
+        """
+        ...
 
     def individuals(self) -> IntArray:
         """The tasks whose distribution is not just that of their class, ascending."""
@@ -70,17 +96,12 @@ class Posterior(Protocol):
         """Take in tasks that joined; `classes` continues the classes known so far."""
         ...
 
-    def commit(
-        self, tasks: IntArray, successes: FloatArray, trials: FloatArray, predicted: FloatArray
-    ) -> None:
-        """One update: explicit evidence of `tasks` [batch], implicit evidence of all others.
+    def capability(self) -> Mapping[int, float]:
+        """Where the model stands, by domain code; without the domains of which that is not known."""
+        ...
 
-        Args:
-            tasks: distinct task indices.
-            successes: how many of its trials each task passed, 0 to `trials`.
-            trials: > 0.
-            predicted: shape [classes], predicted success probability, NaN where there is no prediction.
-        """
+    def metrics(self) -> tuple[Gauge, ...]:
+        """What /metrics shows of it beside its capability, always the same gauges."""
         ...
 
     def copy(self) -> Posterior:
@@ -88,5 +109,28 @@ class Posterior(Protocol):
         ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything that its configuration's `restored` needs beside configuration and classes."""
+        """Everything that `PosteriorKind.restored` needs beside the classes."""
         ...
+
+
+@dataclass(frozen=True)
+class PosteriorKind(ABC):
+    """The configuration of a posterior."""
+
+    @property
+    @abstractmethod
+    def references(self) -> tuple[str, ...]:
+        """The references that it reads. Tasks of equal domain and rates make a class."""
+
+    def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
+        """The rates by which these tasks are told apart, shape [tasks, references], NaN where there is none."""
+        columns = [table.reference(name)[tasks] for name in self.references]
+        return np.column_stack(columns) if columns else np.empty((tasks.stop - tasks.start, 0))
+
+    @abstractmethod
+    def initial(self) -> Posterior:
+        """The posterior of no tasks yet."""
+
+    @abstractmethod
+    def restored(self, classes: Classes, arrays: Mapping[str, np.ndarray]) -> Posterior:
+        """The posterior whose `to_arrays` gave `arrays`, bit for bit."""

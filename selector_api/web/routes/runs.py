@@ -16,7 +16,8 @@ from selector_api.core.fields import to_dict
 from selector_api.core.status import RunStatus
 from selector_api.store.codec import numbered_line
 from selector_api.store.errors import UnknownReference, UnknownRun
-from selector_api.store.runs import Bookmark, Run, Stretch
+from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import AppState, RunName, Use
 from selector_api.web.auth import CalledBy
@@ -55,22 +56,26 @@ async def create_run(run: RunName, body: RunRequest, app: Use, caller: CalledBy)
     try:
         created = await app.runs.create(run, body)
     except UnknownReference as error:
-        place = ".".join(["posterior", *_place_of(error.reference, to_dict(body.posterior))])
+        place = _place_of(error.reference, to_dict(body.posterior))
         raise Problem(
             problems.UNKNOWN_REFERENCE,
-            f"{place}: no task of the pool was measured with a reference of this name",
+            f"posterior{place}: no task of the pool was measured with a reference of this name",
         ) from error
     return await _current(app, run, 201 if created else 200)
 
 
-def _place_of(reference: str, fields: Mapping[str, Any]) -> list[str]:
-    """The names of the fields that lead to the one which holds this reference."""
+def _place_of(reference: str, fields: Mapping[str, Any]) -> str:
+    """Where in a configuration this reference is named, as in `.implicit.weak`; "" if nowhere."""
     for name, value in fields.items():
-        if value == reference and name != "type":
-            return [name]
+        if name == "type":
+            continue
+        if value == reference:
+            return f".{name}"
+        if isinstance(value, list) and reference in value:
+            return f".{name}[{value.index(reference)}]"
         if isinstance(value, Mapping) and (place := _place_of(reference, value)):
-            return [name, *place]
-    return []
+            return f".{name}{place}"
+    return ""
 
 
 @router.get(
@@ -161,7 +166,7 @@ async def get_events(
 
 async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
     """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await app.runs.read_log(run, after)
+    stretch = await app.logs.read(run, after)
     if stretch is None:
         raise UnknownRun(run.name)
     return stretch

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio.to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from starlette.responses import JSONResponse
 
-from selector_api.store.codec import Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import Use
 from selector_api.web.auth import CalledBy
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import moment
+from selector_api.web.schemas.common import moment, rfc3339
 from selector_api.web.schemas.selections import (
-    Explanation,
     ReceiptView,
     ReportRequest,
     SelectionView,
     SelectRequest,
 )
 
-_FEW = 1_000
-"""Outcomes that are converted at once; more would hold up all other calls."""
-
 router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
 
 
 @router.post(
     "/select",
-    response_model_exclude_unset=True,
+    response_model=SelectionView,
     responses=documented(
         *problems.ANY_CALL,
         *problems.JSON_BODY,
@@ -41,24 +36,25 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
         problems.BATCH_TOO_LARGE,
     ),
 )
-async def select(body: SelectRequest, app: Use, caller: CalledBy) -> SelectionView:
+async def select(body: SelectRequest, app: Use, caller: CalledBy) -> Response:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
-    selected = await live_run.select(body.batch_size, body.key, body.explain)
-    if not selected.replayed:
-        app.metrics.selected.inc(len(selected.tasks))
+    event, replayed = await live_run.select(body.batch_size, body.key, body.explain)
+    if not replayed:
+        app.metrics.selected.inc(len(event["tasks"]))
     answer: dict[str, Any] = {
-        "selection": selected.selection,
+        "selection": event["selection"],
         "run": body.run,
-        "step": selected.step,
-        "tasks": selected.tasks,
-        "expires_at": moment(selected.expires_at),
-        "replayed": selected.replayed,
+        "step": event["step"],
+        "tasks": event["tasks"],
+        "expires_at": rfc3339(moment(event["expires_at"])),
+        "replayed": replayed,
     }
-    if selected.explain is not None:
-        answer["explain"] = [Explanation(**row) for row in selected.explain]
-    return SelectionView(**answer)
+    if body.explain:
+        # Selections of 0.2 were explained without the first two.
+        answer["explain"] = [{"mean": None, "sd": None, **row} for row in event["explain"]]
+    return JSONResponse(answer)
 
 
 @router.post(
@@ -75,16 +71,12 @@ async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
     await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
-    if len(body.outcomes) <= _FEW:
-        outcomes = _outcomes(body)
-    else:
-        outcomes = await anyio.to_thread.run_sync(_outcomes, body)
     try:
         if body.selection is not None:
-            receipt = await app.runs.report(body.run, body.selection, outcomes, final=body.final)
+            receipt = await app.logs.report(body.run, body.selection, body.outcomes, final=body.final)
         else:
             assert body.key is not None
-            receipt = await app.runs.report_unsolicited(body.run, body.key, outcomes)
+            receipt = await app.logs.report_unsolicited(body.run, body.key, body.outcomes)
             if receipt.accepted:  # else it was sent again
                 app.metrics.unsolicited.inc()
     except TaskNotInSelection as error:
@@ -105,10 +97,6 @@ async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView
         committed=receipt.committed,
         step=receipt.step,
     )
-
-
-def _outcomes(body: ReportRequest) -> list[Outcome]:
-    return [Outcome(outcome.task, *outcome.counts()) for outcome in body.outcomes]
 
 
 def _place(body: ReportRequest, task: str) -> str:

@@ -57,13 +57,14 @@ TAKE_WHOLE = BeforeValidator(_whole)
 Whole = Annotated[int, TAKE_WHOLE]
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC as text, with milliseconds."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Moment = Annotated[
     datetime,
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment in UTC, written as in RFC 3339 with milliseconds."""

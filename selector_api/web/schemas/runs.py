@@ -84,15 +84,13 @@ _POSTERIOR_EXAMPLE: dict[str, Any] = {
 
 
 class PosteriorItemView(Answer):
-    """What is known of one task."""
+    """What is known of one task. Further fields are the parameters of the run's kind of posterior, by name."""
 
-    model_config = example(**_POSTERIOR_EXAMPLE)
+    model_config = example({"additionalProperties": {"type": "number"}}, **_POSTERIOR_EXAMPLE)
 
     task: str
     mean: float = Field(description="Mean of its success probability")
     sd: float = Field(description="Standard deviation")
-    alpha: float | None = Field(description="Of a Beta posterior")
-    beta: float | None = Field(description="Of a Beta posterior")
     selected: int = Field(description="How often it was selected")
     last_step: int | None = Field(description="Step of its last commit")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
+from selector_api.store.codec import Outcome
 from selector_api.web.schemas.common import (
     TAKE_WHOLE,
     Answer,
@@ -37,13 +38,23 @@ class SelectRequest(Request):
 
 
 class Explanation(Answer):
-    """Why a task was chosen."""
+    """Why a task was chosen. Further fields are the parameters of the run's kind of posterior, by name."""
 
-    model_config = example(task="gsm8k/17", alpha=12.4, beta=15.8, draw=0.49)
+    model_config = example(
+        {"additionalProperties": {"type": "number"}},
+        task="gsm8k/17",
+        mean=0.44,
+        sd=0.09,
+        draw=0.49,
+        alpha=12.4,
+        beta=15.8,
+    )
 
     task: str
-    alpha: float | None = Field(description="α of its Beta posterior when it was drawn")
-    beta: float | None = Field(description="β likewise")
+    mean: float | None = Field(
+        description="Mean of its success probability when it was drawn; null if selected by release 0.2"
+    )
+    sd: float | None = Field(description="Standard deviation likewise")
     draw: float | None = Field(
         description="The success probability that stood for it: a draw or the mean; null if chosen without"
     )
@@ -128,13 +139,20 @@ class OutcomeItem(Request):
             raise ValueError("successes must not exceed trials")
         return self
 
-    def counts(self) -> tuple[float, int]:
-        """(successes, trials)."""
+    def outcome(self) -> Outcome:
+        """The outcome as the store takes it."""
         if self.rewards is not None:
-            return math.fsum(self.rewards), len(self.rewards)
+            return Outcome(self.task, math.fsum(self.rewards), len(self.rewards))
         assert self.successes is not None
         assert self.trials is not None
-        return self.successes, self.trials
+        return Outcome(self.task, self.successes, self.trials)
+
+
+if TYPE_CHECKING:
+    OutcomeRow = Outcome
+else:
+    OutcomeRow = Annotated[OutcomeItem, AfterValidator(OutcomeItem.outcome)]
+"""An outcome, which is an `OutcomeItem` on the wire."""
 
 
 class ReportRequest(Request):
@@ -155,7 +173,7 @@ class ReportRequest(Request):
         default=None,
         description="The selection; null for tasks that no selection handed out (then `key` is due)",
     )
-    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH, fail_fast=True)]
+    outcomes: Annotated[list[OutcomeRow], Field(max_length=MAX_BATCH, fail_fast=True)]
     final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
         default=None, description="Only without a selection: each task counts once under a key"

@@ -6,7 +6,7 @@ import pytest
 from selector_api.core.arrays import FloatArray
 from selector_api.core.policies import nearest
 from selector_api.core.policies.nearest import draws_near
-from selector_api.core.posteriors.bots import BetaMarginals
+from selector_api.core.posteriors.beta import BetaMarginals
 from tests.core import laws
 
 MARGINALS = BetaMarginals(np.array([1.0, 0.5, 4.0, 40.0, 1.0]), np.array([1.0, 0.5, 1.5, 9.0, 17.0]))

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from selector_api.core.config import RunConfig
-from selector_api.core.posteriors.bots import BetaMarginals, Bots
+from selector_api.core.posteriors.beta import BetaMarginals
+from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from tests.core import runs
 

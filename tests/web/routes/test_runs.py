@@ -9,7 +9,8 @@ import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.store.errors import UnknownRun
-from selector_api.store.runs import Bookmark, Run, Stretch
+from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.runs import Run
 from selector_api.web.app_state import AppState
 from selector_api.web.routes.runs import get_events
 from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
@@ -189,20 +190,21 @@ class Log:
     async def find(self, name: str) -> Run:
         return Run(name, "first", "pool", "first", RunConfig("pool"), 1)
 
-    async def read_log(self, run: Run, after: Bookmark) -> Stretch | None:
+    async def read(self, run: Run, after: Bookmark) -> Stretch | None:
         return self._stretches.pop() if self._stretches else None
 
 
 @pytest.mark.anyio
 async def test_events_break_off_when_their_run_is_replaced() -> None:
-    store = Mock(runs=Log([b'{"type":"created"}']))
+    log = Log([b'{"type":"created"}'])
+    store = Mock(runs=log, logs=log)
     answer = await get_events("run", AppState(store, Mock(), Mock(), Mock()), 0)
     lines = aiter(answer.body_iterator)
     assert await anext(lines) == b'{"seq":1,"type":"created"}\n'
     with pytest.raises(UnknownRun):
         await anext(lines)
     with pytest.raises(UnknownRun):
-        await get_events("run", AppState(Mock(runs=Log([])), Mock(), Mock(), Mock()), 0)
+        await get_events("run", AppState(Mock(runs=Log([]), logs=Log([])), Mock(), Mock(), Mock()), 0)
 
 
 def test_a_deleted_run_is_gone_and_its_name_is_free(http: httpx.Client, pool: str, run: str) -> None:

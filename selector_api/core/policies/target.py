@@ -1,0 +1,56 @@
+"""Policies that seek tasks of a certain success probability."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from selector_api.core.arrays import FloatArray
+from selector_api.core.candidates import Candidates, Choice
+from selector_api.core.fields import Share
+from selector_api.core.policies.exploration import explored
+from selector_api.core.policies.policy import PolicyKind
+from selector_api.core.policies.softmax import softmax_sample
+from selector_api.core.posteriors.posterior import Marginals
+
+
+@dataclass(frozen=True)
+class TargetPolicy(PolicyKind):
+    """Tasks by the distance |p̂ − p*|, where p̂ is what a kind takes for a task's success probability."""
+
+    target: Share = field(default=0.5, metadata={"description": "p*: the success probability that is sought"})
+    temperature: Annotated[float, Ge(0.0), Le(1e6)] = field(
+        default=0.0,
+        metadata={"description": "τ: 0 takes the nearest tasks, above it a softmax of −|p̂ − p*|/τ"},
+    )
+    exploration: Share = field(
+        default=0.0, metadata={"description": "Share of a batch that is drawn uniformly"}
+    )
+
+    def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """A share of `count` uniformly; of the others the nearest, or for τ > 0 a softmax."""
+        choose = self._nearest if self.temperature == 0 else self._softmax
+
+        def rest(candidates: Candidates, count: int) -> Choice:
+            return choose(candidates, count, rng)
+
+        return explored(self.exploration, candidates, count, rng, rest)
+
+    @abstractmethod
+    def _scores(self, marginals: Marginals, rng: np.random.Generator) -> FloatArray:
+        """p̂ of every row."""
+
+    @abstractmethod
+    def _nearest(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """The `count` candidates whose p̂ is nearest p*; of equal ones uniformly."""
+
+    def _softmax(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """Task by task: costs O(pool)."""
+        tasks = candidates.tasks()
+        scores = self._scores(candidates.state.posterior.of_tasks(tasks), rng)
+        chosen = softmax_sample(scores, self.target, self.temperature, count, rng)
+        return Choice(tasks[chosen], scores[chosen])

@@ -1,0 +1,59 @@
+"""Beta distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from selector_api.core.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class BetaMarginals:
+    """Beta distributions, one a row."""
+
+    alpha: FloatArray
+    beta: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.alpha)
+
+    def mean(self) -> FloatArray:
+        """α / (α + β)."""
+        return self.alpha / (self.alpha + self.beta)
+
+    def sd(self) -> FloatArray:
+        """Square root of αβ / ((α+β)² (α+β+1))."""
+        total = self.alpha + self.beta
+        return np.sqrt(self.alpha * self.beta / (total + 1.0)) / total
+
+    def draw(self, rng: np.random.Generator) -> FloatArray:
+        """One draw from every row."""
+        return rng.beta(self.alpha, self.beta)
+
+    def cdf(self, x: FloatArray | float) -> FloatArray:
+        """Regularised incomplete beta function at x."""
+        return special.betainc(self.alpha, self.beta, x)
+
+    def ppf(self, q: FloatArray) -> FloatArray:
+        """Inverse of the regularised incomplete beta function."""
+        return special.betaincinv(self.alpha, self.beta, q)
+
+    def pdf(self, x: FloatArray | float) -> FloatArray:
+        """Density at x: infinite at 0 where α < 1, at 1 where β < 1."""
+        log_density = (
+            special.xlogy(self.alpha - 1.0, x)
+            + special.xlog1py(self.beta - 1.0, -np.asarray(x))
+            - special.betaln(self.alpha, self.beta)
+        )
+        return np.exp(log_density)
+
+    def take(self, rows: IntArray) -> BetaMarginals:
+        """The distributions of these rows."""
+        return BetaMarginals(self.alpha[rows], self.beta[rows])
+
+    def parameters(self) -> dict[str, FloatArray]:
+        """α and β."""
+        return {"alpha": self.alpha, "beta": self.beta}

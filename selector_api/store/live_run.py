@@ -1,0 +1,299 @@
+"""A run's state as this process has folded it, brought up to date before every answer.
+
+Any process may hold a live run of any run; none of them owns it. A live run can be thrown away at any time: it is
+made again from the newest snapshot and the events after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, NamedTuple, TypeVar
+
+from selector_api.core.fold import UnreadableLog, fold
+from selector_api.core.select import explained, select
+from selector_api.core.snapshot import Arrays, Header
+from selector_api.core.state import RunState
+from selector_api.core.tasks import TaskTable
+from selector_api.store.codec import decode_events, encode_snapshot
+from selector_api.store.errors import (
+    KeyConflict,
+    NotExplained,
+    Overloaded,
+    StoreError,
+    UnknownRun,
+    UnreadableData,
+)
+from selector_api.store.keys import anonymous_field, select_field
+from selector_api.store.log import Bookmark, Drawn, Logs
+from selector_api.store.pools import Pools
+from selector_api.store.runs import Run, Runs
+from selector_api.store.snapshots import Snapshots, copied, restored
+from selector_api.store.threads import Threads
+from selector_api.store.timings import held, phase
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_QUICK = 32 * 1024
+"""Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
+_JOINING = ("created", "grown")
+"""The events by which tasks join; their work grows with the pool."""
+
+
+class Selected(NamedTuple):
+    """A selection."""
+
+    event: dict[str, Any]
+    """The `selected` event: `selection`, `step`, `tasks`, `expires_at` (Unix ms), and `explain` if asked for."""
+    replayed: bool
+    """Whether the key had been used for it before."""
+
+
+class LiveRun:
+    """This process's copy of the state of one run."""
+
+    def __init__(
+        self,
+        run: str,
+        runs: Runs,
+        logs: Logs,
+        snapshots: Snapshots,
+        pools: Pools,
+        threads: Threads,
+        snapshot_every: int,
+        patience: float,
+    ) -> None:
+        """A live run that has read nothing yet.
+
+        Args:
+            run: the run's name.
+            runs, logs, snapshots, pools: where it is read from.
+            threads: does what takes longer than a millisecond.
+            snapshot_every: events after which a snapshot is written.
+            patience: seconds for which a selection is drawn again because others came first.
+        """
+        self._name = run
+        self._runs = runs
+        self._logs = logs
+        self._snapshots = snapshots
+        self._pools = pools
+        self._threads = threads
+        self._snapshot_every = snapshot_every
+        self._patience = patience
+        self._lock = asyncio.Lock()
+        self._run: Run | None = None
+        self._table = TaskTable.empty()
+        self._state: RunState | None = None
+        self._place = self._saved = Bookmark(0)
+        self._saving: asyncio.Task[None] | None = None
+
+    async def read(self, view: Callable[[RunState], T]) -> T:
+        """What `view` makes of the state as it is now; it runs in a thread and must not change or keep it.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+        """
+        async with held(self._lock):
+            await self._refresh()
+            return await self._beside(view, self._current[1])
+
+    async def glance(self, view: Callable[[RunState], T]) -> T:
+        """Like `read`, for a view that takes no time: it runs at once and needs no thread.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+        """
+        async with held(self._lock):
+            await self._refresh()
+            return view(self._current[1])
+
+    @property
+    def folded(self) -> int:
+        """Number of events of the log that the state was folded from."""
+        return self._place.seq
+
+    async def copy(self) -> RunState:
+        """A copy of the state as it is now, for what takes long to read: nobody waits for it meanwhile.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+        """
+        return await self.read(RunState.copy)
+
+    async def select(self, batch_size: int, key: str | None = None, explain: bool = False) -> Selected:
+        """Hand out a batch; the same `key` gives the same selection again.
+
+        Raises:
+            UnknownRun: the run does not exist.
+            UnknownPool: its pool does not.
+            TooFewTasks: fewer tasks can be drawn now (from `core.select`).
+            KeyConflict: the key was used with another batch size.
+            NotExplained: the key was used without `explain`.
+            Overloaded: other processes kept selecting from the run while this one drew.
+        """
+        field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
+        deadline = time.monotonic() + self._patience
+        async with held(self._lock):
+            while True:
+                replay = await self._refresh(field)
+                if replay is not None:
+                    return _replayed(replay, batch_size, explain)
+                run, state = self._current
+                with phase("draw"):
+                    drawn = await self._beside(_draw, state, batch_size, explain)
+                selection = f"s{drawn['number']}-{run.incarnation[:8]}"
+                drawn_from = Drawn(self._place, state.selections, state.size)
+                appended = await self._logs.append_selection(
+                    run, drawn_from, field, selection, {"key": key, **drawn}
+                )
+                if appended is not None:
+                    if appended.seq is None:
+                        return _replayed(appended.event, batch_size, explain)
+                    if appended.seq == self._place.seq + 1:
+                        await self._fold(run, [appended.event])
+                    return Selected(json.loads(appended.event), replayed=False)
+                if time.monotonic() > deadline:
+                    raise Overloaded(f"run {self._name!r} has too many callers at once: try again later")
+
+    async def settled(self) -> None:
+        """Wait until a snapshot that is being written, if any, is written."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
+
+    @property
+    def _current(self) -> tuple[Run, RunState]:
+        if self._run is None or self._state is None:
+            raise RuntimeError("the live run was not refreshed")
+        return self._run, self._state
+
+    async def _refresh(self, field: str = "") -> bytes | None:
+        """Fold what is new; returns the `selected` event that `field` stands for, if it is known."""
+        snapshot_is_good = True
+        while True:
+            run = self._run or await self._load(snapshot_is_good)
+            try:
+                stretch = await self._logs.read(run, self._place, field)
+            except UnknownRun:
+                self._forget()
+                raise
+            if stretch is None:
+                snapshot_is_good = self._place != self._saved
+                self._forget()
+                continue
+            await self._fold(run, stretch.events)
+            if self._place.seq >= stretch.length:
+                await self._save_if_due(run)
+                return stretch.replay
+
+    async def _load(self, snapshot_is_good: bool) -> Run:
+        """Find the run, and begin with its newest snapshot, if there is one that can be read and used."""
+        # In this order, so that the run has at least as many tasks as the snapshot.
+        snapshot = await self._snapshots.newest(self._name)
+        run = await self._runs.find(self._name)
+        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
+        if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
+            try:
+                with phase("fold"):
+                    self._state = await self._threads.run(restored, snapshot.data, table)
+                self._place = self._saved = snapshot.place
+            except UnreadableData as error:
+                log.warning("run %s is folded from its first event: %s", self._name, error)
+        self._run, self._table = run, table
+        return run
+
+    async def _fold(self, run: Run, lines: list[bytes]) -> None:
+        """Move the state on by these events."""
+        if not lines:
+            return
+        try:
+            classes = 0 if self._state is None else len(self._state.classes)
+            quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
+            with phase("fold"):
+                if quick:
+                    events = decode_events(lines, self._place.seq + 1)
+                else:
+                    events = await self._threads.run(decode_events, lines, self._place.seq + 1)
+            tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
+            if tasks:
+                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
+            with phase("fold"):
+                if quick and not tasks:
+                    self._state = _folded(self._state, events, self._table)
+                else:
+                    self._state = await self._threads.run(_folded, self._state, events, self._table)
+            self._place = self._place.after(lines)
+        except BaseException:
+            # Half folded, or still being folded by a thread that a cancelled caller left behind.
+            self._forget()
+            raise
+
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:
+        """Run something that reads the state in a thread."""
+        try:
+            return await self._threads.run(function, *args)
+        except asyncio.CancelledError:
+            self._forget()  # the thread goes on with this state, which no two threads may use
+            raise
+
+    def _forget(self) -> None:
+        self._run = self._state = None
+        self._table = TaskTable.empty()
+        self._place = self._saved = Bookmark(0)
+
+    async def _save_if_due(self, run: Run) -> None:
+        """Write a snapshot beside whatever comes next, if many events were folded since the last."""
+        if self._place.seq - self._saved.seq < self._snapshot_every or (
+            self._saving and not self._saving.done()
+        ):
+            return
+        parts = await self._beside(copied, self._current[1])
+        self._saved = self._place
+        # In a context of its own: its time is not the caller's.
+        self._saving = asyncio.create_task(self._save(run, self._place, parts), context=Context())
+
+    async def _save(self, run: Run, place: Bookmark, parts: tuple[Header, Arrays]) -> None:
+        try:
+            data = await self._threads.run(encode_snapshot, *parts)
+            await self._snapshots.save(run, place, data)
+        except StoreError as error:
+            log.warning("a snapshot of run %s was not written: %s", run.name, error)
+
+
+def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
+    try:
+        for event in events:
+            state = fold(state, event, table)
+    except UnreadableLog as error:
+        raise UnreadableData(str(error)) from error
+    return state
+
+
+def _draw(state: RunState, batch_size: int, explain: bool) -> dict[str, Any]:
+    """What a `selected` event tells of the batch that is drawn next."""
+    choice = select(state, batch_size)
+    return {
+        "number": state.selections + 1,
+        "step": state.step,
+        "batch_size": batch_size,
+        "tasks": state.table.ids(choice.tasks),
+        **({"explain": explained(state, choice)} if explain else {}),
+    }
+
+
+def _replayed(line: bytes, batch_size: int, explain: bool) -> Selected:
+    event = json.loads(line)
+    if event["batch_size"] != batch_size:
+        raise KeyConflict(event["batch_size"])
+    if explain and "explain" not in event:
+        raise NotExplained
+    return Selected(event, replayed=True)

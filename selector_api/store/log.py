@@ -1,0 +1,193 @@
+"""The logs of runs: what is read of them, and the transitions that append to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any
+
+import numpy as np
+
+from selector_api.store.codec import Outcome, dumps, event_fields
+from selector_api.store.errors import TaskNotInSelection, UnknownRun, UnknownSelection, UnknownTask
+from selector_api.store.keys import report_field, run_keys
+from selector_api.store.pools import Pools
+from selector_api.store.runs import Run, Runs
+from selector_api.store.scripts import Scripts
+from selector_api.store.threads import Threads
+
+_EVENTS_A_READ = 200
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """A place in a log: behind the event with this `seq`, 0 at its beginning."""
+
+    seq: int
+    digest: str = ""
+    """SHA-1 of that event, by which one notices that a log was cut back behind it and went on differently, as
+    after a failover to a follower that lagged. "" if that does not matter."""
+
+    def after(self, events: Sequence[bytes]) -> Bookmark:
+        """The place behind these further events, of which there is at least one."""
+        return Bookmark(self.seq + len(events), sha1(events[-1], usedforsecurity=False).hexdigest())
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a run's log."""
+
+    events: list[bytes]
+    """JSON objects, in order."""
+    length: int
+    """Of the whole log."""
+    replay: bytes | None
+    """The `selected` event that the idempotency field stands for, if it is known."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The state that a selection was drawn from."""
+
+    place: Bookmark
+    selections: int
+    """Number of selections made before."""
+    tasks: int
+    """Number of the run's tasks."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    """A selection in the log."""
+
+    event: bytes
+    seq: int | None
+    """Of the event if it was appended now; None if its idempotency field was known and stands for it."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What became of a report."""
+
+    accepted: int
+    duplicates: int
+    remaining: int
+    """Tasks of the selection without an outcome."""
+    committed: bool
+    """Whether all outcomes known of the selection, at least one, have entered the posteriors."""
+    step: int
+    """The run's number of commits after the call."""
+
+
+class Logs:
+    """The logs of a service's runs."""
+
+    def __init__(self, scripts: Scripts, runs: Runs, pools: Pools, threads: Threads) -> None:
+        self._scripts = scripts
+        self._runs = runs
+        self._pools = pools
+        self._threads = threads
+
+    async def read(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
+        """Close what is due, then read the log behind `after`, a bounded stretch of it.
+
+        `field` is an idempotency field to look up with it, "" for none.
+
+        Returns:
+            None if another run of this name has taken the run's place, or the log lost events before `after`.
+
+        Raises:
+            UnknownRun: the run was deleted.
+        """
+        reply = await self._scripts.run(
+            "sync", run_keys(run.name), run.incarnation, after.seq, after.digest, _EVENTS_A_READ, field
+        )
+        if not _still_there(run.name, reply[0]):
+            return None
+        _, length, replay, events = reply
+        return Stretch(events, length, replay or None)
+
+    async def append_selection(
+        self, run: Run, drawn_from: Drawn, field: str, selection: str, fields: dict[str, Any]
+    ) -> Appended | None:
+        """Append a selection.
+
+        `field` is its idempotency field; `fields` are those of the event but `at` and `expires_at`.
+
+        Returns:
+            None if other selections, or tasks, came since it was drawn; then nothing was appended.
+
+        Raises:
+            UnknownRun: the run was deleted.
+        """
+        status, *reply = await self._scripts.run(
+            "select",
+            run_keys(run.name),
+            run.incarnation,
+            drawn_from.place.seq,
+            drawn_from.place.digest,
+            drawn_from.selections,
+            drawn_from.tasks,
+            field,
+            selection,
+            run.lease_ms,
+            event_fields({"selection": selection, "drawn_from": drawn_from.place.seq, **fields}),
+        )
+        if not _still_there(run.name, status) or status == b"moved":
+            return None
+        return Appended(reply[0], reply[1] if status == b"made" else None)
+
+    async def report(
+        self, name: str, selection: str, outcomes: Sequence[Outcome], final: bool = False
+    ) -> Reported:
+        """Take outcomes of a selection, whole or not at all; of each task the first outcome stands.
+
+        A selection is committed when all its tasks are reported, or by `final` (which releases it if nothing
+        was reported), or when its lease ends. What comes afterwards is a commit of its own.
+
+        Raises:
+            UnknownRun, UnknownSelection: there is none.
+            TaskNotInSelection: an outcome's task is not the selection's.
+        """
+        pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_json())]
+        status, *reply = await self._scripts.run("report", run_keys(name), selection, int(final), *pairs)
+        if status == b"unknown-selection":
+            raise UnknownSelection(selection)
+        if status == b"task-not-in-selection":
+            raise TaskNotInSelection(reply[0].decode())
+        _still_there(name, status)
+        accepted, duplicates, remaining, committed, step = reply
+        return Reported(accepted, duplicates, remaining, bool(committed), step)
+
+    async def report_unsolicited(self, name: str, key: str, outcomes: Sequence[Outcome]) -> Reported:
+        """Commit outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
+
+        Raises:
+            UnknownRun: there is none.
+            UnknownTask: an outcome's task is not the run's.
+        """
+        tasks = [outcome.task for outcome in outcomes]
+        pairs = [
+            text for outcome in outcomes for text in (report_field(key, outcome.task), outcome.to_json())
+        ]
+        while True:
+            run = await self._runs.find(name)
+            table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
+            found = await self._threads.run(table.find, tasks)
+            outside = (found < 0) | (found >= run.tasks)
+            if outside.any():
+                raise UnknownTask(tasks[int(np.argmax(outside))])
+            status, *reply = await self._scripts.run(
+                "report_unsolicited", run_keys(name), run.incarnation, dumps(key), *pairs
+            )
+            if _still_there(name, status):
+                accepted, step = reply
+                return Reported(accepted, len(outcomes) - accepted, 0, True, step)
+
+
+def _still_there(name: str, status: bytes) -> bool:
+    """False if another run has taken the run's place; raises UnknownRun if none has."""
+    if status == b"unknown-run":
+        raise UnknownRun(name)
+    return status != b"replaced"
