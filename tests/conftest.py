@@ -10,17 +10,38 @@ from tests.service import Service
 SLOW = [
     Path(__file__).parent / name
     for name in (
+        # Whole services of their own, killed and started again.
+        "bots/test_refusals.py",
+        "bots/test_serve.py",
+        "bots/test_token.py",
         "promises",
+        "services/experiment/test_runner.py",
+        "web/test_hosts.py",
+        "web/test_rate_limit.py",
+        "web/test_redis_url.py",
+        "web/test_refusals.py",
+        "web/test_serve.py",
+        "web/test_token_limits.py",
+        "web/test_tracing.py",
+        # Tools of others, started again and again.
+        "deploy",
+        "services/rewards/test_python_tests.py",
+        "trainer_client/test_install.py",
+        # Trainings, and imports that take seconds.
         "services/demo",
+        "services/experiment/test_report.py",
         "services/models",
         "services/reference_eval",
+        "services/rewards/test_boxed_math.py",
+        "services/rewards/test_reasoning_gym.py",
+        "services/rewards/test_scorer.py",
         "services/test_smollm2.py",
         "services/trainer",
         "trainer_client/integrations",
         "web/test_contract.py",
     )
 ]
-"""Where most tests are slow, or what they import is, such as torch. Other slow tests are marked one by one."""
+"""Where most tests are slow. Others are marked one by one."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -29,12 +50,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what stands in slow places; and measure no coverage by what is slow, as that makes it slower still."""
+    """Mark what stands in slow places."""
     for item in items:
         if any(item.path.is_relative_to(place) for place in SLOW):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")

@@ -75,9 +75,9 @@ class LiveRun:
         Args:
             run: the run's name.
             runs: where it is found.
-            logs: where its events are read and appended.
-            snapshots: where its state is kept from time to time.
-            pools: where its tasks are read.
+            logs: where its events are read, and selections appended.
+            snapshots: where it begins, if there is one.
+            pools: where its tasks are read from.
             threads: does what takes longer than a millisecond.
             snapshot_every: events after which a snapshot is written.
             patience: seconds for which a selection is drawn again because others came first.

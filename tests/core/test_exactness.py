@@ -16,7 +16,11 @@ from selector_api.core.tasks import TaskTable
 from tests.core import runs
 from tests.core.dense import DenseRun
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # minutes on a busy machine
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # minutes on a busy machine
+    pytest.mark.no_cover,  # which would double them
+]
 
 TOLERANCE = 1e-9
 

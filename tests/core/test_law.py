@@ -14,7 +14,11 @@ from selector_api.core.policies import PosteriorMean, Thompson, thompson
 from selector_api.core.state import RunState
 from tests.core import laws
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # minutes on a busy machine
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # minutes on a busy machine
+    pytest.mark.no_cover,  # which would double them
+]
 
 THOMPSON_SELECTIONS = 20_000
 SELECTIONS = 6_000

@@ -60,7 +60,6 @@ def test_without_a_rate_nothing_is_limited() -> None:
     assert allowed(RateLimit(None), "a", 1000) == 1000
 
 
-@pytest.mark.slow
 def test_who_calls_too_often_is_told_so_and_clients_wait(tmp_path: Path) -> None:
     service = Service(tmp_path, environment={"SELECTOR_RATE_LIMIT": "1"}).start()
     with httpx.Client(base_url=service.url) as http:

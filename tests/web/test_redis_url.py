@@ -19,8 +19,6 @@ from tests.servers import certificate, tls_before, valkey_with_user
 from tests.service import Service, free_port
 from tests.web.calls import TASKS, add_tasks, everything, report, seen, select
 
-pytestmark = pytest.mark.slow
-
 PASSWORD = f"planted-password-{secrets.token_hex(8)}"
 
 

@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 FAILING = """
 import logging, sys, structlog
 from selector_api.settings import Settings

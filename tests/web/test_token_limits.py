@@ -14,8 +14,6 @@ from selector_api.store.tokens import Tokens
 from tests.service import Service
 from tests.web.calls import TASKS, add_tasks, assert_problem, report, seen, select
 
-pytestmark = pytest.mark.slow
-
 LIMITS = {"runs": ["math-*", "shared"], "pools": ["math-*"]}
 
 

@@ -10,8 +10,6 @@ from services.trainer.records import StepRecord
 from tests.services.experiment.conftest import FakeExperiment
 from tests.services.experiment.records import step_record, write_training
 
-pytestmark = pytest.mark.slow
-
 RANDOM = [[0, 2, 4, 4]] * 4  # ETR 1/4
 BOTS = [[1, 2, 3, 4]] * 4  # ETR 3/4
 

@@ -12,8 +12,6 @@ from services.experiment.guards import only_one
 from services.experiment.runner import run_experiment
 from tests.services.experiment.conftest import ROOT, FakeExperiment
 
-pytestmark = pytest.mark.slow
-
 COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
 
 
