@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 from annotated_types import Ge, Le, Len, Predicate
 
@@ -74,7 +74,7 @@ def to_dict(value: Any) -> dict[str, Any]:
 def _json(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _kinds(hint: Any) -> list[Any]:
