@@ -35,8 +35,9 @@ class Balancer:
 
     async def _probe(self) -> None:
         while True:
-            if self.looks:
-                self.ready = [port for port in self._ports if await _is_ready(port)]
+            ready = [port for port in self._ports if await _is_ready(port)]
+            if self.looks:  # also now that it knows: it may have been told meanwhile
+                self.ready = ready
             await asyncio.sleep(_PROBE_SECONDS)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
