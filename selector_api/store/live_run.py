@@ -109,12 +109,7 @@ class LiveRun:
             return await self._beside(view, self._current[1])
 
     async def glance(self, view: Callable[[RunState], T]) -> T:
-        """Like `read`, for a view that takes no time: it runs at once and needs no thread.
-
-        Raises:
-            UnknownRun: the run does not exist.
-            UnknownPool: its pool does not.
-        """
+        """Like `read`, for a view that takes no time: it runs at once and needs no thread. It raises the same."""
         async with held(self._lock):
             await self._refresh()
             return view(self._current[1])
