@@ -18,8 +18,8 @@ install: .venv/.server  ## the service and its `bots` command
 demo: .venv/.server .venv/.trainer  ## train a small model through the service, with random and with BOTS tasks
 	$(BIN)/python -m services.demo
 
-check: .venv/.test  ## style, types, borders and the quick tests: under a minute on two cores
-	$(MAKE) --jobs 4 style types borders quick
+check: .venv/.test  ## style, types of the product, borders, quick tests: under a minute on two cores
+	$(MAKE) --jobs 4 style types borders quick TYPED='bots selector_api services trainer_client'
 
 test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
@@ -46,7 +46,7 @@ borders: .venv/.server .venv/.dev
 	$(BIN)/lint-imports
 
 types: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
-	$(BIN)/pyright
+	$(BIN)/pyright $(TYPED)
 
 quick: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m "not slow"
