@@ -2,7 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --constraint constraints.txt
+# pip shows bars while it downloads, on a terminal; while it unpacks, and in a log, it is silent for minutes.
+GROWING := @while sleep 3; do du -sh .venv; done & trap "kill $$!" EXIT;
+PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1
 
@@ -15,8 +17,14 @@ help:  ## this list
 
 install: .venv/.server  ## the service and its `bots` command
 
-demo: .venv/.server .venv/.trainer  ## train a small model through the service, with random and with BOTS tasks
-	$(BIN)/python -m services.demo
+demo: demo-output/materials/pool.parquet  ## train a small model through the service, with random and with BOTS tasks
+	$(BIN)/bots experiment run services/demo/demo.yaml
+	$(BIN)/bots experiment report services/demo/demo.yaml
+	@echo
+	@echo 'What the selector learned, in two terminals (the other run is demo-random-0):'
+	@echo '    $(BIN)/bots serve --data-dir demo-output/experiment/selector'
+	@echo '    $(BIN)/bots run show demo-bots-0'
+	@echo 'Next: "Train your model" in README.md, with what this has made. To start over: rm -r demo-output'
 
 check: .venv/.test  ## style, types of the product, borders, quick tests: under a minute on two cores
 	$(MAKE) --jobs 4 style types borders quick TYPED='bots selector_api services trainer_client'
@@ -72,17 +80,19 @@ experiment: demo-output/materials/pool.parquet  ## BOTS and four other policies 
 	$(BIN)/bots experiment run services/demo/experiment.yaml
 	$(BIN)/bots experiment report services/demo/experiment.yaml --output docs/results/demo
 
-demo-output/materials/pool.parquet: | .venv/.server .venv/.trainer
+demo-output/materials/pool.parquet: | .venv/.trainer .venv/.server
 	$(BIN)/python -m services.demo.prepare
 
 clean:  ## remove the virtual environment and what the demo wrote
 	rm -rf .venv .venv-vllm .venv-audit sbom*.json demo-output
 
 .venv/bin/pip:
-	$(PYTHON) -m venv .venv
+	@echo 'Making .venv'
+	$(GROWING) $(PYTHON) -m venv .venv
 
 # torch first and by itself: what depends on it then keeps this build.
 .venv/.trainer: .venv/bin/pip pyproject.toml constraints.txt
+	@echo 'Installing torch and TRL into .venv. To download: about 3 GB on Linux, where torch comes with CUDA, else 0.4 GB.'
 	$(PIP) torch
 	$(PIP) --editable '.[trainer]'
 	@touch $@

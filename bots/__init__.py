@@ -1,14 +1,10 @@
 """The `bots` command."""
 
-import sys
+from services.command_line.failures import needing_extra, printed_failures
 
 
 def main() -> None:
     """Run the command line."""
-    try:
+    with printed_failures(), needing_extra("server", "trainer"):
         from bots.app import app
-    except ModuleNotFoundError as error:
-        if error.name != "typer":
-            raise
-        sys.exit("Error: the bots command needs the extra 'server': pip install 'bots-selector[server]'")
     app(prog_name="bots")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, service
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, connected
 
 app = typer.Typer(help="Events: a run's log.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def export(
 
     written = 0
     with (
-        service(url, token) as client,
+        connected(url, token) as client,
         progress_bar() as bar,
         replacing(file) as unfinished,
         unfinished.open("w", encoding="utf-8") as lines,

@@ -1,13 +1,11 @@
 """`bots experiment`: the same training under several policies and seeds, and a report of what came out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.command_line.failures import Failure
+from services.command_line.failures import needing_extra
 
 app = typer.Typer(help="Experiments: policies compared by training, with seeds.", no_args_is_help=True)
 
@@ -24,7 +22,7 @@ def run(file: File) -> None:
 
         bots experiment run experiment.yaml
     """
-    with _extra():
+    with needing_extra("trainer"):
         from services.experiment.runner import run_experiment
     run_experiment(file)
 
@@ -37,23 +35,20 @@ def report(
         typer.Option(file_okay=False, show_default="the experiment's", help="Folder to write to."),
     ] = None,
 ) -> None:
-    """Write report.md, pictures and figures.json of the trainings that are done.
+    """Write report.md, pictures and figures.json of the trainings that are done, and print the main figures.
 
     Example:
 
         bots experiment report experiment.yaml --output docs/results/demo
     """
-    with _extra():
-        from services.experiment.report import write_report
-    typer.echo(f"report: {write_report(file, output)}")
+    with needing_extra("trainer"):
+        from rich.console import Console
 
+        from services.command_line.waiting import going_on
 
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Say which extra is missing if the import inside needs it. Raises `Failure`."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise Failure(
-            f"no module {error.name!r}: experiments need the extra 'trainer': pip install 'bots-selector[trainer]'"
-        ) from error
+        with going_on("drawing the report", Console(stderr=True)):
+            from services.experiment.report import write_report
+
+            report = write_report(file, output)
+    Console().print(report.table)
+    typer.echo(f"report: {report.path}\npicture: {report.picture}")

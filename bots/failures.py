@@ -1,11 +1,7 @@
-"""Failures of the store, and the one place where a failure of any command is printed."""
+"""Failures of the store, for the commands that work on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
 
 from services.command_line.failures import Failure
 
@@ -23,15 +19,3 @@ def store_failures() -> Iterator[None]:
         raise Failure(str(error)) from error
     except RedisError as error:
         raise Failure(f"Redis refuses: {error}") from error
-
-
-class Commands(TyperGroup):
-    """The root of the commands: the one place where a `Failure` is printed."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except Failure as failure:
-            typer.secho(f"Error: {failure}", err=True, fg=typer.colors.RED)
-            raise typer.Exit(failure.exit_code) from None

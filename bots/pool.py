@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, Token, Url, checked_name, service
+from services.command_line.connection import DEFAULT_URL, Token, Url, checked_name, connected
 from services.command_line.failures import INTERRUPTED, Failure
 
 app = typer.Typer(help="Pools: the tasks that runs draw from.", no_args_is_help=True)
@@ -68,7 +68,7 @@ def import_tasks(
         raise typer.BadParameter("give either --id or --id-from-hash", param_hint="--id-from-hash")
 
     from services.command_line.output import moving, progress_bar
-    from services.task_files.task_files import TaskColumns, TaskFile, count
+    from services.task_files.pool_tasks import TaskColumns, TaskFile, count
 
     columns = TaskColumns(
         id=id_column or "id",
@@ -82,7 +82,7 @@ def import_tasks(
             census = count(moving(bar, "checking", tasks, tasks.total))
             if not census.rows:
                 raise Failure(f"{file}: there is no row in it")
-            with service(url, token) as client:
+            with connected(url, token) as client:
                 client.create_pool(pool)
                 receipt = client.add_tasks(pool, moving(bar, "sending", tasks, tasks.total))
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, service
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, connected
 from services.command_line.failures import MISTAKE, Failure
 
 app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
@@ -23,31 +23,32 @@ def export(
 ) -> None:
     """Write the posterior of every task of a run to a file.
 
-    The columns are task, mean, sd, alpha, beta, selected (how often)
-    and last_step (of its last commit). All rows are of one state of the
-    run, also while it goes on. The file appears when it is complete.
+    The columns are task, mean, sd, the parameters of the run's posterior
+    (alpha and beta of a Beta), selected (how often) and last_step (of its
+    last commit). All rows are of one state of the run, also while it goes
+    on. The file appears when it is complete.
 
     Example:
 
         bots posteriors export my-run posteriors.parquet
     """
-    from bots.posterior_files import COLUMNS, WRITERS
+    from bots.posterior_files import WRITERS
     from services.command_line.output import moving, progress_bar, replacing
-    from services.task_files.row_files import ParquetRows
+    from services.task_files.rows import ParquetRows
 
     suffix = file.suffix.lower()
     if suffix != ".parquet" and suffix not in WRITERS:
         suffixes = ", ".join([".parquet", *WRITERS])
         raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}", MISTAKE)
-    with service(url, token) as client, replacing(file) as unfinished:
+    with connected(url, token) as client, replacing(file) as unfinished:
         if suffix == ".parquet":
             client.download_posteriors(unfinished, run)
-            table = ParquetRows(unfinished, COLUMNS)
+            table = ParquetRows(unfinished)
         else:
             with TemporaryDirectory(prefix="bots-") as folder, progress_bar() as bar:
                 downloaded = Path(folder, "posteriors.parquet")
                 client.download_posteriors(downloaded, run)
-                table = ParquetRows(downloaded, COLUMNS)
+                table = ParquetRows(downloaded)
                 rows = ((row.position, row.values) for row in table)
-                WRITERS[suffix](unfinished, moving(bar, "posteriors", rows, table.total))
+                WRITERS[suffix](unfinished, table.columns, moving(bar, "posteriors", rows, table.total))
     typer.echo(f"{file}: {table.total:,} tasks")

@@ -2,56 +2,35 @@
 
 import json
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, checked_name, service
+from bots.run_fields import CommandWithFields
+from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, checked_name, connected
 from services.command_line.failures import Failure
 
 app = typer.Typer(help="Runs: training runs over a pool.", no_args_is_help=True)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=CommandWithFields, no_args_is_help=True)
 def create(
     run: RunName,
-    pool: Annotated[str | None, typer.Option(callback=checked_name, help="The pool to draw from.")] = None,
-    seed: Annotated[int | None, typer.Option(show_default="0", help="Seed of every draw.")] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            show_default="thompson",
-            help="thompson, posterior-mean, random, sequential, shuffle or easy-to-hard.",
-        ),
-    ] = None,
-    target: Annotated[float | None, typer.Option(show_default="0.5", help="Sought success rate p*.")] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(show_default="0", help="τ of the softmax around the target; 0: the nearest."),
-    ] = None,
-    exploration: Annotated[
-        float | None, typer.Option(show_default="0", help="Share of a batch drawn uniformly.")
-    ] = None,
-    forgetting: Annotated[
-        float | None, typer.Option(show_default="0.1", help="λ: return to the prior at each commit.")
-    ] = None,
-    implicit_weight: Annotated[
-        float | None, typer.Option(show_default="0.1", help="ρ: weight of implicit evidence.")
-    ] = None,
-    rollouts: Annotated[
-        int | None, typer.Option(show_default="16", help="m: rollouts that implicit evidence stands for.")
-    ] = None,
-    weak: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Weak reference: turns implicit evidence on.")
-    ] = None,
-    strong: Annotated[str | None, typer.Option(metavar="NAME", help="Strong reference.")] = None,
-    lease_seconds: Annotated[
-        float | None, typer.Option(show_default="3600", help="How long selected tasks are held.")
-    ] = None,
-    share_leased: Annotated[
-        bool, typer.Option("--share-leased", help="Hand out tasks that are leased, too.")
-    ] = False,
+    pool: Annotated[str | None, typer.Option(callback=checked_name)] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    policy: Annotated[str | None, typer.Option()] = None,
+    target: Annotated[float | None, typer.Option()] = None,
+    temperature: Annotated[float | None, typer.Option()] = None,
+    exploration: Annotated[float | None, typer.Option()] = None,
+    forgetting: Annotated[float | None, typer.Option()] = None,
+    implicit_weight: Annotated[float | None, typer.Option()] = None,
+    rollouts: Annotated[int | None, typer.Option()] = None,
+    weak: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    strong: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    lease_seconds: Annotated[float | None, typer.Option()] = None,
+    share_leased: Annotated[bool, typer.Option("--share-leased")] = False,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +72,7 @@ def create(
         body = _body(config)
     elif pool is None:
         raise typer.BadParameter("name the pool to draw from", param_hint="--pool")
-    with service(url, token) as client:
+    with connected(url, token) as client:
         try:
             status = client.create_run(run, **body)
         except ValueError as error:
@@ -113,7 +92,7 @@ def show(run: RunName, url: Url = DEFAULT_URL, token: Token = None) -> None:
 
     from bots.run_view import config_view, status_view
 
-    with service(url, token) as client:
+    with connected(url, token) as client:
         status = client.run_status(run)
     console = Console()
     console.print(config_view(status))
@@ -138,7 +117,7 @@ def watch(
     from bots.run_view import status_view
     from trainer_client import SelectorUnavailable
 
-    with service(url, token, max_retries=0) as client:
+    with connected(url, token, max_retries=0) as client:
         status = client.run_status(run)
         with Live(status_view(status), auto_refresh=False) as live:
             try:
@@ -164,11 +143,15 @@ def _of_type(default: str, values: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _body(config: Path) -> dict[str, Any]:
+    from trainer_client.client import SelectorClient
+
     try:
         body = json.loads(config.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise Failure(f"{config}: not readable as JSON: {error}") from error
-    members = ("pool", "seed", "posterior", "implicit", "policy", "lease_seconds", "share_leased")
-    if not isinstance(body, dict) or "pool" not in body or not set(body) <= set(members):
-        raise Failure(f"{config}: give an object with pool and, where wanted, {', '.join(members[1:])}")
+    pool, *others = [
+        name for name in signature(SelectorClient.create_run).parameters if name not in ("self", "run")
+    ]
+    if not isinstance(body, dict) or pool not in body or not set(body) <= {pool, *others}:
+        raise Failure(f"{config}: give an object with {pool} and, where wanted, {', '.join(others)}")
     return body

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, Failure, needing_extra
 
 if TYPE_CHECKING:
     from selector_api.settings import Settings
@@ -28,9 +28,11 @@ def settings_from(**options: Any) -> Settings:
     Raises `Failure` if one of them cannot be used.
     """
     from pydantic import ValidationError
-    from pydantic_settings import SettingsError
 
-    from selector_api.settings import Settings
+    with needing_extra("server"):
+        from pydantic_settings import SettingsError
+
+        from selector_api.settings import Settings
 
     given = {name: value for name, value in options.items() if value is not None}
     try:

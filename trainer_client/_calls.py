@@ -1,4 +1,4 @@
-"""Every call of the contract as steps (see `_exchange`), for the sync and the async client alike."""
+"""The plan of every call (see `_exchange`), for the sync and the async client alike."""
 
 import json
 import os
@@ -11,11 +11,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
-from trainer_client._exchange import Request, Steps, answer_of, exchange, file_of, nothing
-from trainer_client.errors import ApiError, BatchTooLarge, Forbidden, SelectorUnavailable, Unauthorized
+from trainer_client._exchange import Plan, Request, answer_of, exchange, file_of, nothing
+from trainer_client._spooling import Spooling, report_request
 from trainer_client.fallback import Fallback, logger
 from trainer_client.models import (
     Outcome,
+    Outcomes,
     PoolInfo,
     PosteriorRow,
     Receipt,
@@ -23,10 +24,8 @@ from trainer_client.models import (
     Selection,
     Task,
     TaskReceipt,
+    outcome_list,
 )
-
-# What `report` takes: outcomes, or a mapping of each task to the rewards of its rollouts.
-Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]
 
 # The service takes 32 MiB at a time; smaller batches keep a slow line within the timeout.
 BATCH_TASKS = 10_000
@@ -71,13 +70,6 @@ def _mounted_token() -> str | None:
         raise ValueError(f"SELECTOR_TOKEN_FILE: {file} cannot be read: {error}") from error
 
 
-def normal(outcomes: Outcomes) -> list[Outcome]:
-    """The outcomes as a list, whichever way they were given."""
-    if isinstance(outcomes, Mapping):
-        return [Outcome.from_rewards(task, rewards) for task, rewards in outcomes.items()]
-    return list(outcomes)
-
-
 class Calls:
     """The calls of one client: its run, its patience and its fallback."""
 
@@ -86,10 +78,10 @@ class Calls:
             raise ValueError(f"max_retries: got {max_retries}, it must be 0 or more")
         self.run = run
         self.max_retries = max_retries
-        self.fallback = fallback
+        self._spooling = None if fallback is None else Spooling(fallback, max_retries)
         self._warned_of_replay = False
 
-    def select(self, batch_size: int, key: str | None, explain: bool) -> Steps[Selection]:
+    def select(self, batch_size: int, key: str | None, explain: bool) -> Plan[Selection]:
         """One selection; its key is made here, once, so that all attempts ask for the same one."""
         run = self.run_or(None)
         key = uuid.uuid4().hex if key is None else key
@@ -97,78 +89,33 @@ class Calls:
         if explain:
             body["explain"] = True
         request = _json("POST", "select", body)
-        fallback = self.fallback
-        if fallback is None:
+        if self._spooling is None:
             return (yield from exchange(request, answer_of(Selection), self.max_retries))
-        if batch_size > len(fallback.tasks):
-            raise ValueError(
-                f"batch_size: got {batch_size}, but the fallback has {len(fallback.tasks)} tasks"
-            )
-        try:
-            yield from self._send_spooled(fallback)
-            selection = yield from exchange(request, answer_of(Selection), self._patience(fallback))
-        except SelectorUnavailable as error:
-            fallback.lost(error)
-            fallback.lost_selection = True
-            return fallback.select(run, batch_size, key)
-        except BatchTooLarge as error:
-            fallback.found(fallback.step)
-            if not fallback.lost_selection:
-                raise
-            logger.warning(
-                "the selector has too few tasks left, maybe since it still holds those of a selection that was "
-                "lost on its way here; this batch comes from the fallback: %s",
-                error,
-            )
-            return fallback.select(run, batch_size, key)
-        fallback.found(selection.step)
-        return selection
+        return (yield from self._spooling.select(request, run, batch_size, key))
 
-    def report(self, selection: Selection, outcomes: Outcomes, final: bool) -> Steps[Receipt]:
-        """One report; with a fallback it is on disk before the first attempt and until it is acknowledged."""
-        seen = normal(outcomes)
+    def report(self, selection: Selection, outcomes: Outcomes, final: bool) -> Plan[Receipt]:
+        """One report."""
+        seen = outcome_list(outcomes)
         if selection.fallback and final and not seen:
             return _nothing_to_release(selection)
-        request = _report(selection, seen, final)
-        fallback = self.fallback
-        if fallback is None:
+        request = report_request(_report_body(selection, seen, final))
+        if self._spooling is None:
             receipt = yield from exchange(request, answer_of(Receipt), self.max_retries)
-            self._check_replay(selection, receipt)
-            return receipt
-        spooled = fallback.spool.put(request.content)
-        try:
-            yield from self._send_spooled(fallback)
-            receipt = yield from exchange(request, answer_of(Receipt), self._patience(fallback))
-        except SelectorUnavailable as error:
-            fallback.lost(error)
-            return fallback.receipt(selection)
-        except (Unauthorized, Forbidden):
-            raise  # the token is at fault, not the report: it stays on disk for a client with a better one
-        except ApiError:
-            fallback.spool.remove(spooled)
-            raise
         else:
-            fallback.spool.remove(spooled)
-            fallback.found(receipt.step)
-            self._check_replay(selection, receipt)
-            return receipt
-        finally:
-            fallback.spool.release(spooled)
+            receipt = yield from self._spooling.report(request, selection)
+        self._check_replay(selection, receipt)
+        return receipt
 
-    def flush(self) -> Steps[int]:
+    def flush(self) -> Plan[int]:
         """Send what is spooled; the number of reports that still wait."""
-        if self.fallback is None:
+        if self._spooling is None:
             return 0
-        try:
-            yield from self._send_spooled(self.fallback)
-        except SelectorUnavailable as error:
-            self.fallback.lost(error)
-        return len(self.fallback.spool)
+        return (yield from self._spooling.flush())
 
     def end(self) -> None:
         """Say so if reports are left for the folder's next client."""
-        if self.fallback is not None and (waiting := len(self.fallback.spool)):
-            logger.warning("%d reports wait in %s for the next client", waiting, self.fallback.spool.folder)
+        if self._spooling is not None:
+            self._spooling.end()
 
     def _check_replay(self, selection: Selection, receipt: Receipt) -> None:
         """Warn, once, if a selection was made before and all its reported outcomes had been counted before."""
@@ -184,41 +131,11 @@ class Calls:
                 selection.selection,
             )
 
-    def _patience(self, fallback: Fallback) -> int:
-        return 0 if fallback.away else self.max_retries
-
-    def _send_spooled(self, fallback: Fallback) -> Steps[None]:
-        """Send the waiting reports, oldest first, one attempt each.
-
-        While the service is known to be away the first of them is the probe: its failure is raised.
-        """
-        spool = fallback.spool
-        name = ""
-        while (report := spool.take(after=name)) is not None:
-            name = report.name
-            try:
-                receipt = yield from exchange(_post_report(report.body), answer_of(Receipt), 0)
-            except (Unauthorized, Forbidden):
-                raise  # the next report would fare no better, and the caller has to know
-            except ApiError as error:
-                spool.reject(report, str(error))
-            except SelectorUnavailable as error:
-                # A report on which the service itself fails must not keep the others waiting.
-                if error.status != 500:
-                    if fallback.away:
-                        raise
-                    return
-            else:
-                spool.remove(report)
-                fallback.found(receipt.step)
-            finally:
-                spool.release(report)
-
-    def create_pool(self, pool: str) -> Steps[PoolInfo]:
+    def create_pool(self, pool: str) -> Plan[PoolInfo]:
         """`PUT /pools/{pool}`."""
         return exchange(_json("PUT", _path("pools", pool), {}), answer_of(PoolInfo), self.max_retries)
 
-    def add_tasks(self, pool: str, tasks: Iterable[Task]) -> Steps[TaskReceipt]:
+    def add_tasks(self, pool: str, tasks: Iterable[Task]) -> Plan[TaskReceipt]:
         """`POST /pools/{pool}/tasks`, in as many batches as it takes."""
         inserted = unchanged = 0
         total: int | None = None
@@ -237,30 +154,30 @@ class Calls:
             total = (yield from self.pool(pool)).tasks
         return TaskReceipt(inserted=inserted, unchanged=unchanged, tasks=total)
 
-    def pool(self, pool: str) -> Steps[PoolInfo]:
+    def pool(self, pool: str) -> Plan[PoolInfo]:
         """`GET /pools/{pool}`."""
         return exchange(Request("GET", _path("pools", pool)), answer_of(PoolInfo), self.max_retries)
 
-    def delete_pool(self, pool: str) -> Steps[None]:
+    def delete_pool(self, pool: str) -> Plan[None]:
         """`DELETE /pools/{pool}`."""
         return exchange(Request("DELETE", _path("pools", pool)), nothing, self.max_retries)
 
-    def create_run(self, run: str, config: Mapping[str, Any]) -> Steps[RunStatus]:
+    def create_run(self, run: str, config: Mapping[str, Any]) -> Plan[RunStatus]:
         """`PUT /runs/{run}`; members of `config` that are None are left to the service's defaults."""
         body = {name: value for name, value in config.items() if value is not None}
         return exchange(_json("PUT", _path("runs", run), body), answer_of(RunStatus), self.max_retries)
 
-    def run_status(self, run: str | None) -> Steps[RunStatus]:
+    def run_status(self, run: str | None) -> Plan[RunStatus]:
         """`GET /runs/{run}`."""
         return exchange(
             Request("GET", _path("runs", self.run_or(run))), answer_of(RunStatus), self.max_retries
         )
 
-    def delete_run(self, run: str | None) -> Steps[None]:
+    def delete_run(self, run: str | None) -> Plan[None]:
         """`DELETE /runs/{run}`."""
         return exchange(Request("DELETE", _path("runs", self.run_or(run))), nothing, self.max_retries)
 
-    def posteriors(self, run: str | None, task: str | None, cursor: str | None) -> Steps[PosteriorPage]:
+    def posteriors(self, run: str | None, task: str | None, cursor: str | None) -> Plan[PosteriorPage]:
         """One page of `GET /runs/{run}/posteriors`."""
         asked = {"task": task, "cursor": cursor}
         request = Request(
@@ -271,7 +188,7 @@ class Calls:
         )
         return exchange(request, answer_of(PosteriorPage), self.max_retries)
 
-    def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Steps[None]:
+    def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Plan[None]:
         """`GET /runs/{run}/posteriors` as one Parquet file."""
         request = Request(
             "GET",
@@ -302,7 +219,7 @@ def _json(method: str, path: str, body: Mapping[str, Any]) -> Request:
     return Request(method, path, content, headers={"Content-Type": "application/json"})
 
 
-def _report(selection: Selection, outcomes: Sequence[Outcome], final: bool) -> Request:
+def _report_body(selection: Selection, outcomes: Sequence[Outcome], final: bool) -> bytes:
     if not outcomes and not final:
         raise ValueError("outcomes: none given; only final=True releases a selection without any")
     selected = set(selection.tasks)
@@ -315,17 +232,13 @@ def _report(selection: Selection, outcomes: Sequence[Outcome], final: bool) -> R
     elif final:
         body["final"] = True
     body["outcomes"] = [outcome.model_dump() for outcome in outcomes]
-    return _post_report(json.dumps(body).encode())
+    return json.dumps(body).encode()
 
 
 def _nothing_to_release(selection: Selection) -> Receipt:
     return Receipt(
         selection=None, accepted=0, duplicates=0, remaining=0, committed=False, step=selection.step
     )
-
-
-def _post_report(body: bytes) -> Request:
-    return Request("POST", "report", body, headers={"Content-Type": "application/json"})
 
 
 def _batches(tasks: Iterable[Task]) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
-"""One logical call: requests, waits and retries, without doing any of them.
+"""The plan of a call: which requests to send, when to try again, what the answers mean. It does no IO.
 
-A call is a generator of steps. It yields a `Request` and is sent what came of it (a response, or the
-transport's error), or it yields a `Wait`. The sync and the async client only carry the steps out, so
-everything that matters is written once.
+A plan is a generator. It yields a `Request` and is sent the `Reply` (a response, or the transport's error), or it
+yields a `Wait`; it returns the call's result. The sync and the async client only carry plans out, so everything
+that matters is written once.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from trainer_client.errors import (
     ApiError,
@@ -46,8 +46,8 @@ class Request:
     method: str
     path: str
     content: bytes = b""
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     file: Path | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -68,31 +68,39 @@ class Wait:
     seconds: float
 
 
+_DOCUMENT = TypeAdapter(dict[str, Any])
+
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
-Outcome = httpx.Response | httpx.TransportError
-Steps = Generator[Request | Wait, Any, T]
+Reply = httpx.Response | httpx.TransportError
+"""What came of a request."""
+Plan = Generator[Request | Wait, Reply | None, T]
+"""Sent the reply after a `Request`, None after a `Wait`."""
 Reader = Callable[[httpx.Response], T]
 
 
-def exchange(request: Request, read: Reader[T], max_retries: int) -> Steps[T]:
+def exchange(request: Request, read: Reader[T], max_retries: int) -> Plan[T]:
     """Send a request, again if need be, and return what `read` makes of the answer.
 
-    Every call of the contract may be sent again safely. Raises `SelectorUnavailable` if no usable answer came
-    in 1 + `max_retries` attempts, and `ApiError` as soon as the service refuses.
+    Every call of the contract may be sent again safely.
+
+    Raises:
+        SelectorUnavailable: no usable answer came in 1 + `max_retries` attempts.
+        ApiError: the service refused, at whichever attempt.
     """
     for attempt in count():
-        outcome: Outcome = yield request
+        reply = yield request
+        assert reply is not None
         try:
-            return read(accepted(request, outcome))
+            return read(accepted(request, reply))
         except NotFound:
-            if request.method == "DELETE" and attempt > 0 and isinstance(outcome, httpx.Response):
-                return read(outcome)  # gone: the earlier attempt did it and its reply was lost
+            if request.method == "DELETE" and attempt > 0 and isinstance(reply, httpx.Response):
+                return read(reply)  # gone: the earlier attempt did it and its reply was lost
             raise
         except SelectorUnavailable:
             if attempt >= max_retries:
                 raise
-        yield Wait(pause(attempt, outcome))
+        yield Wait(pause(attempt, reply))
     raise AssertionError("unreachable")
 
 
@@ -146,20 +154,25 @@ def nothing(_: httpx.Response) -> None:
     """The reader of answers without a body."""
 
 
-def accepted(request: Request, outcome: Outcome) -> httpx.Response:
-    """The response if the service took the request; otherwise raises what came of it."""
-    if isinstance(outcome, httpx.Response):
-        if outcome.is_success:
-            return outcome
-        raise _refusal(outcome)
-    reason = f"{type(outcome).__name__}: {outcome}"
-    raise SelectorUnavailable(f"{request.method} {request.path}: no answer ({reason})") from outcome
+def accepted(request: Request, reply: Reply) -> httpx.Response:
+    """The response, if the service took the request.
+
+    Raises:
+        SelectorUnavailable: no usable answer came.
+        ApiError: the service refused.
+    """
+    if isinstance(reply, httpx.Response):
+        if reply.is_success:
+            return reply
+        raise _refusal(reply)
+    reason = f"{type(reply).__name__}: {reply}"
+    raise SelectorUnavailable(f"{request.method} {request.path}: no answer ({reason})") from reply
 
 
-def pause(attempt: int, outcome: Outcome) -> float:
+def pause(attempt: int, reply: Reply) -> float:
     """Seconds until the next attempt: what `Retry-After` asks for, and backoff with full jitter on top."""
     longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt, 30))
-    asked = _retry_after(outcome) if isinstance(outcome, httpx.Response) else 0.0
+    asked = _retry_after(reply) if isinstance(reply, httpx.Response) else 0.0
     return min(asked, LONGEST_RETRY_AFTER) + random.uniform(0, longest)
 
 
@@ -204,13 +217,13 @@ def _kind(status: int, code: str) -> type[ApiError]:
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The problem document in an answer, {} if there is none."""
     if _media_type(response) != "application/problem+json":
         return {}
     try:
-        problem = response.json()
+        return _DOCUMENT.validate_json(response.content)
     except ValueError:
         return {}
-    return problem if isinstance(problem, dict) else {}
 
 
 def _media_type(response: httpx.Response) -> str:

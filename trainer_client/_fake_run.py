@@ -1,341 +1,271 @@
 """The fake selector's runs: what one holds, and what select and report do to it."""
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_fold import LOG_VERSION
+from trainer_client._contract.web_schemas_selections import ReportRequest, SelectRequest
+from trainer_client._fake_http import Problem
+from trainer_client._fake_pool import FakePool
+from trainer_client._fake_posterior import Counts, FakePosterior
 
-from trainer_client.models import Identifier, Outcome, Rate, Task
-
-MAX_BATCH = 10_000
 POSTERIORS_PAGE = 10_000
 RECENT_COMMITS = 20
-
-Counts = dict[str, Any]
-
-
-class SelectBody(BaseModel):
-    """The body of `POST /select`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    run: Identifier
-    batch_size: Annotated[int, Field(ge=1, le=MAX_BATCH)]
-    key: Identifier | None = None
-    explain: bool = False
-
-
-class Rewards(BaseModel):
-    """An outcome given as the rewards of its rollouts."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    task: Identifier
-    rewards: Annotated[list[Rate], Field(min_length=1, max_length=1_000_000)]
-
-
-class ReportBody(BaseModel):
-    """The body of `POST /report`: of a selection, or (selection null) of tasks that were not leased."""
-
-    model_config = ConfigDict(extra="forbid")
-    run: Identifier
-    selection: Identifier | None
-    key: Identifier | None = None
-    outcomes: Annotated[list[Outcome | Rewards], Field(max_length=MAX_BATCH)]
-    final: bool = False
-
-    @model_validator(mode="after")
-    def _as_its_kind_of_report(self) -> Self:
-        if self.selection is None and (self.key is None or self.final or not self.outcomes):
-            raise ValueError("a report without a selection has a key, outcomes and no final")
-        if self.selection is not None and self.key is not None:
-            raise ValueError("key goes with a report without a selection only")
-        if not self.outcomes and not self.final:
-            raise ValueError("outcomes may be empty only with final")
-        return self
-
-    def counts(self) -> list[Counts]:
-        """The outcomes as successes and trials."""
-        return [
-            (
-                Outcome.from_rewards(seen.task, seen.rewards) if isinstance(seen, Rewards) else seen
-            ).model_dump()
-            for seen in self.outcomes
-        ]
-
-
-def _with_type(section: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(section.get("type"), str):
-        raise ValueError("type is required")
-    return section
-
-
-Section = Annotated[dict[str, Any], AfterValidator(_with_type)]
-
-
-class RunBody(BaseModel):
-    """The body of `PUT /runs/{run}`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    pool: Identifier
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    posterior: Section = {}
-    implicit: Section = {}
-    policy: Section = {}
-    lease_seconds: Annotated[FiniteFloat, Field(gt=0, le=2_592_000)] = 3600.0
-    share_leased: bool = False
-
-    def config(self) -> dict[str, Any]:
-        """The run's config, with the defaults in place of what is absent."""
-        bots = {"type": "bots", "prior": [1, 1], "forgetting": 0.1, "implicit_weight": 0.1, "rollouts": 16}
-        thompson = {"type": "thompson", "target": 0.5, "temperature": 0, "exploration": 0}
-        policy = thompson if self.policy.get("type", "thompson") == "thompson" else {}
-        return {
-            **self.model_dump(),
-            "posterior": {**bots, **self.posterior},
-            "implicit": {"type": "none", **self.implicit},
-            "policy": {**policy, **self.policy},
-        }
-
-
-class Problem(Exception):
-    """A refusal, as a problem document."""
-
-    def __init__(self, status: int, code: str, detail: str, **extensions: Any):
-        super().__init__(code)
-        self.status = status
-        self.document = {
-            "type": f"urn:bots:problem:{code}",
-            "title": code.replace("-", " ").capitalize(),
-            "status": status,
-            "detail": detail,
-            "code": code,
-            **extensions,
-        }
 
 
 @dataclass
 class Batch:
-    """A selection: what was answered, and what has been reported of it."""
+    """A selection: its event, and what has been reported of it by task."""
 
-    answer: dict[str, Any]
-    deadline: float
-    outcomes: dict[str, Counts] = field(default_factory=dict)
-    state: Literal["open", "committed", "expired"] = "open"
+    event: dict[str, Any]
+    outcomes: dict[str, Counts] = field(default_factory=dict[str, Counts])
+    state: Literal["open", "committed", "released"] = "open"
+
+    def known(self) -> list[Counts]:
+        """What has been reported, in the order of the selection."""
+        return [self.outcomes[task] for task in self.event["tasks"] if task in self.outcomes]
 
 
 class FakeRun:
-    """A run over `pool`; `now` is the time of each call in Unix seconds."""
+    """A run over a pool, with its log in `events`; `now` is the time of each call in Unix milliseconds.
 
-    def __init__(self, name: str, config: dict[str, Any], pool: Mapping[str, Task], seed: int, now: float):
+    Args:
+        name: of the run.
+        config: what it is made with.
+        document: the same as JSON, every default written out.
+        pool: what it draws from.
+        seed: settles the draws, together with the run's own.
+        now: when it is made.
+    """
+
+    def __init__(
+        self, name: str, config: RunConfig, document: dict[str, Any], pool: FakePool, seed: int, now: int
+    ):
         self.name = name
-        self.config = config
+        self.pool = pool
+        self.document = document
         self.events: list[dict[str, Any]] = []
-        self._pool = pool
-        self._draws = random.Random(f"{seed} {name} {config['seed']}")
-        self._alpha: dict[str, float] = {}
-        self._beta: dict[str, float] = {}
+        self._config = config
+        self._draws = random.Random(f"{seed} {name} {config.seed}")
+        self._posterior = FakePosterior(config.posterior.prior, config.posterior.forgetting)
+        self._size = 0
         self._selected: dict[str, int] = {}
         self._last_step: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
-        self._keys: dict[str, str] = {}
-        self._unsolicited: dict[str, dict[str, Counts]] = {}
+        self._keys: dict[str, Batch] = {}
+        self._unsolicited: dict[str, set[str]] = {}
         self._step = 0
-        self._enter(pool)
-        self._log(now, "created", version=1, run=name, config=config, tasks=len(pool))
+        self._enter()
+        self._log(now, "created", version=LOG_VERSION, run=name, config=document, tasks=self._size)
 
-    def grow(self, tasks: Iterable[str], now: float) -> None:
-        """Take up tasks that were added to the pool."""
-        before = len(self._alpha)
-        self._enter(tasks)
-        self._log(now, "grown", tasks=len(self._alpha) - before)
+    def grow(self, now: int) -> None:
+        """Take up the tasks that were added to the pool."""
+        self._enter()
+        self._log(now, "grown", tasks=self._size)
 
-    def select(self, body: SelectBody, now: float) -> dict[str, Any]:
+    def select(self, asked: SelectRequest, now: int) -> dict[str, Any]:
         """The answer of `POST /select`."""
-        if body.key in self._keys:
-            answer = self._batches[self._keys[body.key]].answer
-            if len(answer["tasks"]) != body.batch_size:
-                raise Problem(409, "key-conflict", "key: it was asked with another batch_size.")
-            if body.explain and "explain" not in answer:
-                raise Problem(409, "not-explained", "explain: the selection was made without it.")
-            return {**answer, "replayed": True}
-        leased: set[str] = set()
-        if not self.config["share_leased"]:
-            leased.update(
-                *(batch.answer["tasks"] for batch in self._batches.values() if batch.state == "open")
-            )
-        free = [task for task in self._pool if task not in leased]
-        if body.batch_size > len(free):
-            detail = f"batch_size: {body.batch_size} tasks were asked for, {len(free)} can be drawn now."
+        if asked.key is not None and asked.key in self._keys:
+            event = self._keys[asked.key].event
+            if event["batch_size"] != asked.batch_size:
+                raise Problem(409, "key-conflict", "batch_size: this key was used with another one")
+            if asked.explain and "explain" not in event:
+                raise Problem(
+                    409, "not-explained", "explain: the first call with this key did not ask for it"
+                )
+            return self._selection(event, asked.explain, replayed=True)
+        free = [task for task in self.pool.tasks if task not in self._leased()]
+        if asked.batch_size > len(free):
+            detail = f"batch_size: {len(free)} tasks can be drawn now; ask for fewer, or report first"
             raise Problem(409, "batch-too-large", detail, available=len(free))
-        number = len(self._batches)
-        deadline = now + self.config["lease_seconds"]
-        answer = {
-            "selection": f"s{number}-fa4e0000",
-            "run": self.name,
-            "step": self._step,
-            "tasks": self._draws.sample(free, body.batch_size),
-            "expires_at": datetime.fromtimestamp(deadline, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
-            "replayed": False,
-        }
-        if body.explain:
-            answer["explain"] = [self._explain(task) for task in answer["tasks"]]
-        self._batches[answer["selection"]] = Batch(answer, deadline)
-        if body.key is not None:
-            self._keys[body.key] = answer["selection"]
-        for task in answer["tasks"]:
+        number = len(self._batches) + 1
+        tasks = self._draws.sample(free, asked.batch_size)
+        explained = {"explain": [self._explain(task) for task in tasks]} if asked.explain else {}
+        event = self._log(
+            now,
+            "selected",
+            expires_at=now + round(self._config.lease_seconds * 1000),
+            selection=f"s{number}-fa4e0000",
+            drawn_from=len(self.events),
+            number=number,
+            key=asked.key,
+            step=self._step,
+            batch_size=asked.batch_size,
+            tasks=tasks,
+            **explained,
+        )
+        batch = self._batches[event["selection"]] = Batch(event)
+        if asked.key is not None:
+            self._keys[asked.key] = batch
+        for task in tasks:
             self._selected[task] = self._selected.get(task, 0) + 1
-        known = {name: answer[name] for name in ("selection", "step", "tasks", "explain") if name in answer}
-        asked = {"key": body.key, "batch_size": body.batch_size}
-        self._log(now, "selected", expires_at=round(deadline * 1000), number=number, **asked, **known)
-        return answer
+        return self._selection(event, asked.explain, replayed=False)
 
-    def report(self, body: ReportBody, now: float) -> dict[str, Any]:
+    def report(self, sent: ReportRequest, now: int) -> dict[str, Any]:
         """The answer of `POST /report`."""
-        outcomes = body.counts()
-        if body.selection is None:
-            return self._report_unsolicited(str(body.key), outcomes, now)
-        batch = self._batches.get(body.selection)
+        outcomes: list[Counts] = [asdict(outcome) for outcome in sent.outcomes]
+        if sent.selection is None:
+            return self._report_unsolicited(str(sent.key), outcomes, now)
+        batch = self._batches.get(sent.selection)
         if batch is None:
-            raise Problem(404, "unknown-selection", "selection: the run has no such selection.")
-        tasks = batch.answer["tasks"]
-        if any(outcome["task"] not in tasks for outcome in outcomes):
-            raise Problem(422, "task-not-in-selection", "outcomes: a task is not of this selection.")
-        fresh = _add_new(batch.outcomes, outcomes)
+            raise Problem(404, "unknown-selection", "selection: the run never made it")
+        tasks: list[str] = batch.event["tasks"]
+        for place, outcome in enumerate(outcomes):
+            if outcome["task"] not in tasks:
+                detail = f"outcomes[{place}].task: it is not of this selection"
+                raise Problem(422, "task-not-in-selection", detail)
+        fresh = [outcome for outcome in _first_of_each(outcomes) if outcome["task"] not in batch.outcomes]
+        batch.outcomes |= {outcome["task"]: outcome for outcome in fresh}
         remaining = len(tasks) - len(batch.outcomes)
-        if batch.state != "open":
-            if fresh:
-                self._commit(now, fresh, selection=body.selection, reason="late")
-        elif remaining == 0 or body.final:
-            self._end(batch, "final" if remaining else "complete", now)
-        return {
-            "selection": body.selection,
-            "accepted": len(fresh),
-            "duplicates": len(outcomes) - len(fresh),
-            "remaining": remaining,
-            "committed": batch.state != "open" and bool(batch.outcomes),
-            "step": self._step,
-        }
+        if batch.state == "open":
+            if remaining == 0 or sent.final:
+                self._close(batch, "final" if remaining else "complete", now)
+        elif fresh:
+            late = [outcome for outcome in batch.known() if outcome in fresh]
+            self._commit(now, late, selection=sent.selection, reason="late")
+        committed = batch.state != "open" and bool(batch.outcomes)
+        return self._receipt(sent.selection, len(fresh), len(outcomes), remaining, committed)
 
-    def end_leases(self, now: float) -> None:
-        """End the selections whose lease is over."""
+    def end_leases(self, now: int) -> None:
+        """Close the selections whose lease is over."""
         for batch in self._batches.values():
-            if batch.state == "open" and batch.deadline <= now:
-                self._end(batch, "lease", now)
+            if batch.state == "open" and batch.event["expires_at"] <= now:
+                self._close(batch, "lease", now)
 
     def view(self) -> dict[str, Any]:
         """The answer of `GET /runs/{run}`."""
         states = [batch.state for batch in self._batches.values()]
         commits = [event["outcomes"] for event in self.events if event["type"] == "committed"]
-        recent = [outcome for outcomes in commits[-RECENT_COMMITS:] for outcome in outcomes]
-        by_domain: dict[str, list[Counts]] = {domain_of(task): [] for task in self._pool.values()}
+        recent: list[Counts] = [outcome for outcomes in commits[-RECENT_COMMITS:] for outcome in outcomes]
+        by_domain: dict[str, list[Counts]] = {domain: [] for domain in self.pool.domains}
         for outcome in recent:
-            by_domain[domain_of(self._pool[outcome["task"]])].append(outcome)
+            by_domain[self.pool.tasks[outcome["task"]].domain].append(outcome)
         return {
             "run": self.name,
-            "config": self.config,
+            "config": self.document,
             "step": self._step,
-            "tasks": len(self._pool),
-            "selections": {state: states.count(state) for state in ("open", "committed", "expired")},
+            "tasks": self._size,
+            "selections": {
+                "open": states.count("open"),
+                "committed": states.count("committed"),
+                "released": states.count("released"),
+                "expired": states.count("released"),
+            },
             "capability": dict.fromkeys(by_domain),
             "etr": {
                 "last": _effective(commits[-1] if commits else []),
                 "recent": _effective(recent),
                 "by_domain": {domain: _effective(outcomes) for domain, outcomes in by_domain.items()},
             },
-            "never_selected": len(self._pool) - len(self._selected),
+            "never_selected": self._size - len(self._selected),
         }
 
-    def posteriors(self, task: str | None, start: int) -> dict[str, Any]:
-        """The answer of `GET /runs/{run}/posteriors`, from the task numbered `start` on."""
-        if task is not None and task not in self._pool:
-            raise Problem(404, "unknown-task", "task: the run's pool has no such task.")
-        tasks = list(self._pool) if task is None else [task]
-        end = start + POSTERIORS_PAGE
+    def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/posteriors`: of the named tasks, or a page from a place on."""
+        if not self.pool.tasks.keys() >= set(named):
+            raise Problem(404, "unknown-task", "task: the run has no task of this id")
+        last = first + POSTERIORS_PAGE
+        tasks = named or list(self.pool.tasks)[first:last]
         return {
             "step": self._step,
-            "posteriors": [self._posterior(task) for task in tasks[start:end]],
-            "next": str(end) if end < len(tasks) else None,
+            "posteriors": [
+                {
+                    "task": task,
+                    **self._posterior.of(task),
+                    "selected": self._selected.get(task, 0),
+                    "last_step": self._last_step.get(task),
+                }
+                for task in tasks
+            ],
+            "next": str(last) if not named and first < last < self._size else None,
         }
 
-    def _enter(self, tasks: Iterable[str]) -> None:
-        for task in tasks:
-            self._alpha[task], self._beta[task] = self.config["posterior"]["prior"]
+    def _enter(self) -> None:
+        self._posterior.grow(list(self.pool.tasks)[self._size :])
+        self._size = len(self.pool.tasks)
+
+    def _leased(self) -> set[str]:
+        if self._config.share_leased:
+            return set()
+        return {
+            task for batch in self._batches.values() if batch.state == "open" for task in batch.event["tasks"]
+        }
 
     def _explain(self, task: str) -> dict[str, Any]:
-        alpha, beta = self._alpha[task], self._beta[task]
-        return {"task": task, "alpha": alpha, "beta": beta, "draw": self._draws.betavariate(alpha, beta)}
+        known = self._posterior.of(task)
+        match self._config.policy.type:
+            case "thompson":
+                draw = self._posterior.draw(task, self._draws)
+            case "posterior-mean":
+                draw = known["mean"]
+            case _:
+                draw = None
+        return {"task": task, **known, "draw": draw}
 
-    def _posterior(self, task: str) -> dict[str, Any]:
-        alpha, beta = self._alpha[task], self._beta[task]
-        mean = alpha / (alpha + beta)
-        return {
-            "task": task,
-            "mean": mean,
-            "sd": (mean * (1 - mean) / (alpha + beta + 1)) ** 0.5,
-            "alpha": alpha,
-            "beta": beta,
-            "selected": self._selected.get(task, 0),
-            "last_step": self._last_step.get(task),
+    def _selection(self, event: dict[str, Any], explain: bool, *, replayed: bool) -> dict[str, Any]:
+        expires_at = datetime.fromtimestamp(event["expires_at"] / 1000, UTC)
+        answer = {name: event[name] for name in ("selection", "step", "tasks")} | {
+            "run": self.name,
+            "expires_at": expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "replayed": replayed,
         }
+        return answer | ({"explain": event["explain"]} if explain else {})
 
-    def _report_unsolicited(self, key: str, outcomes: list[Counts], now: float) -> dict[str, Any]:
+    def _report_unsolicited(self, key: str, outcomes: list[Counts], now: int) -> dict[str, Any]:
         """Outcomes of tasks that were not leased: a commit of their own; each key counts a task once."""
-        if any(outcome["task"] not in self._pool for outcome in outcomes):
-            raise Problem(422, "invalid-request", "outcomes: a task is not of this run.")
-        fresh = _add_new(self._unsolicited.setdefault(key, {}), outcomes)
+        for place, outcome in enumerate(outcomes):
+            if outcome["task"] not in self.pool.tasks:
+                raise Problem(422, "invalid-request", f"outcomes[{place}].task: the run has no such task")
+        counted = self._unsolicited.setdefault(key, set())
+        fresh = [outcome for outcome in _first_of_each(outcomes) if outcome["task"] not in counted]
+        counted.update(outcome["task"] for outcome in fresh)
         if fresh:
-            self._commit(now, fresh, selection=None, reason="unsolicited", key=key)
+            self._commit(now, fresh, selection=None, key=key, reason="unsolicited")
+        return self._receipt(None, len(fresh), len(outcomes), remaining=0, committed=True)
+
+    def _receipt(
+        self, selection: str | None, accepted: int, sent: int, remaining: int, committed: bool
+    ) -> dict[str, Any]:
         return {
-            "selection": None,
-            "accepted": len(fresh),
-            "duplicates": len(outcomes) - len(fresh),
-            "remaining": 0,
-            "committed": True,
+            "selection": selection,
+            "accepted": accepted,
+            "duplicates": sent - accepted,
+            "remaining": remaining,
+            "committed": committed,
             "step": self._step,
         }
 
-    def _end(self, batch: Batch, reason: str, now: float) -> None:
-        selection = batch.answer["selection"]
+    def _close(self, batch: Batch, reason: str, now: int) -> None:
+        selection = batch.event["selection"]
         if batch.outcomes:
             batch.state = "committed"
-            self._commit(now, list(batch.outcomes.values()), selection=selection, reason=reason)
+            self._commit(now, batch.known(), selection=selection, reason=reason)
         else:
-            batch.state = "expired"
+            batch.state = "released"
             self._log(now, "released", selection=selection, reason=reason)
 
-    def _commit(self, now: float, outcomes: list[Counts], **what: Any) -> None:
-        posterior = self.config["posterior"]
-        forgetting, (alpha, beta) = posterior["forgetting"], posterior["prior"]
-        for task in self._alpha:
-            self._alpha[task] += forgetting * (alpha - self._alpha[task])
-            self._beta[task] += forgetting * (beta - self._beta[task])
+    def _commit(self, now: int, outcomes: list[Counts], **what: Any) -> None:
+        self._posterior.commit(outcomes)
         self._step += 1
-        for outcome in outcomes:
-            task = outcome["task"]
-            self._alpha[task] += outcome["successes"]
-            self._beta[task] += outcome["trials"] - outcome["successes"]
-            self._last_step[task] = self._step
+        self._last_step |= {outcome["task"]: self._step for outcome in outcomes}
         self._log(now, "committed", step=self._step, outcomes=outcomes, **what)
 
-    def _log(self, now: float, kind: str, **what: Any) -> None:
-        self.events.append({"seq": len(self.events) + 1, "type": kind, "at": round(now * 1000), **what})
+    def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
+        event = {"seq": len(self.events) + 1, "type": kind, "at": now, **what}
+        self.events.append(event)
+        return event
 
 
-def domain_of(task: Task) -> str:
-    """The domain of a task; those without one share a domain."""
-    return task.domain or "default"
-
-
-def _add_new(known: dict[str, Counts], outcomes: list[Counts]) -> list[Counts]:
-    """Add the outcomes of tasks not yet known; returns those that were added."""
-    fresh = []
+def _first_of_each(outcomes: Iterable[Counts]) -> list[Counts]:
+    """Of each task the first outcome."""
+    first: dict[str, Counts] = {}
     for outcome in outcomes:
-        if outcome["task"] not in known:
-            known[outcome["task"]] = outcome
-            fresh.append(outcome)
-    return fresh
+        first.setdefault(outcome["task"], outcome)
+    return list(first.values())
 
 
 def _effective(outcomes: list[Counts]) -> float | None:

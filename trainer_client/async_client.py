@@ -8,11 +8,20 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from trainer_client._calls import Calls, Outcomes, http_options
-from trainer_client._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
+from trainer_client._calls import Calls, http_options
+from trainer_client._exchange import EventLines, Plan, Reply, Request, Wait, accepted, pause
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
-from trainer_client.models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
+from trainer_client.models import (
+    Outcomes,
+    PoolInfo,
+    PosteriorRow,
+    Receipt,
+    RunStatus,
+    Selection,
+    Task,
+    TaskReceipt,
+)
 
 T = TypeVar("T")
 
@@ -40,31 +49,31 @@ class AsyncSelectorClient:
 
     async def select(self, batch_size: int, *, key: str | None = None, explain: bool = False) -> Selection:
         """See `SelectorClient.select`."""
-        return await self._run(self._calls.select(batch_size, key, explain))
+        return await self._carry_out(self._calls.select(batch_size, key, explain))
 
     async def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = False) -> Receipt:
         """See `SelectorClient.report`."""
-        return await self._run(self._calls.report(selection, outcomes, final))
+        return await self._carry_out(self._calls.report(selection, outcomes, final))
 
     async def flush(self) -> int:
         """See `SelectorClient.flush`."""
-        return await self._run(self._calls.flush())
+        return await self._carry_out(self._calls.flush())
 
     async def create_pool(self, pool: str) -> PoolInfo:
         """See `SelectorClient.create_pool`."""
-        return await self._run(self._calls.create_pool(pool))
+        return await self._carry_out(self._calls.create_pool(pool))
 
     async def add_tasks(self, pool: str, tasks: Iterable[Task]) -> TaskReceipt:
         """See `SelectorClient.add_tasks`."""
-        return await self._run(self._calls.add_tasks(pool, tasks))
+        return await self._carry_out(self._calls.add_tasks(pool, tasks))
 
     async def pool(self, pool: str) -> PoolInfo:
         """See `SelectorClient.pool`."""
-        return await self._run(self._calls.pool(pool))
+        return await self._carry_out(self._calls.pool(pool))
 
     async def delete_pool(self, pool: str) -> None:
         """See `SelectorClient.delete_pool`."""
-        await self._run(self._calls.delete_pool(pool))
+        await self._carry_out(self._calls.delete_pool(pool))
 
     async def create_run(
         self,
@@ -88,15 +97,15 @@ class AsyncSelectorClient:
             "lease_seconds": lease_seconds,
             "share_leased": share_leased,
         }
-        return await self._run(self._calls.create_run(run, config))
+        return await self._carry_out(self._calls.create_run(run, config))
 
     async def run_status(self, run: str | None = None) -> RunStatus:
         """See `SelectorClient.run_status`."""
-        return await self._run(self._calls.run_status(run))
+        return await self._carry_out(self._calls.run_status(run))
 
     async def delete_run(self, run: str | None = None) -> None:
         """See `SelectorClient.delete_run`."""
-        await self._run(self._calls.delete_run(run))
+        await self._carry_out(self._calls.delete_run(run))
 
     async def posteriors(
         self, run: str | None = None, *, task: str | None = None
@@ -104,7 +113,7 @@ class AsyncSelectorClient:
         """See `SelectorClient.posteriors`."""
         cursor: str | None = None
         while True:
-            page = await self._run(self._calls.posteriors(run, task, cursor))
+            page = await self._carry_out(self._calls.posteriors(run, task, cursor))
             for row in page.posteriors:
                 yield row
             if page.next is None:
@@ -113,7 +122,7 @@ class AsyncSelectorClient:
 
     async def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
         """See `SelectorClient.download_posteriors`."""
-        await self._run(self._calls.download_posteriors(run, path))
+        await self._carry_out(self._calls.download_posteriors(run, path))
 
     async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """See `SelectorClient.events`."""
@@ -132,15 +141,15 @@ class AsyncSelectorClient:
                             yield event
                         return
                     await response.aread()
-                    outcome: Outcome = response
+                    reply: Reply = response
             except httpx.TransportError as error:
-                outcome = error
+                reply = error
             try:
-                accepted(request, outcome)
+                accepted(request, reply)
             except SelectorUnavailable:
                 if attempt >= self._calls.max_retries:
                     raise
-            await asyncio.sleep(pause(attempt, outcome))
+            await asyncio.sleep(pause(attempt, reply))
             attempt += 1
 
     async def aclose(self) -> None:
@@ -159,24 +168,24 @@ class AsyncSelectorClient:
     ) -> None:
         await self.aclose()
 
-    async def _run(self, steps: Steps[T]) -> T:
-        """Carry out the steps of a call."""
-        outcome: Outcome | None = None
+    async def _carry_out(self, plan: Plan[T]) -> T:
+        """Do what the plan of a call says; returns its result."""
+        reply: Reply | None = None
         try:
             while True:
-                step = steps.send(outcome)
-                outcome = None
-                if isinstance(step, Wait):
-                    await asyncio.sleep(step.seconds)
+                action = plan.send(reply)
+                reply = None
+                if isinstance(action, Wait):
+                    await asyncio.sleep(action.seconds)
                     continue
                 try:
-                    outcome = await self._send(step)
+                    reply = await self._send(action)
                 except httpx.TransportError as error:
-                    outcome = error
+                    reply = error
         except StopIteration as finished:
             return finished.value
         finally:
-            steps.close()
+            plan.close()
 
     async def _send(self, request: Request) -> httpx.Response:
         if request.file is None:

@@ -9,11 +9,20 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from trainer_client._calls import Calls, Outcomes, http_options
-from trainer_client._exchange import EventLines, Outcome, Request, Steps, Wait, accepted, pause
+from trainer_client._calls import Calls, http_options
+from trainer_client._exchange import EventLines, Plan, Reply, Request, Wait, accepted, pause
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
-from trainer_client.models import PoolInfo, PosteriorRow, Receipt, RunStatus, Selection, Task, TaskReceipt
+from trainer_client.models import (
+    Outcomes,
+    PoolInfo,
+    PosteriorRow,
+    Receipt,
+    RunStatus,
+    Selection,
+    Task,
+    TaskReceipt,
+)
 
 T = TypeVar("T")
 
@@ -23,16 +32,21 @@ class SelectorClient:
 
     Every call is tried up to 1 + `max_retries` times: it is sent again after a lost connection, a timeout, a
     408, 429 or 5xx, with exponential backoff, full jitter and respect for `Retry-After` (up to a minute).
-    Sending again is always safe. Calls raise the errors of `trainer_client.errors`.
+    Sending again is always safe. Every call can raise the errors of `trainer_client.errors`.
 
-        base_url     where the service is, such as "http://127.0.0.1:8000"
-        run          the run that `select` draws for, and that calls about a run mean when none is named
-        token        bearer token; without one, the environment's SELECTOR_TOKEN, or what the file
-                     SELECTOR_TOKEN_FILE holds, if they are set
-        timeout      seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`
-        transport    an httpx transport, such as `FakeSelector().transport`
-        fallback     what to do while the service is away; with it, `select` and `report` never raise
-                     `SelectorUnavailable`
+    Args:
+        base_url: where the service is, such as "http://127.0.0.1:8000".
+        run: the run that `select` draws for, and that calls about a run mean when none is named.
+        token: bearer token; without one, the environment's SELECTOR_TOKEN, or what the file SELECTOR_TOKEN_FILE
+            holds, if they are set.
+        timeout: seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`.
+        max_retries: how often a call is sent again.
+        transport: an httpx transport, such as `FakeSelector().transport`.
+        fallback: what to do while the service is away; with it, `select` and `report` never raise
+            `SelectorUnavailable`.
+
+    Raises:
+        ValueError: an argument with which no call could work.
     """
 
     def __init__(
@@ -52,52 +66,71 @@ class SelectorClient:
     def select(self, batch_size: int, *, key: str | None = None, explain: bool = False) -> Selection:
         """Ask for the next batch.
 
-        The same `key` (1 to 256 characters) always gets the same selection, also after a restart: a trainer
-        passes something like "step-12". Without one, every call gets a new selection. With `explain` the
-        selection says why each task was chosen. Raises `BatchTooLarge` if fewer tasks can be drawn now; once a
-        selection was lost, the fallback (if there is one) draws the batch instead, since the service may hold
-        the lost one's tasks until its lease ends.
+        Args:
+            batch_size: how many tasks.
+            key: 1 to 256 characters. The same key always gets the same selection, also after a restart: a trainer
+                passes something like "step-12". Without one, every call gets a new selection.
+            explain: whether the selection is to say why each task was chosen.
+
+        Raises:
+            BatchTooLarge: fewer tasks can be drawn now. Once a selection was lost, the fallback (if there is one)
+                draws the batch instead, since the service may hold the lost one's tasks until its lease ends.
         """
-        return self._run(self._calls.select(batch_size, key, explain))
+        return self._carry_out(self._calls.select(batch_size, key, explain))
 
     def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = False) -> Receipt:
         """Tell what came of a selection's tasks, in one report or in parts.
 
-        `outcomes` are `Outcome`s, or a mapping of each task's id to the rewards of its rollouts, each in
-        [0, 1]. `final` says that no more will come, so the selection commits without its missing tasks, or is
-        released if there were none at all. Reporting again changes nothing; a log warning says so when a
-        replayed selection is reported again.
-        Raises ValueError if `outcomes` is empty and not final, or names a task of another selection.
+        Reporting again changes nothing; a log warning says so when a replayed selection is reported again.
+
+        Args:
+            selection: what `select` gave.
+            outcomes: `Outcome`s, or a mapping of each task's id to the rewards of its rollouts, each in [0, 1].
+            final: that no more will come, so the selection commits without its missing tasks, or is released if
+                there were no outcomes at all.
+
+        Raises:
+            ValueError: `outcomes` is empty and not final, or names a task of another selection.
         """
-        return self._run(self._calls.report(selection, outcomes, final))
+        return self._carry_out(self._calls.report(selection, outcomes, final))
 
     def flush(self) -> int:
-        """Send the reports that wait on disk, one attempt each; returns how many still wait (0: none).
+        """Send the reports that wait on disk, one attempt each.
 
         `select` and `report` do this by themselves. Call it at the end of a training.
+
+        Returns:
+            How many still wait.
         """
-        return self._run(self._calls.flush())
+        return self._carry_out(self._calls.flush())
 
     def create_pool(self, pool: str) -> PoolInfo:
         """Make a pool, or find the one that is there."""
-        return self._run(self._calls.create_pool(pool))
+        return self._carry_out(self._calls.create_pool(pool))
 
     def add_tasks(self, pool: str, tasks: Iterable[Task]) -> TaskReceipt:
         """Add tasks to a pool; those that are there already are left as they are.
 
         They are sent in batches, so `tasks` may be a generator of millions. Each batch is taken whole or not
-        at all; when one is refused (`Conflict`: an id again with other values), those before it stay. After a
-        lost reply a batch is sent again, and its tasks are then counted as unchanged.
+        at all; when one is refused, those before it stay. After a lost reply a batch is sent again, and its tasks
+        are then counted as unchanged.
+
+        Raises:
+            Conflict: a task is there with other values.
         """
-        return self._run(self._calls.add_tasks(pool, tasks))
+        return self._carry_out(self._calls.add_tasks(pool, tasks))
 
     def pool(self, pool: str) -> PoolInfo:
         """A pool's counts, domains and reference names."""
-        return self._run(self._calls.pool(pool))
+        return self._carry_out(self._calls.pool(pool))
 
     def delete_pool(self, pool: str) -> None:
-        """Delete a pool; raises `Conflict` while a run uses it."""
-        self._run(self._calls.delete_pool(pool))
+        """Delete a pool.
+
+        Raises:
+            Conflict: a run uses it.
+        """
+        self._carry_out(self._calls.delete_pool(pool))
 
     def create_run(
         self,
@@ -114,7 +147,9 @@ class SelectorClient:
         """Make a run over a pool, or find the one with this config; omitted parts are the service's defaults.
 
         `posterior`, `implicit` and `policy` each name a `type`, as in `{"type": "thompson", "target": 0.5}`.
-        Raises `Conflict` if the run has another config.
+
+        Raises:
+            Conflict: the run has another config.
         """
         config = {
             "pool": pool,
@@ -125,15 +160,15 @@ class SelectorClient:
             "lease_seconds": lease_seconds,
             "share_leased": share_leased,
         }
-        return self._run(self._calls.create_run(run, config))
+        return self._carry_out(self._calls.create_run(run, config))
 
     def run_status(self, run: str | None = None) -> RunStatus:
         """A run's config, step, selections, capability and effective task ratio."""
-        return self._run(self._calls.run_status(run))
+        return self._carry_out(self._calls.run_status(run))
 
     def delete_run(self, run: str | None = None) -> None:
         """Delete a run with all its evidence."""
-        self._run(self._calls.delete_run(run))
+        self._carry_out(self._calls.delete_run(run))
 
     def posteriors(self, run: str | None = None, *, task: str | None = None) -> Iterator[PosteriorRow]:
         """The posterior of every task of the pool, or of one `task`, fetched page by page.
@@ -142,7 +177,7 @@ class SelectorClient:
         """
         cursor: str | None = None
         while True:
-            page = self._run(self._calls.posteriors(run, task, cursor))
+            page = self._carry_out(self._calls.posteriors(run, task, cursor))
             yield from page.posteriors
             if page.next is None:
                 return
@@ -151,10 +186,14 @@ class SelectorClient:
     def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
         """Write the posterior of every task of the pool, in one state of the run, to a Parquet file.
 
-        The columns are the fields of `PosteriorRow`. The file is replaced as the answer comes in, so an error
-        on the way leaves a part of it; a refusal leaves what was there. Raises OSError if it cannot be written.
+        Its columns are what a `PosteriorRow` has, the parameters of the run's kind of posterior included. The file
+        is replaced as the answer comes in, so an error on the way leaves a part of it; a refusal leaves what was
+        there.
+
+        Raises:
+            OSError: the file cannot be written.
         """
-        self._run(self._calls.download_posteriors(run, path))
+        self._carry_out(self._calls.download_posteriors(run, path))
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[dict[str, Any]]:
         """The run's log from the event after `after` on; a broken stream is taken up where it broke."""
@@ -171,15 +210,15 @@ class SelectorClient:
                                 yield event
                         return
                     response.read()
-                    outcome: Outcome = response
+                    reply: Reply = response
             except httpx.TransportError as error:
-                outcome = error
+                reply = error
             try:
-                accepted(request, outcome)
+                accepted(request, reply)
             except SelectorUnavailable:
                 if attempt >= self._calls.max_retries:
                     raise
-            time.sleep(pause(attempt, outcome))
+            time.sleep(pause(attempt, reply))
             attempt += 1
 
     def close(self) -> None:
@@ -198,24 +237,24 @@ class SelectorClient:
     ) -> None:
         self.close()
 
-    def _run(self, steps: Steps[T]) -> T:
-        """Carry out the steps of a call."""
-        outcome: Outcome | None = None
+    def _carry_out(self, plan: Plan[T]) -> T:
+        """Do what the plan of a call says; returns its result."""
+        reply: Reply | None = None
         try:
             while True:
-                step = steps.send(outcome)
-                outcome = None
-                if isinstance(step, Wait):
-                    time.sleep(step.seconds)
+                action = plan.send(reply)
+                reply = None
+                if isinstance(action, Wait):
+                    time.sleep(action.seconds)
                     continue
                 try:
-                    outcome = self._send(step)
+                    reply = self._send(action)
                 except httpx.TransportError as error:
-                    outcome = error
+                    reply = error
         except StopIteration as finished:
             return finished.value
         finally:
-            steps.close()
+            plan.close()
 
     def _send(self, request: Request) -> httpx.Response:
         if request.file is None:

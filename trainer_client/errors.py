@@ -34,11 +34,14 @@ class SelectorUnavailable(SelectorError):
 
 
 class ApiError(SelectorError):
-    """The service refused the call and changed nothing.
+    """The service refused the call and changed nothing. The arguments are kept under their names.
 
-    `status` is the HTTP status, `code` the problem's stable code (such as "unknown-run"; "" when the answer
-    was not a problem document), `detail` the explanation, `request_id` the answer's X-Request-Id if it had
-    one, `extensions` the problem's further members.
+    Args:
+        status: the HTTP status.
+        code: the problem's stable code, such as "unknown-run"; "" when the answer was not a problem document.
+        detail: the explanation.
+        request_id: the answer's X-Request-Id, if it had one.
+        extensions: the problem's further members.
     """
 
     def __init__(

@@ -3,33 +3,51 @@
     fake = FakeSelector.with_run("my-run", ["task-1", "task-2", "task-3"])
     client = SelectorClient("http://selector", run="my-run", transport=fake.transport)
 
-It answers the HTTP calls of the contract: pools, runs, selections with keys and leases, reports with their
-deduplication (partial, final, late, unsolicited), posteriors, the event log, and problem documents. Its clock
-moves only when told to, and it can go away, fail and lose replies. It is not the method: batches are drawn
-uniformly whatever the policy says, posteriors follow the update without implicit evidence, and Parquet (which
-it neither takes nor gives), policies' domains and token scopes are not there.
+It answers the calls of the contract as the service does: pools, runs, selections with keys and leases, reports
+(partial, final, late, unsolicited) that count once, posteriors, the event log. What the service refuses, it refuses
+with the same status and code. Its clock moves only when told to, and it can go away, fail and lose replies.
+
+It is not the method, and what it does not do is this:
+
+* Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
+* Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
+* Parquet is neither taken nor given.
+* A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
 """
 
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from trainer_client._fake_run import FakeRun, Problem, ReportBody, RunBody, SelectBody, domain_of
-from trainer_client.models import Task
+from trainer_client import _fake_http as http
+from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_fields import to_dict
+from trainer_client._contract.web_schemas_pools import PoolRequest, TaskItem
+from trainer_client._contract.web_schemas_runs import RunRequest
+from trainer_client._contract.web_schemas_selections import ReportRequest, SelectRequest
+from trainer_client._fake_http import Problem
+from trainer_client._fake_pool import FakePool
+from trainer_client._fake_run import FakeRun
 
-Body = TypeVar("Body", bound=BaseModel)
+_POOL: TypeAdapter[PoolRequest | None] = TypeAdapter(PoolRequest | None)
+_RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
+_SELECT: TypeAdapter[SelectRequest] = TypeAdapter(SelectRequest)
+_REPORT: TypeAdapter[ReportRequest] = TypeAdapter(ReportRequest)
 
 
 class FakeSelector:
     """A selector in memory. Give its `transport` to a client, sync or async; `requests` keeps what came in.
 
-    `seed` settles the draws, `now` is its clock in Unix seconds. With a `token`, calls must carry it.
+    `now` is its clock in Unix seconds.
+
+    Args:
+        seed: settles the draws.
+        token: which calls must carry, if there is one.
     """
 
     def __init__(self, *, seed: int = 0, token: str | None = None):
@@ -38,19 +56,29 @@ class FakeSelector:
         self.now = 1_700_000_000.0
         self._seed = seed
         self._token = token
-        self._pools: dict[str, dict[str, Task]] = {}
+        self._pools: dict[str, FakePool] = {}
         self._runs: dict[str, FakeRun] = {}
         self._down = False
         self._failures: deque[tuple[int | None, str | None]] = deque()
         self._losses = 0
         self._one_at_a_time = threading.Lock()
+        self._calls: dict[tuple[str, ...], dict[str, Callable[..., httpx.Response]]] = {
+            ("pools", "*"): {"PUT": self._put_pool, "GET": self._get_pool, "DELETE": self._delete_pool},
+            ("pools", "*", "tasks"): {"POST": self._post_tasks},
+            ("runs", "*"): {"PUT": self._put_run, "GET": self._get_run, "DELETE": self._delete_run},
+            ("runs", "*", "posteriors"): {"GET": self._get_posteriors},
+            ("runs", "*", "events"): {"GET": self._get_events},
+            ("select",): {"POST": self._select},
+            ("report",): {"POST": self._report},
+        }
 
     @classmethod
     def with_run(cls, run: str, tasks: Iterable[str], *, seed: int = 0) -> "FakeSelector":
         """A fake that has one pool, named "pool", of these tasks, and one run over it."""
         fake = cls(seed=seed)
-        fake._pools["pool"] = {task: Task(id=task) for task in tasks}
-        fake._put_run(run, {"pool": "pool"})
+        pool = fake._pools["pool"] = FakePool("pool")
+        pool.add(TaskItem(id=task) for task in tasks)
+        fake._make_run(run, http.checked(_RUN, {"pool": "pool"}))
         return fake
 
     def down(self) -> None:
@@ -82,6 +110,11 @@ class FakeSelector:
                 sums[outcome["task"]] = (successes + outcome["successes"], trials + outcome["trials"])
         return sums
 
+    @property
+    def _now(self) -> int:
+        """The clock in Unix milliseconds."""
+        return round(self.now * 1000)
+
     def _handle(self, request: httpx.Request) -> httpx.Response:
         with self._one_at_a_time:
             return self._process(request)
@@ -95,14 +128,14 @@ class FakeSelector:
             if status is None:
                 raise httpx.ReadError("the fake selector dropped the connection")
             code = "internal-error" if status == 500 else "overloaded"
-            response = _refusal(Problem(status, code, "The fake selector was told to fail."))
+            problem = Problem(status, code, "The fake selector was told to fail.")
             if retry_after is not None:
-                response.headers["Retry-After"] = retry_after
-            return response
+                problem.headers["Retry-After"] = retry_after
+            return problem.response()
         try:
             response = self._answer(request)
         except Problem as problem:
-            response = _refusal(problem)
+            response = problem.response()
         if self._losses:
             self._losses -= 1
             raise httpx.ReadError("the fake selector lost the reply")
@@ -112,128 +145,110 @@ class FakeSelector:
         if self._token and request.headers.get("Authorization") != f"Bearer {self._token}":
             raise Problem(401, "unauthorized", "The call needs a token that the service knows.")
         for run in self._runs.values():
-            run.end_leases(self.now)
-        path = request.url.raw_path.partition(b"?")[0].decode()
-        params = request.url.params
-        match request.method, [unquote(part) for part in path.strip("/").split("/")]:
-            case "PUT", ["pools", pool]:
-                status = 200 if pool in self._pools else 201
-                self._pools.setdefault(pool, {})
-                return httpx.Response(status, json=self._pool_view(pool))
-            case "GET", ["pools", pool]:
-                return httpx.Response(200, json=self._pool_view(pool))
-            case "DELETE", ["pools", pool]:
-                self._delete_pool(pool)
-                return httpx.Response(204)
-            case "POST", ["pools", pool, "tasks"]:
-                return httpx.Response(200, json=self._add_tasks(pool, _tasks(request)))
-            case "PUT", ["runs", name]:
-                status = self._put_run(name, _json(request))
-                return httpx.Response(status, json=self._run(name).view())
-            case "GET", ["runs", name]:
-                return httpx.Response(200, json=self._run(name).view())
-            case "DELETE", ["runs", name]:
-                del self._runs[self._run(name).name]
-                return httpx.Response(204)
-            case "GET", ["runs", name, "posteriors"]:
-                run = self._run(name)
-                if request.headers.get("Accept") == "application/vnd.apache.parquet":
-                    raise Problem(406, "not-acceptable", "Accept: the fake gives posteriors as JSON only.")
-                page = run.posteriors(params.get("task"), int(params.get("cursor", 0)))
-                return httpx.Response(200, json=page)
-            case "GET", ["runs", name, "events"]:
-                events = self._run(name).events[int(params.get("after", 0)) :]
-                lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in events]
-                headers = {"Content-Type": "application/x-ndjson"}
-                return httpx.Response(200, content="".join(lines), headers=headers)
-            case "POST", ["select"]:
-                body = _checked(SelectBody, _json(request))
-                return httpx.Response(200, json=self._run(body.run).select(body, self.now))
-            case "POST", ["report"]:
-                body = _checked(ReportBody, _json(request))
-                return httpx.Response(200, json=self._run(body.run).report(body, self.now))
-        raise Problem(404, "not-found", "There is no such call.")
+            run.end_leases(self._now)
+        path = unquote(request.url.raw_path.partition(b"?")[0].decode())
+        resource, *rest = path.removeprefix("/").split("/")
+        methods = self._calls.get(
+            (resource, *("*" if place == 0 else part for place, part in enumerate(rest)))
+        )
+        if methods is None or "" in rest:
+            raise Problem(404, "not-found", "path: there is no such call")
+        if request.method not in methods:
+            problem = Problem(405, "method-not-allowed", "method: there is no such call")
+            problem.headers["Allow"] = ", ".join(sorted(methods))
+            raise problem
+        names = [http.checked(http.NAME, name, resource.removesuffix("s")) for name in rest[:1]]
+        return methods[request.method](request, *names)
 
-    def _pool(self, pool: str) -> dict[str, Task]:
-        if pool not in self._pools:
-            raise Problem(404, "unknown-pool", f"There is no pool {pool!r}.")
-        return self._pools[pool]
+    def _put_pool(self, request: httpx.Request, name: str) -> httpx.Response:
+        http.body_of(request, _POOL)
+        status = 200 if name in self._pools else 201
+        pool = self._pools.setdefault(name, FakePool(name))
+        return httpx.Response(status, json=pool.view())
 
-    def _pool_view(self, pool: str) -> dict[str, Any]:
-        tasks = self._pool(pool).values()
-        domains: dict[str, int] = {}
-        for task in tasks:
-            domains[domain_of(task)] = domains.get(domain_of(task), 0) + 1
-        references = sorted({name for task in tasks for name in task.references})
-        return {"pool": pool, "tasks": len(tasks), "domains": domains, "references": references}
+    def _get_pool(self, _: httpx.Request, name: str) -> httpx.Response:
+        return httpx.Response(200, json=self._pool(name).view())
 
-    def _delete_pool(self, pool: str) -> None:
-        self._pool(pool)
-        if any(run.config["pool"] == pool for run in self._runs.values()):
-            raise Problem(409, "pool-in-use", f"A run uses pool {pool!r}; delete the run first.")
-        del self._pools[pool]
+    def _delete_pool(self, _: httpx.Request, name: str) -> httpx.Response:
+        pool = self._pool(name)
+        if any(run.pool is pool for run in self._runs.values()):
+            raise Problem(409, "pool-in-use", f"A run uses pool {name!r}; delete the run first.")
+        del self._pools[name]
+        return httpx.Response(204)
 
-    def _add_tasks(self, pool: str, tasks: list[Task]) -> dict[str, int]:
-        there = self._pool(pool)
-        new: dict[str, Task] = {}
-        for task in tasks:
-            known = there.get(task.id) or new.setdefault(task.id, task)
-            if (domain_of(known), known.references) != (domain_of(task), task.references):
-                raise Problem(409, "task-conflict", f"Task {task.id!r} is there with other values.")
-        there.update(new)
+    def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
+        tasks = http.tasks_of(request)
+        pool = self._pool(name)
+        inserted = pool.add(tasks)
         for run in self._runs.values():
-            if new and run.config["pool"] == pool:
-                run.grow(new, self.now)
-        return {"inserted": len(new), "unchanged": len(tasks) - len(new), "tasks": len(there)}
+            if inserted and run.pool is pool:
+                run.grow(self._now)
+        receipt = {"inserted": inserted, "unchanged": len(tasks) - inserted, "tasks": len(pool.tasks)}
+        return httpx.Response(200, json=receipt)
 
-    def _run(self, run: str) -> FakeRun:
-        if run not in self._runs:
-            raise Problem(404, "unknown-run", f"There is no run {run!r}.")
-        return self._runs[run]
+    def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
+        created = self._make_run(name, http.body_of(request, _RUN))
+        return httpx.Response(201 if created else 200, json=self._run(name).view())
 
-    def _put_run(self, run: str, body: Any) -> int:
-        config = _checked(RunBody, body).config()
-        pool = self._pool(config["pool"])
-        if run not in self._runs:
-            self._runs[run] = FakeRun(run, config, pool, self._seed, self.now)
-            return 201
-        if self._runs[run].config != config:
-            raise Problem(409, "run-conflict", f"Run {run!r} is there with another config.")
-        return 200
+    def _get_run(self, _: httpx.Request, name: str) -> httpx.Response:
+        return httpx.Response(200, json=self._run(name).view())
+
+    def _delete_run(self, _: httpx.Request, name: str) -> httpx.Response:
+        del self._runs[self._run(name).name]
+        return httpx.Response(204)
+
+    def _get_posteriors(self, request: httpx.Request, name: str) -> httpx.Response:
+        params = request.url.params
+        named = http.checked(http.TASK_IDS, params.get_list("task"), "task")
+        cursor = http.checked(http.CURSOR, params.get("cursor", "0"), "cursor")
+        run = self._run(name)
+        http.refuse_parquet(request)
+        return httpx.Response(200, json=run.posteriors(named, int(cursor)))
+
+    def _get_events(self, request: httpx.Request, name: str) -> httpx.Response:
+        after = http.checked(http.AFTER, request.url.params.get("after", "0"), "after")
+        events = self._run(name).events[after:]
+        lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in events]
+        return httpx.Response(200, content="".join(lines), headers={"Content-Type": "application/x-ndjson"})
+
+    def _select(self, request: httpx.Request) -> httpx.Response:
+        asked = http.body_of(request, _SELECT)
+        return httpx.Response(200, json=self._run(asked.run).select(asked, self._now))
+
+    def _report(self, request: httpx.Request) -> httpx.Response:
+        sent = http.body_of(request, _REPORT)
+        return httpx.Response(200, json=self._run(sent.run).report(sent, self._now))
+
+    def _pool(self, name: str) -> FakePool:
+        if name not in self._pools:
+            raise Problem(
+                404, "unknown-pool", f"There is no pool {name!r}; create it with PUT /pools/{{pool}}."
+            )
+        return self._pools[name]
+
+    def _run(self, name: str) -> FakeRun:
+        if name not in self._runs:
+            raise Problem(404, "unknown-run", f"There is no run {name!r}; create it with PUT /runs/{{run}}.")
+        return self._runs[name]
+
+    def _make_run(self, name: str, config: RunConfig) -> bool:
+        """Make a run; False if it is there already with this config."""
+        pool = self._pool(config.pool)
+        _refuse_unknown(config, pool)
+        document = to_dict(config)
+        if name not in self._runs:
+            self._runs[name] = FakeRun(name, config, document, pool, self._seed, self._now)
+            return True
+        if self._runs[name].document != document:
+            raise Problem(409, "run-conflict", f"Run {name!r} is there with another config.")
+        return False
 
 
-def _refusal(problem: Problem) -> httpx.Response:
-    headers = {"Content-Type": "application/problem+json"}
-    return httpx.Response(problem.status, json=problem.document, headers=headers)
-
-
-def _json(request: httpx.Request) -> Any:
-    try:
-        return json.loads(request.content)
-    except ValueError as error:
-        raise Problem(400, "invalid-json", "The body is not JSON.") from error
-
-
-def _tasks(request: httpx.Request) -> list[Task]:
-    kind = request.headers.get("Content-Type", "").partition(";")[0]
-    try:
-        if kind == "application/x-ndjson":
-            return [Task.model_validate_json(line) for line in request.content.splitlines()]
-        if kind == "application/json":
-            return TypeAdapter(list[Task]).validate_json(request.content)
-    except ValidationError as error:
-        raise _invalid(error) from error
-    raise Problem(415, "unsupported-media-type", "Content-Type: the fake takes NDJSON and JSON tasks.")
-
-
-def _checked(model: type[Body], body: Any) -> Body:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise _invalid(error) from error
-
-
-def _invalid(error: ValidationError) -> Problem:
-    first = error.errors(include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return Problem(422, "invalid-request", f"{where}: {first['msg']}.")
+def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
+    """Refuse names that the pool does not have."""
+    for reference in config.posterior.references:
+        if reference not in pool.references:
+            raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
+    for domain in config.policy.domains or ():
+        if domain not in pool.domains:
+            raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")

@@ -117,15 +117,18 @@ class Spool:
 class Fallback:
     """What a client does while the service is away.
 
-    `tasks` are the ids to draw from, at least as many as the largest batch; they should be tasks of the run's
-    pool, since the service refuses outcomes of others. `folder` is where unsent reports wait; give each
-    service its own. `seed` and a selection's key settle the draw, so a process that falls back again under the
-    same key, also after a restart, gets the same batch; without a key every batch is another.
-
     Ranks that each ask for themselves may differ: one falls back while another still gets the service's answer.
-    Select on one rank and broadcast the selection to the others, as `integrations.trl` does.
+    Select on one rank and broadcast the selection to the others, as `steps` does.
 
-    Raises ValueError if `tasks` is empty or holds an id twice.
+    Args:
+        tasks: the ids to draw from, at least as many as the largest batch; they should be tasks of the run's pool,
+            since the service refuses outcomes of others.
+        folder: where unsent reports wait; give each service its own.
+        seed: settles the draws, together with a selection's key: a process that falls back again under the same
+            key, also after a restart, gets the same batch. Without a key every batch is another.
+
+    Raises:
+        ValueError: `tasks` is empty or holds an id twice.
     """
 
     def __init__(self, tasks: Sequence[str], folder: str | os.PathLike[str], *, seed: int = 0):

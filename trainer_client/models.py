@@ -5,11 +5,12 @@ client works with a newer service.
 """
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -50,7 +51,8 @@ class Outcome(_Piece):
     def from_rewards(cls, task: str, rewards: Iterable[float]) -> "Outcome":
         """The outcome of rollouts with these rewards, each in [0, 1]: successes are their sum.
 
-        Raises ValueError if there is no reward or one lies outside [0, 1].
+        Raises:
+            ValueError: there is no reward, or one lies outside [0, 1].
         """
         values = [float(reward) for reward in rewards]
         for value in values:
@@ -62,12 +64,54 @@ class Outcome(_Piece):
         return cls(task=task, successes=math.fsum(values), trials=len(values))
 
 
-class Explanation(_Answer):
-    """Why a task was selected: its posterior at that moment and the success rate that was drawn from it."""
+Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]
+"""What `report` takes: outcomes, or the rewards of each task's rollouts by the task's id."""
+
+
+def outcome_list(outcomes: Outcomes) -> list[Outcome]:
+    """The outcomes as a list, whichever way they were given.
+
+    Raises:
+        ValueError: see `Outcome.from_rewards`.
+    """
+    if isinstance(outcomes, Mapping):
+        return [Outcome.from_rewards(task, rewards) for task, rewards in outcomes.items()]
+    return list(outcomes)
+
+
+class _Posterior(_Answer):
+    """What is known of a task's success rate; what the answer has besides is kept as the kind's parameters."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters of this kind of posterior by name, such as `alpha` and `beta` of a Beta."""
+        further: dict[str, Any] = self.__pydantic_extra__ or {}
+        return {name: value for name, value in further.items() if isinstance(value, int | float)}
+
+    @property
+    def alpha(self) -> float | None:
+        """α, if the posterior is a Beta."""
+        return self.parameters.get("alpha")
+
+    @property
+    def beta(self) -> float | None:
+        """β, if the posterior is a Beta."""
+        return self.parameters.get("beta")
+
+
+class Explanation(_Posterior):
+    """Why a task was selected: its posterior at that moment, and the success rate that stood for it.
+
+    `mean` and `sd` are the posterior's; services of release 0.2 do not tell them (None). `draw` is what was
+    compared with the target: a draw from the posterior, its mean, or None where the policy looks at neither.
+    `parameters` are those of the kind of posterior by name.
+    """
 
     task: str
-    alpha: float | None = None
-    beta: float | None = None
+    mean: float | None = None
+    sd: float | None = None
     draw: float | None = None
 
 
@@ -126,11 +170,19 @@ class TaskReceipt(_Answer):
 
 
 class SelectionCounts(_Answer):
-    """A run's selections by state; `expired` are those that ended with nothing reported."""
+    """A run's selections by state; `released` are those that ended with nothing reported."""
 
     open: int
     committed: int
-    expired: int
+    released: Annotated[
+        int, Field(validation_alias=AliasChoices("released", "expired"))
+    ]  # 0.2 says `expired`
+
+    @property
+    def expired(self) -> int:
+        """Deprecated: another name for `released`."""
+        warnings.warn("SelectionCounts.expired is now called released", DeprecationWarning, stacklevel=2)
+        return self.released
 
 
 class EffectiveTaskRatio(_Answer):
@@ -154,8 +206,8 @@ class RunStatus(_Answer):
     never_selected: int
 
 
-class PosteriorRow(_Answer):
-    """A task's posterior success rate; `alpha` and `beta` are None if the posterior is not a Beta.
+class PosteriorRow(_Posterior):
+    """A task's posterior success rate; `parameters` are those of the kind of posterior by name.
 
     `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none).
     """
@@ -163,7 +215,5 @@ class PosteriorRow(_Answer):
     task: str
     mean: float
     sd: float
-    alpha: float | None = None
-    beta: float | None = None
     selected: int
     last_step: int | None

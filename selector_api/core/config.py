@@ -71,9 +71,9 @@ def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises:
         ValueError: it stands in both places, and not alike.
     """
-    posterior = values.get("posterior", {"type": "bots"})
-    if "implicit" not in values or not isinstance(posterior, Mapping):
+    if "implicit" not in values or not isinstance(values.get("posterior", {}), Mapping):
         return values
+    posterior: Mapping[str, Any] = values.get("posterior", {"type": "bots"})
     implicit = values["implicit"]
     if posterior.get("implicit", implicit) != implicit:
         raise ValueError("implicit and posterior.implicit differ: give posterior.implicit alone")

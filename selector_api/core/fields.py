@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Ge, Le, Len, Predicate
 
@@ -91,14 +91,14 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
 def _json(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _value(hint: Any, value: Any) -> Any:
     kinds = {kind.type: kind for kind in _kinds(hint)}
     if kinds:
         return from_dict(kinds[value["type"]], value)
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _kinds(hint: Any) -> list[Any]:

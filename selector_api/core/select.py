@@ -18,11 +18,11 @@ __all__ = ["Choice", "TooFewTasks", "explained", "select"]
 class TooFewTasks(ValueError):
     """A batch is larger than what can be drawn now."""
 
-    def __init__(self, batch_size: int, available: int) -> None:
-        super().__init__(
-            f"batch_size is {batch_size}, but only {available} tasks can be drawn now: ask for fewer, "
-            "or wait until leased tasks are reported or their leases end"
-        )
+    code = "batch-too-large"
+
+    def __init__(self, available: int) -> None:
+        self.detail = f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first"
+        super().__init__(self.detail)
         self.available = available
         """The largest batch that could be drawn now."""
 
@@ -47,7 +47,7 @@ def select(state: RunState, batch_size: int) -> Choice:
     if shares is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
-            raise TooFewTasks(batch_size, len(candidates))
+            raise TooFewTasks(len(candidates))
         return policy.choose(candidates, batch_size, rng)
 
     # By name: the order in which a configuration happens to list its domains must not matter.
@@ -60,7 +60,7 @@ def select(state: RunState, batch_size: int) -> Choice:
     available = np.array([len(part) for part in parts])
     counts = apportioned(share, drawn, batch_size)
     if np.any(counts > available):
-        raise TooFewTasks(batch_size, largest_batch(share, drawn, available, batch_size - 1))
+        raise TooFewTasks(largest_batch(share, drawn, available, batch_size - 1))
     return Choice.joined(
         *(
             policy.choose(part, count, rng)

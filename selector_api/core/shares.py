@@ -25,7 +25,7 @@ def apportioned(shares: FloatArray, drawn: IntArray, batch_size: int) -> IntArra
         Shape [domains], >= 0, summing to `batch_size`.
     """
     total = int(drawn.sum()) + batch_size
-    due = np.round(shares / shares.sum() * total - drawn, _DECIMALS)
+    due = (shares / shares.sum() * total - drawn).round(_DECIMALS)
     counts = np.floor(np.maximum(due, 0.0)).astype(np.int64)
     missing = batch_size - int(counts.sum())
     if missing > 0:

@@ -43,7 +43,7 @@ class RunState:
     """Unix ms of the run's creation, by its event; None if it was not noted then."""
     last_commit_at: int | None = None
     """Unix ms of the last commit, by its event; None if there is none, or if it was not noted then."""
-    leased: dict[str, IntArray] = field(default_factory=dict)
+    leased: dict[str, IntArray] = field(default_factory=dict[str, IntArray])
     """Tasks of each open selection, by its id."""
     recent: deque[dict[int, tuple[int, int]]] = field(default_factory=lambda: deque(maxlen=RECENT_COMMITS))
     """Of the last commits, by domain code: how many tasks were effective, and how many reported."""

@@ -23,7 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from selector_api.store.errors import StoreUnavailable, UnreadableData, UnsupportedServer, UnusableUrl
-from selector_api.store.timings import phase
+from selector_api.store.timings import timed
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class StoreClient(Redis):
         """
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                with phase("redis"):
+                with timed("redis"):
                     return await super().execute_command(*args, **options)
         except TimeoutError as error:
             raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error

@@ -1,42 +1,13 @@
-"""What can go wrong in the store.
+"""What can go wrong in the store: a `StoreError`, and a `CallError` where callers of the service are told of it."""
 
-Messages are for logs; callers that answer for the store read the attributes.
+from __future__ import annotations
 
-    StoreError
-    ├── StoreUnavailable      Redis does not answer or refuses writes: try again later
-    ├── Overloaded            too many callers change the same thing at once: try again later
-    ├── UnusableUrl           the address of Redis is not one
-    ├── UnsupportedServer     the Redis server is too old
-    ├── EmbeddedServerFailed  the embedded Valkey does not start
-    ├── DataFolderInUse       another service has the data folder
-    ├── UnreadableData        something in Redis that this version does not know
-    ├── UnknownPool           no such pool
-    ├── UnknownRun            no such run
-    ├── UnknownSelection      the run made no such selection
-    ├── UnknownTask           the run has no such task
-    ├── UnknownDomain         the pool has no such domain
-    ├── UnknownReference      the pool has no such reference
-    ├── TaskNotInSelection    an outcome of a task that the selection does not hold
-    ├── TaskConflict          a task's id again with other values
-    ├── TooManyReferences     a pool would have more references than it may
-    ├── PoolInUse             runs draw from the pool
-    ├── RunConflict           the run is there with another configuration
-    ├── KeyConflict           the key was used with another batch size
-    ├── NotExplained          the key's selection was made without an explanation
-    └── TokenConflict         a token of this name is there
-"""
+from dataclasses import dataclass
+from typing import ClassVar
 
 
 class StoreError(Exception):
-    """Any failure of the store."""
-
-
-class StoreUnavailable(StoreError):
-    """Redis does not answer or refuses writes; the same call may succeed later."""
-
-
-class Overloaded(StoreError):
-    """Too many callers change the same thing at once; the same call may succeed later."""
+    """Any failure of the store. Its text is for whoever runs the service."""
 
 
 class UnusableUrl(StoreError):
@@ -59,116 +30,172 @@ class DataFolderInUse(StoreError):
         self.url = url
 
 
-class UnreadableData(StoreError):
-    """Something in Redis is damaged or was written by a later version."""
-
-
-class UnknownPool(StoreError):
-    """There is no such pool."""
-
-    def __init__(self, pool: str) -> None:
-        super().__init__(f"pool {pool!r} does not exist: create it first")
-        self.pool = pool
-
-
-class UnknownRun(StoreError):
-    """There is no such run."""
-
-    def __init__(self, run: str) -> None:
-        super().__init__(f"run {run!r} does not exist: create it first")
-        self.run = run
-
-
-class UnknownSelection(StoreError):
-    """The run made no such selection."""
-
-    def __init__(self, selection: str) -> None:
-        super().__init__(f"selection {selection!r} was not made by this run: report to the run that made it")
-        self.selection = selection
-
-
-class UnknownTask(StoreError):
-    """The run has no such task."""
-
-    def __init__(self, task: str) -> None:
-        super().__init__(f"task {task!r} is not in the run: add it to the run's pool first")
-        self.task = task
-
-
-class UnknownDomain(StoreError):
-    """A configuration names a domain that the pool does not have."""
-
-    def __init__(self, domain: str) -> None:
-        super().__init__(f"domain {domain!r} has no task in the pool: add its tasks first")
-        self.domain = domain
-
-
-class UnknownReference(StoreError):
-    """A configuration names a reference that no task of the pool was measured with."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"reference {reference!r} was measured on no task of the pool: add such tasks first")
-        self.reference = reference
-
-
-class TaskNotInSelection(StoreError):
-    """An outcome names a task that the selection does not hold."""
-
-    def __init__(self, task: str) -> None:
-        super().__init__(f"task {task!r} is not in the selection: report only the tasks it was given")
-        self.task = task
-
-
-class TaskConflict(StoreError):
-    """A task's id is there already with another domain or other references."""
-
-    def __init__(self, task: str) -> None:
-        super().__init__(f"task {task!r} is there with other values: use a new id")
-        self.task = task
-
-
-class TooManyReferences(StoreError):
-    """The tasks of a pool would have been measured with more references than a pool may have."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"references: a pool has at most {limit} in all; put the tasks into several pools")
-
-
-class PoolInUse(StoreError):
-    """Runs draw from the pool, so it cannot be deleted."""
-
-    def __init__(self, pool: str, runs: list[str]) -> None:
-        super().__init__(f"pool {pool!r} is in use: delete its runs first")
-        self.pool = pool
-        self.runs = runs
-
-
-class RunConflict(StoreError):
-    """The run is there with another configuration."""
-
-    def __init__(self, run: str, reason: str) -> None:
-        super().__init__(f"run {run!r} exists already: {reason}")
-        self.run = run
-
-
-class KeyConflict(StoreError):
-    """The key was used before with another batch size."""
-
-    def __init__(self, batch_size: int) -> None:
-        super().__init__(f"the key was used before with batch_size {batch_size}: use a new key")
-        self.batch_size = batch_size
-
-
-class NotExplained(StoreError):
-    """The key's selection was made without an explanation, and none can be given afterwards."""
-
-    def __init__(self) -> None:
-        super().__init__("the key's selection was made without explain: ask without it, or use a new key")
-
-
 class TokenConflict(StoreError):
     """A token of this name is there already."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a token named {name!r} exists: delete it first, or choose another name")
         self.name = name
+
+
+class CallError(StoreError):
+    """A failure that callers of the service are told of."""
+
+    code: ClassVar[str]
+    """What programs read: it names the problem (`web/problems.py`)."""
+    detail: str
+    """What people read: the field that is wrong and what to do, without any value that was sent. Where an error
+    is of one entry among many, whoever answers puts the entry's place before it."""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class StoreUnavailable(CallError):
+    """Redis does not answer or refuses writes; the same call may succeed later. Its text is for the log."""
+
+    code = "store-unavailable"
+    detail = "Redis does not answer; try again shortly"
+    __str__ = StoreError.__str__
+
+
+class UnreadableData(CallError):
+    """Something in Redis is damaged or was written by a later version. Its text is for the log."""
+
+    code = "unreadable-data"
+    detail = "its data was written by another release or is damaged; the service's log tells more"
+    __str__ = StoreError.__str__
+
+
+@dataclass(eq=False)
+class Overloaded(CallError):
+    """Too many callers change the same thing at once; the same call may succeed later."""
+
+    field: str
+    """Which names this thing."""
+    code = "overloaded"
+
+    def __post_init__(self) -> None:
+        self.detail = f"{self.field}: too many calls compete for it; try again shortly"
+
+
+@dataclass(eq=False)
+class UnknownPool(CallError):
+    """There is no such pool."""
+
+    pool: str
+    code = "unknown-pool"
+    detail = "pool: create it with PUT /pools/{pool}"
+
+
+@dataclass(eq=False)
+class UnknownRun(CallError):
+    """There is no such run."""
+
+    run: str
+    code = "unknown-run"
+    detail = "run: create it with PUT /runs/{run}"
+
+
+@dataclass(eq=False)
+class UnknownSelection(CallError):
+    """The run made no such selection."""
+
+    selection: str
+    code = "unknown-selection"
+    detail = "selection: the run never made it"
+
+
+@dataclass(eq=False)
+class UnknownTask(CallError):
+    """An outcome names a task that the run does not have."""
+
+    task: str
+    code = "invalid-request"
+    detail = "not a task of this run"
+
+
+@dataclass(eq=False)
+class UnknownDomain(CallError):
+    """A configuration names a domain that the pool does not have."""
+
+    domain: str
+    code = "unknown-domain"
+    detail = "policy.domains: it names a domain of which the pool has no task"
+
+
+@dataclass(eq=False)
+class UnknownReference(CallError):
+    """A configuration names a reference that no task of the pool was measured with."""
+
+    reference: str
+    code = "unknown-reference"
+    detail = "no task of the pool was measured with a reference of this name"
+
+
+@dataclass(eq=False)
+class TaskNotInSelection(CallError):
+    """An outcome names a task that the selection does not hold."""
+
+    task: str
+    code = "task-not-in-selection"
+    detail = "not a task of this selection"
+
+
+@dataclass(eq=False)
+class TaskConflict(CallError):
+    """A task's id is there already with another domain or other references."""
+
+    task: str
+    code = "task-conflict"
+    detail = "its id exists with another domain or other references; nothing was inserted"
+
+
+@dataclass(eq=False)
+class TooManyReferences(CallError):
+    """The tasks of a pool would have been measured with more references than a pool may have."""
+
+    limit: int
+    code = "invalid-request"
+
+    def __post_init__(self) -> None:
+        most = f"the tasks of a pool have at most {self.limit} different ones"
+        self.detail = f"references: {most}; put them into several pools"
+
+
+@dataclass(eq=False)
+class PoolInUse(CallError):
+    """Runs draw from the pool, so it cannot be deleted."""
+
+    pool: str
+    runs: list[str]
+    code = "pool-in-use"
+    detail = "pool: delete the runs that draw from it first"
+
+
+@dataclass(eq=False)
+class RunConflict(CallError):
+    """The run is there with another configuration; `difference` says what is other, and what to do."""
+
+    run: str
+    difference: str
+    code = "run-conflict"
+
+    def __post_init__(self) -> None:
+        self.detail = f"run: it exists {self.difference}"
+
+
+@dataclass(eq=False)
+class KeyConflict(CallError):
+    """The key was used before with another batch size."""
+
+    batch_size: int
+    code = "key-conflict"
+    detail = "batch_size: this key was used with another one; use one key per selection"
+
+
+class NotExplained(CallError):
+    """The key's selection was made without an explanation, and none can be given afterwards."""
+
+    code = "not-explained"
+    detail = "explain: the first call with this key did not ask for it; ask in the first call"

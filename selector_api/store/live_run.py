@@ -35,7 +35,7 @@ from selector_api.store.pools import Pools
 from selector_api.store.runs import Run, Runs
 from selector_api.store.snapshots import Snapshots, copied, restored
 from selector_api.store.threads import Threads
-from selector_api.store.timings import held, phase
+from selector_api.store.timings import held, timed
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class LiveRun:
                 if replay is not None:
                     return _replayed(replay, batch_size, explain)
                 run, state = self._current
-                with phase("draw"):
+                with timed("draw"):
                     drawn = await self._beside(_draw, state, batch_size, explain)
                 selection = f"s{drawn['number']}-{run.incarnation[:8]}"
                 drawn_from = Drawn(self._place, state.selections, state.size)
@@ -166,7 +166,7 @@ class LiveRun:
                         await self._fold(run, [appended.event])
                     return Selected(json.loads(appended.event), replayed=False)
                 if time.monotonic() > deadline:
-                    raise Overloaded(f"run {self._name!r} has too many callers at once: try again later")
+                    raise Overloaded("run")
 
     async def settled(self) -> None:
         """Wait until a snapshot that is being written, if any, is written."""
@@ -206,7 +206,7 @@ class LiveRun:
         table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
-                with phase("fold"):
+                with timed("fold"):
                     self._state = await self._threads.run(restored, snapshot.data, table)
                 self._place = self._saved = snapshot.place
             except UnreadableData as error:
@@ -221,7 +221,7 @@ class LiveRun:
         try:
             classes = 0 if self._state is None else len(self._state.classes)
             quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
-            with phase("fold"):
+            with timed("fold"):
                 if quick:
                     events = decode_events(lines, self._place.seq + 1)
                 else:
@@ -229,7 +229,7 @@ class LiveRun:
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
                 self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
-            with phase("fold"):
+            with timed("fold"):
                 if quick and not tasks:
                     self._state = _folded(self._state, events, self._table)
                 else:

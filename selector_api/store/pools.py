@@ -146,7 +146,7 @@ class Pools:
                     raise UnknownPool(pool)
                 if status == b"moved":
                     if time.monotonic() > deadline:
-                        raise Overloaded(f"tasks are being added to pool {pool!r} by others: try again later")
+                        raise Overloaded("pool")
                     continue
                 tasks = reply[0]
             for run in await self._registered(pool):

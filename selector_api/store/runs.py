@@ -64,7 +64,7 @@ class Runs:
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool.incarnation, pool.tasks)
         if _parsed(name, known) != config:
-            raise RunConflict(name, "with another configuration; send the same one, or use another name")
+            raise RunConflict(name, "with another configuration; send the same one, or choose another name")
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks may have been added, or the pool deleted, before the run was there to be seen.

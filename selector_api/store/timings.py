@@ -1,8 +1,8 @@
 """Where the time of a call goes: to Redis, to folding events, to drawing a batch, to waiting for its turn.
 
 Whoever wants to know opens a `measured()` block; what runs inside it, in the same asyncio context, adds its
-seconds. Outside of one nothing is kept. No second counts twice: what a phase inside another one takes is not
-the outer one's.
+seconds. Outside of one nothing is kept. No second counts twice: what a timed block inside another one takes is
+not the outer one's.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from typing import Literal, TypeAlias
 
 Timing: TypeAlias = Literal["fold", "draw", "redis", "wait"]
 """`wait`: for other calls, which hold the run's state or all of the threads."""
-Seconds: TypeAlias = dict[Timing, float]
+Timings: TypeAlias = dict[Timing, float]
+"""Seconds of each."""
 
 
 @dataclass
 class _Measurement:
-    seconds: Seconds = field(default_factory=dict)
+    timings: Timings = field(default_factory=dict)
     inside: float = 0.0
-    """Seconds that were counted since the phase that runs now began."""
+    """Seconds that were counted since the timed block that runs now began."""
 
     def add(self, name: Timing, seconds: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self.timings[name] = self.timings.get(name, 0.0) + seconds
 
 
 _measurement: ContextVar[_Measurement | None] = ContextVar("measurement", default=None)
 
 
 @contextmanager
-def measured() -> Iterator[Seconds]:
-    """Collect the seconds of each phase that runs inside; one that does not run is not in it."""
+def measured() -> Iterator[Timings]:
+    """Collect the timings of what runs inside; one that nothing counts to is not among them."""
     measurement = _Measurement()
     token = _measurement.set(measurement)
     try:
-        yield measurement.seconds
+        yield measurement.timings
     finally:
         _measurement.reset(token)
 
 
 @contextmanager
-def phase(name: Timing) -> Iterator[None]:
-    """Add the time that the block takes to this phase, but for that of phases inside it."""
+def timed(name: Timing) -> Iterator[None]:
+    """Add the time that the block takes to this timing, but for that of timed blocks inside it."""
     measurement = _measurement.get()
     if measurement is None:
         yield
@@ -62,7 +63,7 @@ def phase(name: Timing) -> Iterator[None]:
 
 
 def waited(seconds: float) -> None:
-    """Count seconds that have just passed as `wait`, and not as the phase around them."""
+    """Count seconds that have just passed as `wait`, and not as the timing of the block around them."""
     measurement = _measurement.get()
     if measurement is not None:
         measurement.add("wait", seconds)
@@ -72,7 +73,7 @@ def waited(seconds: float) -> None:
 @asynccontextmanager
 async def held(lock: asyncio.Lock) -> AsyncIterator[None]:
     """Hold a lock. The time until it is free is `wait`."""
-    with phase("wait"):
+    with timed("wait"):
         await lock.acquire()
     try:
         yield

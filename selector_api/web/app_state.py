@@ -57,6 +57,6 @@ async def _app(request: Request) -> AppState:  # async: a plain one would be cal
     return request.app.state.app
 
 
-Use = Annotated[AppState, Depends(_app)]
+App = Annotated[AppState, Depends(_app)]
 PoolName = Annotated[Name, Path(description="The pool's name")]
 RunName = Annotated[Name, Path(description="The run's name")]

@@ -1,7 +1,7 @@
 """Who may call what: bearer tokens with scopes.
 
     read    every GET
-    train   read, and POST /select and /report
+    train   read, and the calls of a training step
     admin   train, and all that creates or deletes
 
 A token may be limited to runs and pools by name. Without any token the service is open, which it allows on a
@@ -14,31 +14,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
 from selector_api.settings import Settings
 from selector_api.store.tokens import Token, Tokens
+from selector_api.web.calls import Call, Matched
 from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem
-
-TOKEN = Depends(HTTPBearer(auto_error=False, description="Needed once a token was made"))
-"""Says in the OpenAPI document that a call takes a token. `Authorizer` checks it, before a body is read."""
-
-_OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
-_TRAIN = frozenset({"/select", "/report"})
-_INCLUDES = {"read": {"read", "train", "admin"}, "train": {"train", "admin"}, "admin": {"admin"}}
 
 
 class UnsafeBinding(Exception):
     """The service would be open to a network without any token."""
-
-
-def needed_scope(method: str, path: str) -> str | None:
-    """The scope that a call needs, None for an open one."""
-    if path in _OPEN:
-        return None
-    if method in ("GET", "HEAD"):
-        return "read"
-    return "train" if path in _TRAIN else "admin"
 
 
 async def refuse_unsafe(settings: Settings, tokens: Tokens) -> None:
@@ -66,18 +50,23 @@ class Caller:
         """The token's name, "" without one."""
         return self.token.name if self.token else ""
 
-    def check_call(self, method: str, path: str) -> None:
+    def check_call(self, matched: Matched) -> None:
         """Refuse a call that the token's scopes or limits do not allow; what a body names is still to be checked.
 
         Raises:
             Problem: forbidden.
         """
-        needed = needed_scope(method, path)
-        if self.token is None or needed is None:
+        call, run, pool = matched.call, matched.names.get("run"), matched.names.get("pool")
+        if self.token is None or call.scope is None:
             return
-        if not _INCLUDES[needed] & self.token.scopes:
-            raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {needed!r}")
-        self._check_path(path)
+        if self.token.scopes.isdisjoint(call.scopes):
+            raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {call.scope!r}")
+        if run is not None:
+            self.check_run(run)
+        if pool is not None:
+            self.check_pool(pool)
+        if run is None and pool is None and not call.names_run_in_body and self.token.is_limited:
+            raise Problem(FORBIDDEN, "Authorization: this call needs a token without limits to runs or pools")
 
     def check_run(self, run: str) -> None:
         """Refuse a run that the token is not for.
@@ -99,19 +88,6 @@ class Caller:
                 FORBIDDEN, "pool: this token is limited to others; ask for one that is for this pool"
             )
 
-    def _check_path(self, path: str) -> None:
-        match path.split("/")[1:]:
-            case ["runs", run, *_]:
-                self.check_run(run)
-            case ["pools", pool, *_]:
-                self.check_pool(pool)
-            case ["select"] | ["report"]:
-                pass  # the body names the run, so these routes check it
-            case _ if self.token is not None and self.token.is_limited:
-                raise Problem(
-                    FORBIDDEN, "Authorization: this call needs a token without limits to runs or pools"
-                )
-
 
 class Authorizer:
     """Knows callers by their tokens in the store.
@@ -125,13 +101,13 @@ class Authorizer:
         self._tokens = tokens
         self._loopback = loopback
 
-    async def identify(self, method: str, path: str, authorization: str | None) -> Caller:
+    async def identify(self, call: Call, authorization: str | None) -> Caller:
         """Who makes this call; whether they may is still to be checked.
 
         Raises:
             Problem: unauthorized.
         """
-        if needed_scope(method, path) is None or (self._loopback and not await self._tokens.any()):
+        if call.scope is None or (self._loopback and not await self._tokens.any()):
             return Caller()
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret:

@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
-from selector_api.store import errors as store
+from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.web import problems
-from selector_api.web.addresses import Addresses
+from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown
-from selector_api.web.problems import Kind, Problem
+from selector_api.web.problems import Problem
 
 log = structlog.get_logger("selector_api.web")
 
@@ -33,35 +33,6 @@ _HTTP_KINDS = {
 }
 
 _SOURCES = ("body", "query", "path")
-
-_STORE_KINDS: dict[type, tuple[Kind, str]] = {
-    store.UnknownPool: (problems.UNKNOWN_POOL, "pool: create it with PUT /pools/{pool}"),
-    store.UnknownRun: (problems.UNKNOWN_RUN, "run: create it with PUT /runs/{run}"),
-    store.UnknownSelection: (problems.UNKNOWN_SELECTION, "selection: the run never made it"),
-    store.TooManyReferences: (
-        problems.INVALID_REQUEST,
-        "references: the tasks of a pool have at most 64 different ones; put them into several pools",
-    ),
-    store.PoolInUse: (problems.POOL_IN_USE, "pool: delete the runs that draw from it first"),
-    store.RunConflict: (
-        problems.RUN_CONFLICT,
-        "run: it exists with another configuration; send the same one, or choose another name",
-    ),
-    store.KeyConflict: (
-        problems.KEY_CONFLICT,
-        "batch_size: this key was used with another one; use one key per selection",
-    ),
-    store.UnknownDomain: (
-        problems.UNKNOWN_DOMAIN,
-        "policy.domains: it names a domain of which the pool has no task",
-    ),
-    store.NotExplained: (
-        problems.NOT_EXPLAINED,
-        "explain: the first call with this key did not ask for it; ask in the first call",
-    ),
-    store.Overloaded: (problems.OVERLOADED, "run: too many calls compete for it; try again shortly"),
-    store.StoreUnavailable: (problems.STORE_UNAVAILABLE, "Redis does not answer; try again shortly"),
-}
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -100,19 +71,16 @@ def problem_of(error: Exception) -> Problem:
         case ClientDisconnect():
             return Problem(problems.INVALID_JSON, "body: it ended early")
         case TooFewTasks():
-            detail = f"batch_size: {error.available} tasks can be drawn now; ask for fewer, or report first"
-            return Problem(problems.BATCH_TOO_LARGE, detail, available=error.available)
-        case store.UnreadableData():
-            log.error("data in Redis cannot be read", reason=str(error))
-            detail = "its data was written by another release or is damaged; the service's log tells more"
-            return Problem(problems.UNREADABLE_DATA, detail)
-        case store.StoreUnavailable():
-            log.warning("Redis is not available", reason=str(error))
-    for kind in type(error).__mro__:
-        if kind in _STORE_KINDS:
-            return Problem(*_STORE_KINDS[kind])
-    log.error("request failed", exc_info=error)
-    return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
+            return Problem.of(error, available=error.available)
+        case CallError():
+            if isinstance(error, UnreadableData):
+                log.error("data in Redis cannot be read", reason=str(error))
+            if isinstance(error, StoreUnavailable):
+                log.warning("Redis is not available", reason=str(error))
+            return Problem.of(error)
+        case _:
+            log.error("request failed", exc_info=error)
+            return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
 
 
 def _of_request(error: RequestValidationError) -> Problem:
@@ -132,14 +100,14 @@ def _of_http(error: HTTPException) -> Problem:
     return Problem(kind, detail)
 
 
-def install(app: FastAPI, addresses: Addresses) -> None:
+def install(app: FastAPI) -> None:
     """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.kind is problems.METHOD_NOT_ALLOWED:
-            _, methods = addresses.find(request.scope)
-            problem.headers = {"Allow": ", ".join(sorted(methods))}  # RFC 9110, section 15.5.6
+            methods = sorted(Matched.of(request.scope).methods)
+            problem.headers = {"Allow": ", ".join(methods)}  # RFC 9110, section 15.5.6
         return problem.response()
 
     app.add_exception_handler(HTTPException, answer)

@@ -14,11 +14,10 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-SMALL_BODY_BYTES = 64 << 10
-"""What is read in a few milliseconds."""
+from selector_api.web.calls import SMALL_BODY_BYTES, CallRoute
+
 MAX_MEMBERS = 1_000
 """Members of one object. No call has as many fields, and an error is made for each that is unknown."""
 _NAME_SHOWN = 80
@@ -52,7 +51,7 @@ def shown(name: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in name[:_NAME_SHOWN])
 
 
-class StrictJsonRoute(APIRoute):
+class StrictJsonRoute(CallRoute):
     """A route that reads its body with `read_json`."""
 
     def get_route_handler(self) -> Any:

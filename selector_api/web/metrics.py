@@ -7,12 +7,11 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from selector_api.store.timings import Seconds
+from selector_api.store.timings import Timings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_TRAINING_CALLS = frozenset({"/select", "/report"})
 
 
 class Metrics:
@@ -33,7 +32,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._phases = Histogram(
+        self._timings = Histogram(
             "bots_phase_seconds",
             "Time that a select or report spent folding events, drawing tasks, in Redis, and waiting for its turn",
             ("route", "phase"),
@@ -56,13 +55,15 @@ class Metrics:
         )
         ProcessCollector(registry=self.registry)
 
-    def observe(self, route: str, method: str, status: int, seconds: float, phases: Seconds) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
-        if route in _TRAINING_CALLS:
-            for phase, spent in phases.items():
-                self._phases.labels(route, phase).observe(spent)
+
+    def observe_timings(self, route: str, timings: Timings) -> None:
+        """Tell where the time of a training step's call went."""
+        for timing, seconds in timings.items():
+            self._timings.labels(route, timing).observe(seconds)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -1,6 +1,7 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`, `Admit`, `LimitBody`.
+From the outside in: `calls.MatchCall`, `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`,
+`Admit`, `LimitBody`.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from selector_api.settings import Settings
 from selector_api.store.timings import measured
-from selector_api.web.addresses import Addresses
-from selector_api.web.auth import Caller
+from selector_api.web.auth import Authorizer, Caller
+from selector_api.web.calls import Matched
+from selector_api.web.hosts import Hosts
 from selector_api.web.metrics import Metrics
 from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, Problem
+from selector_api.web.rate_limit import RateLimit
 
-PROBES = frozenset({"/healthz", "/readyz"})
 _BODY_SECONDS = 30.0
 _REQUEST_ID = re.compile(r"(?!bots_)[A-Za-z0-9._-]{1,64}")
 """`bots_` begins the tokens that the service makes."""
@@ -35,10 +38,9 @@ class Observe:
     Refused ones too: by route, and in the log with the name of the token that was sent.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: Addresses) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -46,8 +48,7 @@ class Observe:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope))
-        method = scope["method"]
-        route, methods = self._addresses.find(scope)
+        method, matched = scope["method"], Matched.of(scope)
         status = 500
         started = time.perf_counter()
 
@@ -58,16 +59,19 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), measured() as phases:
+        with structlog.contextvars.bound_contextvars(request_id=request_id), measured() as timings:
             try:
                 await self._app(scope, receive, observed)
             finally:
                 seconds = time.perf_counter() - started
                 # What callers make up must not become label values: neither paths nor methods.
-                self._metrics.observe(route, method if method in methods else "any", status, seconds, phases)
-                if scope["path"] not in PROBES:
-                    line = {"method": method, "route": route, "status": status, "ms": _ms(seconds)}
-                    times = {f"{phase}_ms": _ms(spent) for phase, spent in phases.items()}
+                label = method if method in matched.methods else "any"
+                self._metrics.observe(matched.route, label, status, seconds)
+                if matched.call.is_timed:
+                    self._metrics.observe_timings(matched.route, timings)
+                if not matched.call.is_probe:
+                    line = {"method": method, "route": matched.route, "status": status, "ms": _ms(seconds)}
+                    times = {f"{timing}_ms": _ms(spent) for timing, spent in timings.items()}
                     log.info("request", **_caller(scope), **line, **times)
 
 
@@ -128,7 +132,7 @@ class LimitConcurrency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or turn it away."""
-        if scope["type"] != "http" or scope["path"] in PROBES:
+        if scope["type"] != "http" or Matched.of(scope).call.is_probe:
             await self._app(scope, receive, send)
             return
         if self._at_work >= self._limit:
@@ -141,20 +145,30 @@ class LimitConcurrency:
 
 
 class Admit:
-    """Lets a request through if `check` raises no `Problem`; it also puts the `Caller` into `scope["caller"]`.
+    """Lets a request through that has a right to its call, and puts its `Caller` into the ASGI scope.
 
-    Before the body is read, so that nobody without a token can make the service parse anything.
+    Before the body is read, so that nobody without a token can make the service parse anything. Probes always pass.
     """
 
-    def __init__(self, app: ASGIApp, check: Callable[[Scope], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts, authorizer: Authorizer, rate_limit: RateLimit) -> None:
         self._app = app
-        self._check = check
+        self._hosts = hosts
+        self._authorizer = authorizer
+        self._rate_limit = rate_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] == "http":
-            await self._check(scope)
+        if scope["type"] == "http" and not Matched.of(scope).call.is_probe:
+            await self._admit(scope)
         await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
+        matched, headers = Matched.of(scope), Headers(scope=scope)
+        self._hosts.check(headers.get("host", ""))
+        caller = await self._authorizer.identify(matched.call, headers.get("authorization"))
+        scope["caller"] = caller
+        self._rate_limit.count(caller.name)  # before the refusal that follows, so that it is not free
+        caller.check_call(matched)
 
 
 class LimitBody:
@@ -162,13 +176,13 @@ class LimitBody:
 
     Args:
         app: what is guarded.
-        limit_of: the limit in bytes for a path.
+        settings: with the limits.
         seconds: within which a body must be here: until then it holds one of the requests that may be at work.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float = _BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, seconds: float = _BODY_SECONDS) -> None:
         self._app = app
-        self._limit_of = limit_of
+        self._settings = settings
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,7 +190,7 @@ class LimitBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limit_of(scope["path"])
+        limit = Matched.of(scope).call.body_limit(self._settings)
         too_large = Problem(
             PAYLOAD_TOO_LARGE, f"body: at most {limit:,} bytes; send less, or in several requests"
         )

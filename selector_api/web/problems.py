@@ -13,6 +13,9 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
+from selector_api.core.select import TooFewTasks
+from selector_api.store.errors import CallError
+
 MEDIA_TYPE = "application/problem+json"
 
 _HEADERS = {
@@ -65,6 +68,9 @@ SHUTTING_DOWN = Kind("shutting-down", 503, "This replica is about to end")
 STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be used")
 OVERLOADED = Kind("overloaded", 503, "The service is busy")
 
+KINDS = {kind.code: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+"""By code."""
+
 ANY_CALL = (
     UNAUTHORIZED,
     FORBIDDEN,
@@ -101,6 +107,17 @@ class Problem(Exception):
         self.detail = detail
         self.headers = {name: value for name, (value, _) in _HEADERS.get(kind.status, {}).items()}
         self.members = members
+
+    @classmethod
+    def of(cls, error: CallError | TooFewTasks, place: str = "", **members: Any) -> Problem:
+        """The problem that an error of the layers below stands for.
+
+        Args:
+            error: which carries code and detail.
+            place: of the body's entry that it is of, if there are many.
+            members: extension members of the answer.
+        """
+        return cls(KINDS[error.code], f"{place}: {error.detail}" if place else error.detail, **members)
 
     def response(self) -> JSONResponse:
         """The answer."""

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, Failure, shown
 
-SHOWN_CHARACTERS = 80
 EXTENDS = "extends"
 
 
@@ -88,7 +87,4 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _mistake(location: tuple[int | str, ...], value: Any, message: str) -> str:
-    shown = repr(value)
-    if len(shown) > SHOWN_CHARACTERS:
-        shown = f"{shown[:SHOWN_CHARACTERS]}…"
-    return f"{'.'.join(map(str, location)) or 'the file'}: got {shown}. {message}"
+    return f"{'.'.join(map(str, location)) or 'the file'}: got {shown(value)}. {message}"

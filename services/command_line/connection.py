@@ -1,10 +1,10 @@
-"""What every command that calls the service has in common."""
+"""Calls to the service: the options of every command that makes some, and a client whose refusals are failures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,19 +30,42 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", callback=checked_name, he
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-@contextmanager
-def service(url: str, token: str | None, *, max_retries: int = 4) -> Iterator[SelectorClient]:
-    """A client of the service at `url`; inside, what the client cannot do is a `Failure`."""
-    from trainer_client import ApiError, SelectorClient, SelectorUnavailable
+class Unreachable(Failure):
+    """No service answers."""
 
-    try:
-        client = SelectorClient(url, token=token, max_retries=max_retries)
-    except ValueError as error:
-        raise Failure(f"--url: {error}", MISTAKE) from error
-    with client:
+
+@contextmanager
+def connected(
+    url: str, token: str | None = None, *, section: str | None = None, max_retries: int = 4
+) -> Iterator[SelectorClient]:
+    """A client of the service at `url`; inside, what the client cannot do is a `Failure`.
+
+    Args:
+        url: Where the service is.
+        token: Its bearer token; None: the environment's, SELECTOR_TOKEN.
+        section: The section of a configuration that names the service, for messages; None: the command's options.
+        max_retries: How often a call is tried again.
+
+    Raises:
+        Unreachable: No service answers; every other `Failure` is a refusal, or a URL that is none.
+    """
+    from trainer_client import ApiError, SelectorUnavailable
+
+    with open_client(url, section, token=token, max_retries=max_retries) as client:
         try:
             yield client
         except ApiError as error:
-            raise Failure(str(error)) from error
+            raise Failure(f"{section}: {error}" if section else str(error)) from error
         except SelectorUnavailable as error:
-            raise Failure(f"no service at {url}: {error}") from error
+            field = f"{section}.url: " if section else ""
+            raise Unreachable(f"{field}no service at {url}: {error}") from error
+
+
+def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:
+    """A client with these options. Raises `Failure` if the URL is none; for `section` see `connected`."""
+    from trainer_client import SelectorClient
+
+    try:
+        return SelectorClient(url, **options)
+    except ValueError as error:
+        raise Failure(f"{f'{section}.url' if section else '--url'}: {error}", MISTAKE) from error

@@ -1,1 +1,1 @@
-"""The selector at work: a small transformer learns by GRPO, once on random tasks and once on those BOTS selects."""
+"""The selector at work: a small transformer that an experiment trains on random tasks and on those BOTS selects."""

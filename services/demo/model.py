@@ -1,4 +1,4 @@
-"""The little model: its tokens, its architecture, supervised training, and sampling."""
+"""The little model: its tokens, its architecture, and supervised training."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from services.demo.tasks import DemoTask
 
 PAD, END = "<pad>", "<end>"
 VOCABULARY = [PAD, END, *"BPSKR<>:=", *"abcdefghijklmnopqrstuvwxyz", *map(str, range(100))]
-ANSWER_TOKENS = 12
 IGNORED_LABEL = -100
 
 BATCH = 128
@@ -20,7 +19,6 @@ BATCHES_SORTED = 8
 LEARNING_RATE = 3e-3
 WARMUP_STEPS = 100
 VALIDATE_EVERY = 50
-SAMPLING_BATCH = 128
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
@@ -38,9 +36,9 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(weights: Path | None = None) -> LlamaForCausalLM:
-    """A transformer of two layers and some ninety thousand parameters: fresh, or with saved weights."""
-    model = LlamaForCausalLM(
+def make_model() -> LlamaForCausalLM:
+    """A fresh transformer of two layers and some ninety thousand parameters."""
+    return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(VOCABULARY),
             hidden_size=64,
@@ -55,9 +53,6 @@ def make_model(weights: Path | None = None) -> LlamaForCausalLM:
             eos_token_id=VOCABULARY.index(END),
         )
     )
-    if weights is not None:
-        model.load_state_dict(torch.load(weights))
-    return model
 
 
 def teach(
@@ -70,9 +65,9 @@ def teach(
 ) -> Iterator[tuple[int, float]]:
     """Train on the examples' targets; yields (step, validation accuracy) as it goes.
 
-    Accuracy is the mean probability of a target. The weights are saved to the path of each accuracy in
-    `checkpoints` when it is first reached, and training ends with the last of them. Raises RuntimeError if
-    `max_steps` do not get there.
+    Accuracy is the mean probability of a target. The model is saved, with its tokenizer, to the folder of each
+    accuracy in `checkpoints` when it is first reached, and training ends with the last of them. Raises RuntimeError
+    if `max_steps` do not get there.
     """
     ids, labels, lengths = _encode(tokenizer, examples)
     held_ids, held_labels, _ = _encode(tokenizer, validation)
@@ -93,52 +88,13 @@ def teach(
                 losses = _token_losses(model, held_ids, held_labels).sum(dim=1)
             accuracy = torch.exp(-losses).mean().item()
             while waiting and accuracy >= waiting[0][0]:
-                torch.save(model.state_dict(), waiting.pop(0)[1])
+                folder = waiting.pop(0)[1]
+                model.save_pretrained(folder)
+                tokenizer.save_pretrained(folder)
             yield step, accuracy
             if not waiting:
                 return
     raise RuntimeError(f"{max_steps} steps of supervised training did not reach accuracy {waiting[0][0]}")
-
-
-@torch.no_grad()
-def pass_rates(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    tasks: Sequence[DemoTask],
-    samples: int,
-    seed: int,
-) -> list[float]:
-    """Each task's share of `samples` completions at temperature 1 that pass. Leaves the global random state."""
-    was_training = model.training
-    model.eval()
-    sampling = GenerationConfig(
-        do_sample=True,
-        top_k=0,
-        max_new_tokens=ANSWER_TOKENS,
-        num_return_sequences=samples,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    rates = [0.0] * len(tasks)
-    by_length = sorted(range(len(tasks)), key=lambda index: len(tasks[index].prompt))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for first in range(0, len(tasks), SAMPLING_BATCH):
-            chosen = by_length[first : first + SAMPLING_BATCH]
-            prompts = tokenizer([tasks[index].prompt for index in chosen], return_tensors="pt", padding=True)
-            output = model.generate(  # pyright: ignore[reportAttributeAccessIssue] - it does have it
-                input_ids=prompts["input_ids"],
-                attention_mask=prompts["attention_mask"],
-                generation_config=sampling,
-            )
-            texts = tokenizer.batch_decode(
-                output[:, prompts["input_ids"].shape[1] :], skip_special_tokens=True
-            )
-            for place, index in enumerate(chosen):
-                completions = texts[place * samples : (place + 1) * samples]
-                rates[index] = sum(map(tasks[index].passes, completions)) / samples
-    model.train(was_training)
-    return rates
 
 
 def _encode(

@@ -1,4 +1,4 @@
-"""`python -m services.demo.prepare [FOLDER]`: the demo's tasks and models as files, for its `experiment.yaml`.
+"""`python -m services.demo.prepare [FOLDER]`: what the demo trains, and on what, as files.
 
 start/          the model that is trained
 pool.parquet    the tasks to train on, with the measured pass rates of two references
@@ -6,31 +6,52 @@ held-out.jsonl  the tasks to evaluate on
 pool.jsonl, weak/, strong/, references/    what pool.parquet was made of
 """
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated
+from __future__ import annotations
 
-import torch
-import transformers
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 from rich.console import Console
 
 from services.command_line.command import run_command
-from services.command_line.configuration import save_mapping
+from services.command_line.configuration import load, save_mapping
 from services.command_line.failures import Failure
-from services.demo.materials import make_materials
-from services.demo.model import ANSWER_TOKENS, SAMPLING_BATCH, make_model, make_tokenizer
-from services.demo.setting import Setting
-from services.demo.tasks import DemoTask, answer_of
+from services.command_line.waiting import going_on
+from services.reference_eval.config import ReferenceEvaluation
+from services.reference_eval.evaluation import evaluate
+from services.reference_eval.shards import Shard
+
+if TYPE_CHECKING:
+    from services.demo.tasks import DemoTask
 
 FOLDER = Path("demo-output/materials")
 REFERENCES = ("weak", "strong")
+ANSWER_TOKENS = 12
+SAMPLING_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much of what. Sizes of sets of tasks are by level, of which there are sixteen.
+
+    Accuracies are those of the model's three checkpoints on the validation tasks.
+    """
+
+    seed: int = 0
+    pool_size: int = 140
+    held_out_size: int = 30
+    validation_size: int = 30
+    example_size: int = 1500
+    weak_accuracy: float = 0.10
+    start_accuracy: float = 0.22
+    strong_accuracy: float = 0.36
+    most_teaching_steps: int = 3000
+    reference_samples: int = 8
 
 
 def main(
@@ -38,45 +59,93 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Of the tasks and of teaching the model.")] = 0,
 ) -> None:
     """Draw tasks, teach a model on others, and measure two of its checkpoints as references on the pool."""
-    prepare(folder, Setting(seed=seed))
+    prepare(folder, Setting(seed=seed), Console())
 
 
-def prepare(folder: Path, setting: Setting) -> None:
+def prepare(folder: Path, setting: Setting, console: Console) -> None:
     """Write the files. Raises `Failure` if they are there, or a reference cannot be measured."""
     pool_file = folder / "pool.parquet"
     if pool_file.exists():
         raise Failure(f"{pool_file} is there already: give another folder, or remove this one")
-    folder.mkdir(parents=True, exist_ok=True)
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)  # the model is too small to gain from more
-    torch.manual_seed(setting.seed)
-    with tempfile.TemporaryDirectory() as weights_folder:
-        pool, held_out, weights = make_materials(setting, Path(weights_folder), Console())
-        for name, path in weights.items():
-            make_model(path).save_pretrained(folder / name)
-            make_tokenizer().save_pretrained(folder / name)
-    write_tasks(pool, folder / "pool.jsonl")
-    write_tasks(held_out, folder / "held-out.jsonl")
+    with going_on("Loading torch and transformers", console) as say:
+        import torch
+        from transformers.utils import logging
+
+        from services.demo.tasks import draw_tasks
+
+        logging.disable_progress_bar()
+        torch.set_num_threads(1)  # the model is too small to gain from more
+        torch.manual_seed(setting.seed)
+        say("Drawing tasks")
+        streams = range(4 * setting.seed, 4 * setting.seed + 4)
+        pool = draw_tasks(setting.pool_size, streams[0])
+        held_out = draw_tasks(setting.held_out_size, streams[1], pool)
+        validation = draw_tasks(setting.validation_size, streams[2], pool + held_out)
+        examples = draw_tasks(setting.example_size, streams[3], pool + held_out + validation)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tasks(pool, folder / "pool.jsonl")
+        write_tasks(held_out, folder / "held-out.jsonl")
+    console.print(
+        f"A pool of {len(pool):,} reasoning-gym tasks in {len({task.domain for task in pool})} domains, "
+        f"{len(held_out)} others held out, {len(examples):,} others to teach the model from. For example:"
+    )
+    first = {task.kind: task for task in reversed(pool)}
+    for task in reversed(first.values()):
+        console.print(f"  {task.kind}: {task.prompt!r}, answered by {task.target!r}", highlight=False)
+    with going_on("Teaching a little model", console) as say:
+        said = teach_checkpoints(folder, setting, examples, validation, say)
+    console.print(said)
     measure_references(folder, pool_file, setting)
 
 
 def write_tasks(tasks: Iterable[DemoTask], path: Path) -> None:
     """A JSON line a task."""
+    from services.demo.tasks import answer_of
+
     with path.open("w", encoding="utf-8") as file:
         for task in tasks:
             row = {"id": task.id, "domain": task.domain, "prompt": task.prompt, "answer": answer_of(task)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def teach_checkpoints(
+    folder: Path,
+    setting: Setting,
+    examples: Sequence[DemoTask],
+    validation: Sequence[DemoTask],
+    say: Callable[[str], None],
+) -> str:
+    """Save the model at its three accuracies, each in a folder of its name, and give what came of it in words.
+
+    Raises RuntimeError if teaching does not get there.
+    """
+    from services.demo.model import make_model, make_tokenizer, teach
+
+    accuracies = {
+        "weak": setting.weak_accuracy,
+        "start": setting.start_accuracy,
+        "strong": setting.strong_accuracy,
+    }
+    model, tokenizer = make_model(), make_tokenizer()
+    folders = {accuracy: folder / name for name, accuracy in accuracies.items()}
+    step = 0
+    for step, accuracy in teach(model, tokenizer, examples, validation, folders, setting.most_teaching_steps):
+        say(f"Teaching a little model: step {step}, accuracy {accuracy:.3f} of {setting.strong_accuracy}")
+    return (
+        f"A model of {model.num_parameters():,} parameters, {step} supervised steps. Its checkpoints at accuracy "
+        f"{setting.weak_accuracy}, {setting.start_accuracy} and {setting.strong_accuracy} are the weak reference, "
+        "the start of training, and the strong reference."
+    )
+
+
 def measure_references(folder: Path, pool_file: Path, setting: Setting) -> None:
-    """Run services.reference_eval once a reference; each run adds a column to the task file of the one before."""
+    """Measure each reference; each adds a column to the task file of the one before, the last makes the pool."""
     between = folder / "references"
     shutil.rmtree(between, ignore_errors=True)  # of models that are gone
     between.mkdir()
     tasks, measured = folder / "pool.jsonl", dict[str, str]()
     for name in REFERENCES:
         output = between / f"{name}.parquet"
-        column = f"{name}_pass_rate"
         config = between / f"{name}.yaml"
         save_mapping(
             config,
@@ -92,15 +161,12 @@ def measure_references(folder: Path, pool_file: Path, setting: Setting) -> None:
                     "seed": setting.seed,
                 },
                 "output": str(output),
-                "column": column,
             },
         )
-        command = [sys.executable, "-m", "services.reference_eval", str(config)]
-        ended = subprocess.run(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False)  # noqa: S603
-        if ended.returncode:
-            raise Failure(f"the reference {name!r} could not be measured, see above")
+        evaluation = load(config, ReferenceEvaluation)
+        evaluate(evaluation, Shard(0, 1))
         tasks = output
-        measured = {**measured, name: column}
+        measured = {**measured, name: evaluation.rate_column}
     shutil.copy(tasks, pool_file)
 
 

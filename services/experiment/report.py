@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 from services.command_line.failures import Failure
 from services.experiment import pictures
-from services.experiment.arms import load_experiment
 from services.experiment.comparison import PolicyFigures, compare
 from services.experiment.measures import Measures
+from services.experiment.result_table import result_table
 from services.experiment.text import report_text
+from services.experiment.trainings import load_experiment
 
 PICTURES = {
     "etr.png": pictures.draw_etr,
@@ -21,21 +24,34 @@ PICTURES = {
 }
 
 
-def write_report(file: Path, output: Path | None = None) -> Path:
-    """Write the report of the experiment in a file to a folder (None: the experiment's), and give its path.
+@dataclass(frozen=True)
+class Report:
+    """A report that is written, and a table of its main figures."""
+
+    path: Path
+    table: Table
+
+    @property
+    def picture(self) -> Path:
+        """Held-out accuracy, as a PNG."""
+        return self.path.with_name("accuracy.png")
+
+
+def write_report(file: Path, output: Path | None = None) -> Report:
+    """Write the report of the experiment in a file to a folder (None: the experiment's).
 
     Only finished trainings count; the report names the others. Raises `Failure` if none is finished.
     """
-    experiment, arms = load_experiment(file)
+    experiment, trainings = load_experiment(file)
     policies: dict[str, dict[int, Measures]] = {policy: {} for policy in experiment.policies}
     unfinished = []
-    for arm in arms:
-        records = arm.records()
+    for training in trainings:
+        records = training.records()
         if records.finished:
-            policies[arm.policy][arm.seed] = Measures(records)
+            policies[training.policy][training.seed] = Measures(records)
         else:
-            unfinished.append(arm)
-    if len(unfinished) == len(arms):
+            unfinished.append(training)
+    if len(unfinished) == len(trainings):
         raise Failure(f"{experiment.output}: no training is done yet; `bots experiment run {file}` does them")
     figures = compare(policies, experiment.baseline)
     folder = output or experiment.output
@@ -45,14 +61,14 @@ def write_report(file: Path, output: Path | None = None) -> Path:
     numbers = {
         "name": experiment.name,
         "baseline": experiment.baseline,
-        "unfinished": [{"policy": arm.policy, "seed": arm.seed} for arm in unfinished],
+        "unfinished": [{"policy": training.policy, "seed": training.seed} for training in unfinished],
         "policies": {policy: _numbers(figures[policy], policies[policy]) for policy in policies},
     }
     text = json.dumps(_finite(numbers), indent=1, allow_nan=False, ensure_ascii=False)
     (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
-    report = folder / "report.md"
-    report.write_text(report_text(experiment, file, arms, unfinished, figures), encoding="utf-8")
-    return report
+    path = folder / "report.md"
+    path.write_text(report_text(experiment, file, trainings, unfinished, figures), encoding="utf-8")
+    return Report(path, result_table(policies, experiment.baseline))
 
 
 def _numbers(figures: PolicyFigures, seeds: Mapping[int, Measures]) -> dict[str, Any]:

@@ -5,19 +5,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.command_line.failures import INTERRUPTED, Failure
-from services.experiment.arms import load_experiment
+from services.experiment.capability import capability_of
 from services.experiment.config import Experiment
 from services.experiment.guards import only_one, stop_requests
-from services.experiment.progress import ArmProgress, Progress
+from services.experiment.progress import Progress, TrainingProgress
+from services.experiment.trainings import load_experiment
 from services.processes import children
-from services.processes.selector import running_service
+from services.processes.local_selector import running_service
 
-TRAINER = "services.trainer"
+LAUNCHER = (sys.executable, "-m")
+TRAINER = ("services.trainer",)
+"""The trainer's module, and its arguments but for the configuration."""
 POLL_SECONDS = 0.2
 SHOWN_LINES = 20
 
@@ -28,30 +31,37 @@ def run_experiment(file: Path) -> None:
     A training that fails does not stop the others. Raises `Failure` for a wrong experiment, at the end if a
     training failed, and when it was interrupted; what is done stays done, and the same call goes on.
     """
-    experiment, arms = load_experiment(file)
+    experiment, trainings = load_experiment(file)
     again = f"`bots experiment run {file}`"
     with only_one(experiment.output) as lock, stop_requests() as stopped:
-        for arm in arms:
-            arm.refuse_other_settings()
-        progress = Progress([ArmProgress(arm) for arm in arms], experiment.jobs)
-        for each in progress.arms:
+        for training in trainings:
+            training.refuse_other_settings()
+        progress = Progress([TrainingProgress(training) for training in trainings], experiment.jobs)
+        for each in progress.trainings:
             each.look()
-        todo = [each for each in progress.arms if each.state != "done"]
-        progress.say(f"{len(arms) - len(todo)} of {len(arms)} trainings are done.")
-        serve = any(each.arm.needs_a_service for each in todo)
-        service = running_service(experiment.output / "selector", [lock]) if serve else nullcontext()
-        with service as url, progress.shown():
-            failed = _Run(experiment, progress, url, lock).train(todo, stopped)
+        todo = [each for each in progress.trainings if each.state != "done"]
+        if todo:
+            progress.say(f"{len(trainings) - len(todo)} of {len(trainings)} trainings are done.")
+        with ExitStack() as opened:
+            url = None
+            if any(each.training.url is None for each in todo):
+                url = opened.enter_context(running_service(experiment.output / "selector", [lock]))
+            opened.enter_context(progress.shown())
+            failed = _Run(experiment, progress, url, lock, opened).train(todo, stopped)
     if stopped:
         raise Failure(f"stopped; {again} goes on where it was", INTERRUPTED)
     if failed:
-        names = "; ".join(str(each.arm) for each in failed)
-        raise Failure(f"{len(failed)} of {len(arms)} trainings failed: {names}. {again} tries them again")
+        names = "; ".join(str(each.training) for each in failed)
+        raise Failure(
+            f"{len(failed)} of {len(trainings)} trainings failed: {names}. {again} tries them again"
+        )
+    progress.say(f"{len(trainings)} of {len(trainings)} trainings are done.")
+    progress.say(f"`bots experiment report {file}` says what came out.")
 
 
 @dataclass(frozen=True)
-class _Training:
-    shown: ArmProgress
+class _Running:
+    shown: TrainingProgress
     process: subprocess.Popen[bytes]
 
 
@@ -61,45 +71,48 @@ class _Run:
     progress: Progress
     url: str | None
     lock: int
+    opened: ExitStack
 
-    def train(self, todo: Sequence[ArmProgress], stopped: Sequence[int]) -> list[ArmProgress]:
+    def train(self, todo: Sequence[TrainingProgress], stopped: Sequence[int]) -> list[TrainingProgress]:
         """Train these, and give those that failed; end with all processes as soon as `stopped` is not empty."""
         waiting = list(todo)
-        running: list[_Training] = []
+        running: list[_Running] = []
         failed = []
         try:
             while (waiting or running) and not stopped:
                 while waiting and len(running) < self.experiment.jobs:
                     running.append(self._start(waiting.pop(0)))
                 time.sleep(POLL_SECONDS)
-                for training in list(running):
-                    status = training.process.poll()
-                    self.progress.follow(training.shown)
-                    if status is not None:
-                        running.remove(training)
-                        if training.shown.state != "done":
-                            self._fail(training.shown, status)
-                            failed.append(training.shown)
+                ended = [each for each in running if each.process.poll() is not None]
+                self.progress.follow([each.shown for each in running])
+                for each in ended:
+                    running.remove(each)
+                    if each.shown.state != "done":
+                        self._fail(each.shown, each.process.returncode)
+                        failed.append(each.shown)
         finally:
-            children.end([training.process for training in running])
+            children.end([each.process for each in running])
         return failed
 
-    def _start(self, shown: ArmProgress) -> _Training:
-        arm = shown.arm
-        arm.prepare(self.url if arm.needs_a_service else None)
-        shown.state = "training"
-        launcher = self.experiment.launcher or [sys.executable, "-m"]
+    def _start(self, shown: TrainingProgress) -> _Running:
+        training = shown.training
+        url = training.url or self.url
+        assert url is not None  # without one of its own it is served one
+        training.prepare(url)
+        shown.state = "starting"
+        shown.ask_capability = capability_of(training.run, url, self.opened)
         # So that a launcher of this Python's environment is found where that is not activated.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        with arm.log_file.open("ab") as log:
-            process = children.start(
-                [*launcher, TRAINER, str(arm.config_file)], log, os.environ | {"PATH": path}, [self.lock]
-            )
-        return _Training(shown, process)
+        command = [*(self.experiment.launcher or LAUNCHER), *TRAINER, str(training.config_file)]
+        with training.log_file.open("ab") as log:
+            # Safe path: the user's own folder `services` in the current directory is not taken for ours.
+            environment = os.environ | {"PATH": path, "PYTHONSAFEPATH": "1"}
+            process = children.start(command, log, environment, [self.lock])
+        return _Running(shown, process)
 
-    def _fail(self, shown: ArmProgress, status: int) -> None:
+    def _fail(self, shown: TrainingProgress, status: int) -> None:
         shown.state = "failed"
-        log = shown.arm.log_file
+        log = shown.training.log_file
         lines = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
         told = "\n".join(f"    {line}" for line in lines)
-        self.progress.say(f"{shown.arm}: failed with exit status {status}; the end of {log}:\n{told}")
+        self.progress.say(f"{shown.training}: failed with exit status {status}; the end of {log}:\n{told}")

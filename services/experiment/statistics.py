@@ -67,8 +67,8 @@ class Reach:
     reached: bool
 
 
-def time_to_baseline(arm: Curve, baseline: Curve, share: float) -> Reach | None:
-    """How long an arm takes to a share of the baseline's gain, over how long the baseline takes (BOTS, TTB).
+def time_to_baseline(own: Curve, baseline: Curve, share: float) -> Reach | None:
+    """How long a policy takes to a share of the baseline's gain, over how long the baseline takes (BOTS, TTB).
 
     The target is b0 + share · (best − b0), with b0 the baseline's first accuracy and best its best one; the time is
     the first evaluated position with at least the target. None if the baseline never exceeded b0: there is no gain
@@ -77,15 +77,15 @@ def time_to_baseline(arm: Curve, baseline: Curve, share: float) -> Reach | None:
     target = _target(baseline, share)
     if target is None:
         return None
-    own, reference = _first_with(arm, target), _first_with(baseline, target)
+    reached, reference = first_with(own, target), first_with(baseline, target)
     assert reference is not None
-    return Reach((arm[-1][0] if own is None else own) / reference, own is not None)
+    return Reach((own[-1][0] if reached is None else reached) / reference, reached is not None)
 
 
 def time_to_gain(curve: Curve, share: float) -> float | None:
     """The first evaluated position with that share of the curve's own gain; None if it gained nothing."""
     target = _target(curve, share)
-    return None if target is None else _first_with(curve, target)
+    return None if target is None else first_with(curve, target)
 
 
 def _target(baseline: Curve, share: float) -> float | None:
@@ -95,7 +95,8 @@ def _target(baseline: Curve, share: float) -> float | None:
     return start + share * (best - start)
 
 
-def _first_with(curve: Curve, accuracy: float) -> float | None:
+def first_with(curve: Curve, accuracy: float) -> float | None:
+    """The first evaluated position with at least this accuracy; None if there is none."""
     return next((position for position, reached in curve if reached >= accuracy - ROUNDING), None)
 
 
@@ -125,10 +126,10 @@ def estimate_reach(seeds: Sequence[Reach]) -> Reached | None:
     return Reached(lower.mean, lower.low, high, len(seeds), reached)
 
 
-def best_so_far(arm: Curve, baseline: Curve, until: float) -> float | None:
-    """The arm's best accuracy up to a position, over the baseline's (BOTS, BSF); None if the baseline's is 0."""
+def best_so_far(own: Curve, baseline: Curve, until: float) -> float | None:
+    """A policy's best accuracy up to a position, over the baseline's (BOTS, BSF); None if the baseline's is 0."""
     reference = _best(baseline, until)
-    return _best(arm, until) / reference if reference > 0 else None
+    return _best(own, until) / reference if reference > 0 else None
 
 
 def _best(curve: Curve, until: float) -> float:

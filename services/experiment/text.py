@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from services.command_line.configuration import load_mapping
-from services.experiment.arms import Arm, trainer_file
 from services.experiment.comparison import GAIN_SHARES, TRAINING_SHARES, PolicyFigures
 from services.experiment.config import Experiment
 from services.experiment.statistics import RESAMPLES, Estimate, Reached
+from services.experiment.trainings import Training, trainer_file
 
 NOTHING = "–"
 
@@ -50,8 +50,8 @@ DEFINITIONS = f"""\
 def report_text(
     experiment: Experiment,
     file: Path,
-    arms: Sequence[Arm],
-    unfinished: Sequence[Arm],
+    trainings: Sequence[Training],
+    unfinished: Sequence[Training],
     figures: Mapping[str, PolicyFigures],
 ) -> str:
     """The whole report, in Markdown, for a folder that has the pictures."""
@@ -60,7 +60,7 @@ def report_text(
         f"The same training with the policies {', '.join(experiment.policies)} and the seeds "
         f"{', '.join(map(str, experiment.seeds))}. The others are compared with **{experiment.baseline}**. Made by "
         f"`bots experiment run {file}` and `bots experiment report {file}`.",
-        *_warnings(arms, unfinished, figures),
+        *_warnings(trainings, unfinished, figures),
         "## Result",
         _result(experiment.baseline, figures),
         "![Effective task ratio over steps](etr.png)",
@@ -81,11 +81,11 @@ def report_text(
 
 
 def _warnings(
-    arms: Sequence[Arm], unfinished: Sequence[Arm], figures: Mapping[str, PolicyFigures]
+    trainings: Sequence[Training], unfinished: Sequence[Training], figures: Mapping[str, PolicyFigures]
 ) -> Iterable[str]:
     if unfinished:
         names = "; ".join(map(str, unfinished))
-        yield f"**{len(unfinished)} of {len(arms)} trainings are not finished and left out**: {names}."
+        yield f"**{len(unfinished)} of {len(trainings)} trainings are not finished and left out**: {names}."
     for policy, own in figures.items():
         if own.fallback_selections:
             yield (

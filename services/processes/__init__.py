@@ -1,1 +1,1 @@
-"""What starts and stops things: child processes, and a selector of one's own."""
+"""What starts and stops things: child processes, and a selector on this machine."""

@@ -1,78 +1,57 @@
-"""What a reference evaluation is told: see `ReferenceEvaluation`."""
+"""The configuration of a reference evaluation.
+
+What it says of models, engines and sampling is in services/models/config.py, as far as trainings say it too.
+"""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from services.command_line.configuration import Section
-from services.rewards import Reward
-from services.task_files.task_rows import TaskSource
+from services.models import config
+from services.models.config import Dtype, MemoryShare
+from services.rewards import Reward, RewardThreads
+from services.task_files.tasks import TaskSource
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class Model(Section):
+class Model(config.Model):
     """The model that is measured."""
 
-    path: str = Field(
-        description="Folder of the model with its tokenizer, or its name on the Hugging Face Hub."
-    )
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+    dtype: Dtype = Field(
         default="auto",
         description="Type of the weights; auto: the engine's choice, mostly that of the checkpoint.",
     )
-    chat_template_arguments: dict[str, Any] = Field(
-        default={}, description="Further arguments of the chat template, such as `enable_thinking: false`."
-    )
 
 
-class TransformersEngine(Section):
-    """Generation by transformers: for small models, or where there is no vLLM."""
+class TransformersEngine(config.TransformersEngine):
+    """Generation by transformers."""
 
-    type: Literal["transformers"]
-    batch: int = Field(default=8, ge=1, description="Prompts at once, each with all its samples.")
+    batch: PositiveInt = Field(default=8, description="Prompts at once, each with all its samples.")
     device: str = Field(
         default="auto", description="A torch device, such as cuda:1; auto: a GPU if there is one."
     )
 
 
-class VllmEngine(Section):
+class VllmEngine(config.VllmEngine):
     """Generation by vLLM."""
 
     type: Literal["vllm"]
-    batch: int = Field(
+    batch: PositiveInt = Field(
         default=256,
-        ge=1,
         description="Prompts at once, each with all its samples. Their results reach the disk together.",
     )
-    gpu_memory_utilization: float = Field(
-        default=0.9, gt=0, le=1, description="Share of the GPU's memory that vLLM takes."
-    )
-    tensor_parallel: int = Field(default=1, ge=1, description="GPUs that share the model's layers.")
-    max_model_length: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most tokens of prompt and completion together; null: what the model allows.",
-    )
-    enforce_eager: bool = Field(
-        default=False, description="No compilation and no CUDA graphs: starts sooner, generates slower."
-    )
+    gpu_memory_utilization: MemoryShare = 0.9
 
 
-class Sampling(Section):
+class Sampling(config.Sampling):
     """How completions are drawn. Measure a reference as the model will be sampled in training."""
 
-    samples: int = Field(default=16, ge=1, description="Completions of each task.")
-    temperature: float = Field(default=1.0, gt=0, description="Divides the logits.")
-    top_p: float = Field(
-        default=1.0, gt=0, le=1, description="Draw from the likeliest tokens of this total probability."
-    )
-    max_tokens: int = Field(
-        ge=1, description="Most tokens of a completion; longer ones are cut and scored so."
-    )
-    seed: int = Field(
-        default=0, ge=0, description="Each task's samples depend on this seed and the task's id alone."
+    samples: PositiveInt = Field(default=16, description="Completions of each task.")
+    seed: NonNegativeInt = Field(
+        default=0, description="Each task's samples depend on this seed and the task's id alone."
     )
 
 
@@ -84,17 +63,12 @@ class Pool(Section):
 
 
 class ReferenceEvaluation(Section):
-    """The whole configuration of `python -m services.reference_eval`."""
+    """The whole configuration of `bots measure`."""
 
     name: Name = Field(description="Name of the reference that is measured, such as qwen2.5-7b.")
     tasks: TaskSource = Field(description="The tasks.")
     reward: Reward = Field(description="How a completion is scored.")
-    reward_threads: int = Field(
-        default=1,
-        ge=1,
-        description="Completions scored at once. More are faster where scoring starts processes (python-tests); a "
-        "function of your own must then be safe to call from several threads.",
-    )
+    reward_threads: RewardThreads = 1
     model: Model = Field(description="The model that is measured.")
     engine: Annotated[TransformersEngine | VllmEngine, Field(discriminator="type")] = Field(
         description="What generates."

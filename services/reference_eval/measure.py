@@ -8,13 +8,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from services.command_line.failures import Failure
-from services.models.prompts import load_tokenizer, tokens
+from services.models.tokenizer import load_tokenizer, tokens
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.engines import Engine, load_engine
 from services.reference_eval.pace import Pace
 from services.reference_eval.progress import Progress
 from services.rewards import Scorer, make_scorer
-from services.task_files.task_rows import TaskRow
+from services.task_files.tasks import TaskRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

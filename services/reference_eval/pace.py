@@ -9,8 +9,7 @@ from typing import Self
 import typer
 
 from services.command_line.output import progress_bar
-
-SECONDS_BETWEEN_LINES = 60.0
+from services.command_line.waiting import silence
 
 
 class Pace:
@@ -49,7 +48,7 @@ class Pace:
         self.done += count
         self._bar.advance(self._shown, count)
         now = time.monotonic()
-        if self._bar.disable and now - self._told >= SECONDS_BETWEEN_LINES:
+        if self._bar.disable and now - self._told >= silence(now - self._started):
             self._told = now
             left = timedelta(seconds=round((self._total - self.done) / self.rate))
             typer.echo(

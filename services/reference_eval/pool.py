@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.command_line.connection import service
+from services.command_line.connection import connected
 from services.command_line.failures import Failure
 from services.reference_eval.config import Pool
 from trainer_client import Conflict, Task, TaskReceipt
@@ -10,7 +10,7 @@ from trainer_client import Conflict, Task, TaskReceipt
 
 def fill(target: Pool, tasks: Iterable[Task]) -> TaskReceipt:
     """Put tasks into the pool, which is made if it is not there. Raises `Failure` if the service refuses."""
-    with service(target.url, token=None) as client:
+    with connected(target.url, section="pool") as client:
         client.create_pool(target.pool)
         try:
             return client.add_tasks(target.pool, tasks)

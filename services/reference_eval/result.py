@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from services.command_line.failures import Failure
 from services.command_line.output import replacing
 from services.reference_eval.config import ReferenceEvaluation
-from services.task_files.task_files import TaskColumns, TaskFile
-from services.task_files.task_rows import TaskSource
+from services.task_files.pool_tasks import TaskColumns, TaskFile
+from services.task_files.tasks import TaskSource
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from services.command_line.failures import Failure
+from services.models.vllm import require_vllm
 from services.reference_eval.config import Model, Sampling, VllmEngine
 
 
@@ -14,15 +14,9 @@ class Vllm:
     def __init__(self, config: VllmEngine, model: Model, sampling: Sampling):
         # An engine core in a process of its own outlives a kill of this one, and keeps the GPU.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        try:
-            import vllm  # pyright: ignore[reportMissingImports] - has wheels for each kind of machine
-        except ModuleNotFoundError as error:
-            if error.name != "vllm":
-                raise
-            raise Failure(
-                "engine.type: vllm is not installed; see https://docs.vllm.ai for the wheel of this machine, or "
-                "take engine {type: transformers}"
-            ) from error
+        require_vllm("engine.type: vllm is not installed")
+        import vllm  # pyright: ignore[reportMissingImports] - has wheels for each kind of machine
+
         self._vllm: Any = vllm
         self._sampling = sampling
         self._llm: Any = vllm.LLM(

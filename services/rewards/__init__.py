@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from services.rewards.boxed_math import BoxedMath
 from services.rewards.exact_answer import ExactAnswer
@@ -11,12 +11,20 @@ from services.rewards.python_tests import PythonTests
 from services.rewards.reasoning_gym import ReasoningGym
 from services.rewards.scorer import Scorer
 
-__all__ = ["Reward", "Scorer", "make_scorer"]
+__all__ = ["Reward", "RewardThreads", "Scorer", "make_scorer"]
 
 Reward = Annotated[
     BoxedMath | ExactAnswer | FunctionReward | PythonTests | ReasoningGym, Field(discriminator="type")
 ]
 """The section of a configuration that says how completions are scored."""
+
+RewardThreads = Annotated[
+    PositiveInt,
+    Field(
+        description="Completions scored at once by a process. More are faster where scoring starts programs "
+        "(python-tests); a function of your own must then be safe to call from several threads."
+    ),
+]
 
 
 def make_scorer(reward: Reward) -> Scorer:

@@ -56,8 +56,8 @@ class Child:
         return reply["score"]
 
     def _start(self) -> None:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "services.rewards.child_main", self._maker, str(self._seconds)],
+        process = subprocess.Popen(  # noqa: S603 - our own module; with -P the current directory has no say in which
+            [sys.executable, "-P", "-m", "services.rewards.child_main", self._maker, str(self._seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

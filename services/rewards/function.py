@@ -1,8 +1,10 @@
 """A user's own reward function."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -20,7 +22,7 @@ class FunctionReward(Section):
     type: Literal["function"]
     function: str = Field(
         pattern=r"^[\w.]+:[\w.]+$",
-        description="package.module:function; the current directory is searched too",
+        description="package.module:function, installed or in the current directory",
     )
 
     def make(self) -> Callable[[str, Any], Any]:
@@ -31,6 +33,11 @@ class FunctionReward(Section):
 def find_function(path: str) -> Callable[..., Any]:
     """What "package.module:function" names. Raises `Failure` if there is no such function."""
     module, _, name = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(
+            here
+        )  # The last place: a folder there does not hide what is installed, nor what we are.
     try:
         function = attrgetter(name)(import_module(module))
     except Exception as error:

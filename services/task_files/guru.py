@@ -15,8 +15,8 @@ import typer
 from services.command_line.command import run_command
 from services.command_line.failures import Failure
 from services.command_line.output import replacing
-from services.task_files.row_files import find
-from services.task_files.task_files import content_id
+from services.task_files.pool_tasks import content_id
+from services.task_files.rows import find
 
 ROWS_AT_ONCE = 64  # A code task may have megabytes of tests.
 PREFIX = "extra_info.prefix"

@@ -1,1 +1,1 @@
-"""GRPO by TRL on the tasks that the selector chooses: `python -m services.trainer CONFIG.yaml`."""
+"""GRPO by TRL on the tasks that the selector chooses: `bots train CONFIG.yaml`."""

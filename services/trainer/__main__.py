@@ -1,31 +1,9 @@
 """`python -m services.trainer CONFIG.yaml`, alone or under `accelerate launch -m` or `torchrun -m`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from services.command_line.command import run_command
-
-
-def main(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; see services/trainer/config.py.")],
-    make_run: Annotated[
-        bool,
-        typer.Option(
-            "--make-run",
-            help="Only make pool and run, which needs the scope admin; to train, train is enough then.",
-        ),
-    ] = False,
-) -> None:
-    """Train a model by GRPO on the tasks that the selector chooses.
-
-    A training that was killed goes on from its newest checkpoint when it is started again in the same way.
-    """
-    from services.trainer.training import make_run_from_file, train_from_file
-
-    (make_run_from_file if make_run else train_from_file)(config)
-
+from services.command_line.failures import needing_extra, printed_failures
 
 if __name__ == "__main__":
-    run_command(main, "services.trainer")
+    with printed_failures(), needing_extra("trainer"):
+        from services.command_line.command import run_command
+        from services.trainer.command import train
+    run_command(train, "services.trainer")

@@ -1,4 +1,7 @@
-"""The configuration of a training; `services/trainer/configs/` has examples."""
+"""The configuration of a training; `services/trainer/configs/` has examples.
+
+What it says of models, engines and sampling is in services/models/config.py, as far as evaluations say it too.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -6,8 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from services.command_line.configuration import Section
-from services.rewards import Reward
-from services.task_files.task_rows import TaskSource
+from services.models import config
+from services.models.config import Dtype, MemoryShare, Sampling, TransformersEngine, VllmEngine
+from services.rewards import Reward, RewardThreads
+from services.task_files.tasks import TaskSource
 
 
 class Lora(Section):
@@ -20,19 +25,15 @@ class Lora(Section):
     )
 
 
-class Model(Section):
+class Model(config.Model):
     """The model that is trained."""
 
-    path: str = Field(description="A folder, or a name on the Hugging Face hub.")
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="What the weights are kept in. Updates at a learning rate of 1e-6 vanish in bfloat16.",
     )
     attention: str | None = Field(
         default=None, description='Of transformers, such as "flash_attention_2" or "sdpa".'
-    )
-    chat_template_arguments: dict[str, Any] = Field(
-        default={}, description="Further arguments of the chat template, such as `enable_thinking: false`."
     )
     lora: Lora | None = None
 
@@ -65,28 +66,15 @@ class Selector(Section):
     )
 
 
-class TransformersEngine(Section):
-    """Rollouts by the model's own `generate`: for small models, and where there is no vLLM."""
-
-    type: Literal["transformers"]
-
-
-class VllmColocate(Section):
+class VllmColocate(VllmEngine):
     """Rollouts by vLLM engines in the trainer's own processes and on their GPUs."""
 
     type: Literal["vllm-colocate"]
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.4
-    tensor_parallel: PositiveInt = 1
-    max_model_length: PositiveInt | None = Field(
-        default=None, description="Tokens of prompt and completion together."
-    )
+    gpu_memory_utilization: MemoryShare = 0.4
     sleep: bool = Field(default=False, description="Free vLLM's memory while the model is updated.")
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+    dtype: Dtype = Field(
         default="auto",
         description="Of vLLM's copy of the weights; auto: what the model's config says, or bfloat16.",
-    )
-    enforce_eager: bool = Field(
-        default=False, description="No CUDA graphs and no compilation: starts sooner, runs slower."
     )
 
 
@@ -101,13 +89,10 @@ class VllmServer(Section):
 Engine = Annotated[TransformersEngine | VllmColocate | VllmServer, Field(discriminator="type")]
 
 
-class Rollouts(Section):
+class Rollouts(Sampling):
     """How completions are sampled."""
 
     engine: Engine = TransformersEngine(type="transformers")
-    temperature: PositiveFloat = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    max_tokens: PositiveInt = Field(description="Of a completion.")
     max_prompt_tokens: PositiveInt | None = Field(
         default=None, description="Tasks with longer prompts are left out of the training."
     )
@@ -177,7 +162,7 @@ class Checkpoints(Section):
 
 
 class TrainerConfig(Section):
-    """A training: `python -m services.trainer CONFIG.yaml`."""
+    """A training: `bots train CONFIG.yaml`."""
 
     output: Path = Field(
         description="Folder of records, checkpoints, unsent reports and the trained model. With several machines "
@@ -189,11 +174,7 @@ class TrainerConfig(Section):
     model: Model
     tasks: TaskSource
     reward: Reward
-    reward_threads: PositiveInt = Field(
-        default=1,
-        description="Completions scored at once by a process. More are faster where scoring starts programs "
-        "(python-tests); a function of your own must then be safe to call from several threads.",
-    )
+    reward_threads: RewardThreads = 1
     selector: Selector
     rollouts: Rollouts
     training: Training

@@ -40,21 +40,17 @@ class PodTrainer(SelectedGRPOTrainer):
         self.rewards_sum = 0.0
         self.add_callback(StepRecorder(self))
 
-    def _select(self, batch_size: int) -> tuple[Selection | None, list[str]]:
+    def _select(self, batch_size: int) -> Selection:
         start = time.perf_counter()
-        answer = super()._select(batch_size)
+        selection = super()._select(batch_size)
         self.selector_seconds += time.perf_counter() - start
-        return answer
+        return selection
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         start = time.perf_counter()
         super()._report(selection, rewards)
         self.selector_seconds += time.perf_counter() - start
-        means = {
-            told.task: told.alpha / (told.alpha + told.beta)
-            for told in selection.explain or []
-            if told.alpha is not None and told.beta is not None
-        }
+        means = {told.task: told.mean for told in selection.explain or []}
         tasks = [
             TaskRecord(task=task, mean=means.get(task), successes=sum(row), trials=len(row))
             for task, row in zip(selection.tasks, rewards, strict=True)

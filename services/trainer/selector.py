@@ -3,19 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 
+from services.command_line.connection import Unreachable, connected, open_client
 from services.command_line.failures import Failure
-from services.task_files.task_rows import TaskRow
+from services.task_files.tasks import TaskRow
 from services.trainer.config import CreateRun, TrainerConfig
-from trainer_client import (
-    ApiError,
-    Fallback,
-    Forbidden,
-    NotFound,
-    RunStatus,
-    SelectorClient,
-    SelectorUnavailable,
-    Task,
-)
+from trainer_client import Fallback, Forbidden, NotFound, RunStatus, SelectorClient, Task
 
 logger = logging.getLogger("services.trainer")
 
@@ -29,10 +21,7 @@ def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClie
     fallback = None
     if config.selector.fallback:
         fallback = Fallback([task.id for task in tasks], config.output / UNSENT_REPORTS, seed=config.seed)
-    try:
-        return SelectorClient(config.selector.url, run=config.selector.run, fallback=fallback)
-    except ValueError as error:
-        raise Failure(f"selector.url: {error}") from error
+    return open_client(config.selector.url, "selector", run=config.selector.run, fallback=fallback)
 
 
 def make_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
@@ -71,20 +60,15 @@ def _asked(
 ) -> RunStatus | None:
     """What the service answers; None if it is away and the training can go on without it."""
     can_wait = begun and config.selector.fallback
+    retries = 4 if can_wait else PATIENCE_RETRIES
     try:
-        client = SelectorClient(config.selector.url, max_retries=4 if can_wait else PATIENCE_RETRIES)
-    except ValueError as error:
-        raise Failure(f"selector.url: {error}") from error
-    try:
-        with client:
+        with connected(config.selector.url, section="selector", max_retries=retries) as client:
             return ask(client)
-    except ApiError as error:
-        raise Failure(f"selector: {error}") from error
-    except SelectorUnavailable as error:
-        if can_wait:
-            logger.warning("the selector is away, training goes on without it: %s", error)
-            return None
-        raise Failure(f"selector.url: no service at {config.selector.url}: {error}") from error
+    except Unreachable as failure:
+        if not can_wait:
+            raise
+        logger.warning("the selector is away, training goes on without it: %s", failure)
+        return None
 
 
 def _made_or_found(client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow]) -> RunStatus:

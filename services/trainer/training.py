@@ -1,8 +1,6 @@
 """One training from its configuration: everything is built here, resumed, trained and finished."""
 
-import importlib.util
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,12 @@ from datasets import Dataset
 from peft import LoraConfig, PeftConfig
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
-from services.command_line.configuration import load, load_mapping, save_mapping
+from services.command_line.configuration import load_mapping, save_mapping
 from services.command_line.failures import MISTAKE, Failure
-from services.models.prompts import load_tokenizer, tokens
+from services.models.tokenizer import load_tokenizer, tokens
+from services.models.vllm import require_vllm
 from services.rewards import Scorer, make_scorer
-from services.task_files.task_rows import TaskRow, read_tasks
+from services.task_files.tasks import TaskRow, read_tasks
 from services.trainer.checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
 from services.trainer.config import Lora, TrainerConfig
 from services.trainer.filtering import FilteringTrainer
@@ -34,21 +33,6 @@ logger = logging.getLogger("services.trainer")
 
 CONFIG = "config.yaml"
 MODEL = "model"
-
-
-def train_from_file(path: Path) -> None:
-    """Train as a YAML file says. Raises `Failure` for what the user can put right."""
-    config = _load(path)
-    # TRL and transformers 5 still use between themselves the name that transformers deprecates.
-    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
-    train(config)
-
-
-def make_run_from_file(path: Path) -> None:
-    """Make the pool and the run that a YAML file says. Raises `Failure` for what the user can put right."""
-    config = _load(path)
-    tasks = short_enough(config, load_tokenizer(config.model.path))
-    make_run(config, tasks, begun=(config.output / RECORDS).exists())
 
 
 def train(config: TrainerConfig) -> None:
@@ -87,13 +71,16 @@ def train(config: TrainerConfig) -> None:
         trainer.accelerator.end_training()
 
 
+def make_pool_and_run(config: TrainerConfig) -> None:
+    """Make the pool and the run at the selector, and no more. Raises `Failure` for what the user can put right."""
+    tasks = short_enough(config, load_tokenizer(config.model.path))
+    make_run(config, tasks, begun=(config.output / RECORDS).exists())
+
+
 def refuse_what_cannot_work(config: TrainerConfig, processes: int) -> None:
     """Raise `Failure` for what would only fail after the model is loaded."""
-    if config.rollouts.engine.type != "transformers" and importlib.util.find_spec("vllm") is None:
-        raise Failure(
-            f"rollouts.engine: {config.rollouts.engine.type} needs vllm: pip install 'bots-selector[vllm]'",
-            MISTAKE,
-        )
+    if config.rollouts.engine.type != "transformers":
+        require_vllm(f"rollouts.engine: {config.rollouts.engine.type} needs vllm")
     if config.training.filter_groups and processes > 1:
         raise Failure(
             f"training.filter_groups: works in one process, got {processes}; leave it out, or start one",
@@ -236,10 +223,3 @@ def lora_config(lora: Lora) -> PeftConfig:
         target_modules=lora.modules,
         task_type="CAUSAL_LM",
     )
-
-
-def _load(path: Path) -> TrainerConfig:
-    config = load(path, TrainerConfig)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    return config

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests.bots.conftest import Bots
 COMMANDS = [
     ("serve",),
     ("pool", "import"),
+    ("train",),
+    ("measure",),
     ("run", "create"),
     ("run", "show"),
     ("run", "watch"),
@@ -36,21 +39,39 @@ def test_what_is_not_there_is_a_mistake(bots: Bots, command: tuple[str, ...]):
     assert "nonsense" in result.stderr
 
 
+def test_the_version_is_that_of_the_package(bots: Bots):
+    assert bots("--version").stdout == f"bots-selector {version('bots-selector')}\n"
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from bots import main\n"
         "sys.argv = ['bots', '--help']\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'numpy', 'scipy', 'pyarrow', 'pydantic', 'httpx', 'fastapi', 'redis'} & set(sys.modules)\n"
+        "heavy = {'numpy', 'scipy', 'pyarrow', 'pydantic', 'yaml', 'httpx', 'fastapi', 'redis'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_without_the_server_extra_the_command_says_what_to_install():
-    code = "import sys; sys.modules['typer'] = None; from bots import main; main()"
+@pytest.mark.parametrize(
+    ("command", "library", "extras"),
+    [
+        (["--help"], "typer", ["server", "trainer"]),
+        (["serve"], "pydantic_settings", ["server"]),
+        (["token", "list"], "pydantic_settings", ["server"]),
+        (["train", "x.yaml"], "yaml", ["trainer"]),
+        (["measure", "x.yaml"], "yaml", ["trainer"]),
+        (["experiment", "run", "x.yaml"], "yaml", ["trainer"]),
+    ],
+)
+def test_a_library_that_is_missing_is_said_with_the_extra_that_has_it(
+    command: list[str], library: str, extras: list[str]
+):
+    code = f"import sys; sys.modules[{library!r}] = None; from bots import main; sys.argv[1:] = {command}; main()"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: ")
-    assert "pip install 'bots-selector[server]'" in ended.stderr
+    told = " or ".join(f"pip install 'bots-selector[{extra}]'" for extra in extras)
+    assert ended.stderr == f"Error: {library} is not installed; it comes with {told}\n"

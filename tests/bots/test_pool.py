@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.bots.conftest import Bots
-from tests.services.task_files.test_task_files import GURU, GURU_TASKS, written
+from tests.services.task_files.test_pool_tasks import GURU, GURU_TASKS, written
 from trainer_client import FakeSelector, SelectorClient, Task
 
 GURU_OPTIONS = (

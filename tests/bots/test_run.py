@@ -7,7 +7,7 @@ import pytest
 
 from bots import run as run_commands
 from tests.bots.conftest import Bots, client_of, commit
-from trainer_client import FakeSelector, SelectorClient
+from trainer_client import FakeSelector, SelectorClient, Task
 
 
 def rows(table: str) -> dict[str, list[str]]:
@@ -60,11 +60,23 @@ class TestCreate:
             "share_leased": True,
         }
 
+    def test_every_option_is_explained_by_the_schema(self, bots: Bots, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("COLUMNS", "240")
+        lines = bots("run", "create", "--help").stdout.splitlines()
+        options = {words[1]: words[3:] for line in lines if (words := line.split())[1:2] and "--" in words[1]}
+        assert all(len(words) > 1 for words in options.values())
+        assert "λ: share that returns to the prior at every commit" in " ".join(options["--forgetting"])
+        assert " ".join(options["--lease-seconds"]).endswith("[default: (3600)] │")
+        policies = ["thompson", "posterior-mean", "random", "sequential", "shuffle", "easy-to-hard"]
+        assert f": {', '.join(policies)} [default: (thompson)]" in " ".join(options["--policy"])
+
     def test_a_member_of_a_kind_names_the_default_kind(self, bots: Bots, fake: FakeSelector):
         bots("run", "create", "r", "--pool", "p", "--target", 0)
         assert body(fake) == {"pool": "p", "policy": {"type": "thompson", "target": 0.0}}
 
     def test_a_config_file_is_the_body(self, bots: Bots, fake: FakeSelector, tmp_path: Path):
+        with client_of(fake) as client:
+            client.add_tasks("p", [Task(id=name, domain=name) for name in "ab"])
         config = {"pool": "p", "seed": 3, "policy": {"type": "random", "domains": {"a": 0.5, "b": 0.5}}}
         (tmp_path / "run.json").write_text(json.dumps(config))
         result = bots("run", "create", "r", "--config", tmp_path / "run.json")

@@ -110,7 +110,9 @@ def test_shared_leases_may_be_handed_out_again(policy):
 def test_a_batch_larger_than_what_is_free_says_how_many_there_are(policy):
     state = laws.mixed_run(policy)
     free = len(laws.free_tasks(state))
-    with pytest.raises(TooFewTasks, match=f"batch_size is 500, but only {free} tasks") as caught:
+    with pytest.raises(
+        TooFewTasks, match=f"batch_size: {free} tasks can be drawn now; ask for fewer"
+    ) as caught:
         select(state, 500)
     assert caught.value.available == free
     assert len(select(state, free).tasks) == free

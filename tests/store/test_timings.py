@@ -5,11 +5,11 @@ import time
 import pytest
 
 from selector_api.store.threads import Threads
-from selector_api.store.timings import Timing, held, measured, phase
+from selector_api.store.timings import Timing, held, measured, timed
 
 
 def spend(name: Timing, seconds: float) -> None:
-    with phase(name):
+    with timed(name):
         time.sleep(seconds)
 
 
@@ -26,9 +26,9 @@ def test_the_times_of_a_phase_add_up() -> None:
 
 def test_what_a_phase_inside_another_takes_is_not_the_outer_ones() -> None:
     started = time.perf_counter()
-    with measured() as seconds, phase("fold"):
+    with measured() as seconds, timed("fold"):
         spend("redis", 0.02)
-        with phase("draw"):
+        with timed("draw"):
             spend("wait", 0.02)
         spend("redis", 0.02)
     assert seconds["redis"] >= 0.04
@@ -37,7 +37,7 @@ def test_what_a_phase_inside_another_takes_is_not_the_outer_ones() -> None:
 
 
 def test_a_phase_that_fails_counts_too() -> None:
-    with measured() as seconds, pytest.raises(RuntimeError), phase("draw"):
+    with measured() as seconds, pytest.raises(RuntimeError), timed("draw"):
         raise RuntimeError
     assert "draw" in seconds
 
@@ -53,7 +53,7 @@ def test_outside_nothing_is_kept() -> None:
 def test_calls_at_the_same_time_have_their_own() -> None:
     async def call(name: Timing) -> list[Timing]:
         with measured() as seconds:
-            with phase(name):
+            with timed(name):
                 await asyncio.sleep(0)
             return list(seconds)
 
@@ -90,7 +90,7 @@ def test_what_waits_for_a_thread_is_not_at_work() -> None:
     async def call(threads: Threads) -> tuple[dict[Timing, float], float]:
         started = time.perf_counter()
         with measured() as seconds:
-            with phase("draw"):
+            with timed("draw"):
                 await threads.run(time.sleep, 0.02)
             return dict(seconds), time.perf_counter() - started
 

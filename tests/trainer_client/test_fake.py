@@ -22,7 +22,7 @@ def test_a_lease_ends_by_the_clock_and_frees_its_tasks(client: SelectorClient, f
     selection = client.select(20)
     assert selection.expires_at is not None
     assert selection.expires_at.timestamp() == fake.now + 3600
-    assert client.run_status().selections.expired == 1
+    assert client.run_status().selections.released == 1
     assert [event["type"] for event in client.events()][-2:] == ["released", "selected"]
 
 

@@ -194,7 +194,10 @@ def test_a_selection_reported_in_parts_commits_once(http: httpx.Client, run: str
     again = report(http, run, name, [seen(first), seen(third)])
     assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
     status = http.get(f"/runs/{run}").json()
-    assert (status["step"], status["selections"]) == (1, {"open": 0, "committed": 1, "expired": 0})
+    assert (status["step"], status["selections"]) == (
+        1,
+        {"open": 0, "committed": 1, "released": 0, "expired": 0},
+    )
     assert status["etr"]["last"] == status["etr"]["recent"] == 1
     assert (status["tasks"], status["never_selected"]) == (10, 7)
 
@@ -219,7 +222,12 @@ def test_final_without_outcomes_frees_the_tasks(http: httpx.Client, run: str):
     receipt = report(http, run, select(http, run, 10)["selection"], [], final=True)
     assert (receipt["accepted"], receipt["remaining"], receipt["committed"]) == (0, 10, False)
     assert len(select(http, run, 10)["tasks"]) == 10
-    assert http.get(f"/runs/{run}").json()["selections"] == {"open": 1, "committed": 0, "expired": 1}
+    assert http.get(f"/runs/{run}").json()["selections"] == {
+        "open": 1,
+        "committed": 0,
+        "released": 1,
+        "expired": 1,
+    }
 
 
 def test_a_report_is_taken_whole_or_not_at_all(http: httpx.Client, run: str):
@@ -249,7 +257,7 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
     other = report(http, run, None, [seen("task-0"), seen("task-0", 0)], key="l")
     assert (other["accepted"], other["duplicates"], other["step"]) == (1, 1, 3)
     status = http.get(f"/runs/{run}").json()
-    assert status["selections"] == {"open": 0, "committed": 0, "expired": 0}
+    assert status["selections"] == {"open": 0, "committed": 0, "released": 0, "expired": 0}
     lines = http.get(f"/runs/{run}/events", params={"after": 1}).content.strip(b"\n").split(b"\n")
     events = [json.loads(line) for line in lines]
     assert [(event["type"], event["reason"], event["selection"], event["key"]) for event in events] == [

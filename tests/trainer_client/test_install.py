@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ["pyproject.toml", "README.md", "LICENSE", "selector_api", "services", "trainer_client"]
+SOURCES = ["pyproject.toml", "README.md", "LICENSE", "bots", "selector_api", "services", "trainer_client"]
 
 IMPORT_ALL = """
 import importlib, importlib.resources, importlib.util, pkgutil

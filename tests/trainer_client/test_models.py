@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from trainer_client import Outcome, Selection, Task
+from trainer_client import Explanation, Outcome, PosteriorRow, Selection, SelectionCounts, Task
 
 
 def test_an_answer_with_fields_of_a_newer_service_is_read():
@@ -37,3 +37,32 @@ def test_rewards_become_their_sum_out_of_their_number():
 def test_rewards_outside_their_range_are_refused(rewards: list[float]):
     with pytest.raises(ValueError, match=r"rewards|trials"):
         Outcome.from_rewards("a", rewards)
+
+
+def test_a_posteriors_parameters_are_read_by_name_whatever_its_kind():
+    beta = PosteriorRow.model_validate(
+        {"task": "a", "mean": 0.4, "sd": 0.2, "alpha": 2, "beta": 3, "selected": 1, "last_step": None}
+    )
+    assert (beta.alpha, beta.beta, beta.parameters) == (2, 3, {"alpha": 2, "beta": 3})
+    other = PosteriorRow.model_validate(
+        {"task": "a", "mean": 0.4, "sd": 0.2, "level": -0.4, "selected": 0, "last_step": 7}
+    )
+    assert (other.alpha, other.beta, other.parameters) == (None, None, {"level": -0.4})
+
+
+def test_an_explanation_of_release_0_2_has_its_parameters_but_no_moments():
+    explanation = Explanation.model_validate({"task": "a", "alpha": 2.0, "beta": 3.0, "draw": 0.5})
+    assert (explanation.alpha, explanation.beta, explanation.draw) == (2, 3, 0.5)
+    assert (explanation.mean, explanation.sd) == (None, None)
+    told = Explanation.model_validate(
+        {"task": "a", "mean": 0.4, "sd": 0.2, "draw": None, "alpha": 2, "beta": 3}
+    )
+    assert (told.mean, told.sd, told.draw, told.parameters) == (0.4, 0.2, None, {"alpha": 2, "beta": 3})
+
+
+@pytest.mark.parametrize("names", [["expired"], ["released"], ["released", "expired"]])
+def test_released_selections_are_read_from_services_of_this_release_and_of_0_2(names: list[str]):
+    counts = SelectionCounts.model_validate({"open": 1, "committed": 2} | dict.fromkeys(names, 3))
+    assert counts.released == 3
+    with pytest.warns(DeprecationWarning, match="released"):
+        assert counts.expired == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 from jsonschema_rs import validator_for
+
+from tests.web import openapi
 
 
 @pytest.fixture(scope="module")
@@ -22,23 +25,33 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_it_has_every_call(document: dict[str, Any]) -> None:
-    assert set(operations(document)) == {
-        "PUT /pools/{pool}",
-        "POST /pools/{pool}/tasks",
-        "GET /pools/{pool}",
-        "DELETE /pools/{pool}",
-        "PUT /runs/{run}",
-        "GET /runs/{run}",
-        "DELETE /runs/{run}",
-        "GET /runs/{run}/posteriors",
-        "GET /runs/{run}/events",
-        "POST /select",
-        "POST /report",
-        "GET /healthz",
-        "GET /readyz",
-        "GET /metrics",
+def test_it_has_every_call_under_its_name_and_with_its_scope(document: dict[str, Any]) -> None:
+    told = {
+        name: (operation["operationId"], operation.get("security"))
+        for name, operation in operations(document).items()
     }
+    read, train, admin = ([{"HTTPBearer": [scope]}] for scope in ("read", "train", "admin"))
+    assert told == {
+        "PUT /pools/{pool}": ("create_pool", admin),
+        "POST /pools/{pool}/tasks": ("add_tasks", admin),
+        "GET /pools/{pool}": ("get_pool", read),
+        "DELETE /pools/{pool}": ("delete_pool", admin),
+        "PUT /runs/{run}": ("create_run", admin),
+        "GET /runs/{run}": ("get_run", read),
+        "DELETE /runs/{run}": ("delete_run", admin),
+        "GET /runs/{run}/posteriors": ("get_posteriors", read),
+        "GET /runs/{run}/events": ("get_events", read),
+        "POST /select": ("select", train),
+        "POST /report": ("report", train),
+        "GET /healthz": ("healthz", None),
+        "GET /readyz": ("readyz", None),
+        "GET /metrics": ("get_metrics", read),
+    }
+
+
+def test_the_file_of_the_docs_is_current(document: dict[str, Any]) -> None:
+    assert openapi.PATH.read_text() == openapi.document(), "run `python -m tests.web.openapi`"
+    assert json.loads(openapi.document()) == document
 
 
 def test_every_model_has_examples_that_fit_it(document: dict[str, Any]) -> None:

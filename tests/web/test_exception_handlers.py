@@ -12,8 +12,10 @@ import anyio
 import httpx
 import pytest
 
+from selector_api.core.select import TooFewTasks
 from selector_api.store import errors as store
 from selector_api.store.embedded_valkey import find_binary
+from selector_api.web import problems
 from selector_api.web.exception_handlers import problem_of
 from tests.service import Service
 from tests.web.calls import TASKS, add_tasks, assert_problem, everything, report, seen, select
@@ -127,7 +129,7 @@ def test_while_redis_is_away_calls_are_told_to_come_back(
     ("error", "status", "code"),
     [
         (store.StoreUnavailable(), 503, "store-unavailable"),
-        (store.Overloaded(), 503, "overloaded"),
+        (store.Overloaded("run"), 503, "overloaded"),
         (store.UnreadableData("a secret"), 500, "unreadable-data"),
         (ValueError("a secret"), 500, "internal-error"),
     ],
@@ -139,3 +141,8 @@ def test_what_cannot_be_provoked_from_outside_is_a_problem_too(
     assert (problem.kind.status, problem.kind.code) == (status, code)
     assert "secret" not in problem.detail
     assert ("Retry-After" in problem.headers) == (status == 503)
+
+
+def test_every_failure_that_callers_are_told_of_is_in_the_table() -> None:
+    failures = [*store.CallError.__subclasses__(), TooFewTasks]
+    assert {failure.code for failure in failures} <= problems.KINDS.keys()

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from selector_api.settings import MEBIBYTE
-from selector_api.web.addresses import Addresses
+from selector_api.settings import MEBIBYTE, Settings
+from selector_api.web.calls import Call, CallRoute, Calls, MatchCall
 from selector_api.web.exception_handlers import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitBody, LimitConcurrency, Observe
@@ -20,8 +20,26 @@ from tests.web.calls import assert_problem, everything
 from tests.web.sockets import exchange, head
 
 
+def route(path: str, call: Call) -> CallRoute:
+    @call
+    async def nothing() -> None: ...
+
+    return CallRoute(path, nothing, methods=["GET", "POST"])
+
+
+PROBES = ("/healthz", "/readyz")
+CALLS = Calls(
+    [
+        *(route(path, Call(None, is_probe=True)) for path in PROBES),
+        route("/four", Call(None, body_limit=lambda _: 5)),
+        route("/twelve/twelve", Call(None, body_limit=lambda _: 14)),
+    ]
+)
+
+
 def client_of(app: ASGIApp) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://selector")
+    matching = MatchCall(app, CALLS)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(matching), base_url="http://selector")
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +93,7 @@ class TestLimitConcurrency:
                 refused = await http.get("/runs/r")
                 assert_problem(refused, 503, "overloaded")
                 assert refused.headers["Retry-After"] == "1"
-                for probe in ("/healthz", "/readyz"):
+                for probe in PROBES:
                     assert (await http.get(probe)).text == "done"
                 leave.set()
             assert (await http.get("/runs/r")).text == "done"
@@ -96,7 +114,7 @@ class TestAnswerErrors:
             raise RuntimeError("a secret")
 
         metrics = Metrics()
-        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics, Addresses([]))) as http:
+        async with client_of(Observe(AnswerErrors(failing, problem_of), metrics)) as http:
             answer = await http.get("/runs/r")
         assert_problem(answer, 500, "internal-error")
         assert "secret" not in answer.text
@@ -117,7 +135,7 @@ class TestAnswerErrors:
 class TestLimitBody:
     @pytest.fixture
     async def limited(self) -> AsyncIterator[httpx.AsyncClient]:
-        async with client_of(AnswerErrors(LimitBody(echo, limit_of=len), problem_of)) as http:
+        async with client_of(AnswerErrors(LimitBody(echo, Settings()), problem_of)) as http:
             yield http
 
     @pytest.mark.parametrize("chunked", [False, True])
@@ -144,7 +162,7 @@ class TestLimitBody:
             yield b"{"
             await anyio.sleep_forever()
 
-        limited = LimitBody(echo, limit_of=len, seconds=0.0)
+        limited = LimitBody(echo, Settings(), seconds=0.0)
         async with client_of(AnswerErrors(LimitConcurrency(limited, limit=1), problem_of)) as http:
             for _ in range(2):
                 answer = await http.post("/report", content=stalled())
@@ -162,7 +180,7 @@ class TestLimitBody:
             await Request(scope, receive).body()
             await StreamingResponse(parts())(scope, receive, send)  # which waits for the caller to go away
 
-        async with client_of(LimitBody(slow, limit_of=len, seconds=0.0)) as http:
+        async with client_of(LimitBody(slow, Settings(), seconds=0.0)) as http:
             assert (await http.post("/report", content=b"{}")).text == "xxxxx"
 
 

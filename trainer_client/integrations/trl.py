@@ -13,8 +13,9 @@ its rewards. This trainer leaves the sampler alone and replaces the rows where g
 score, report, update, and only then select again.
 """
 
-import math
-import time
+# TRL and what it stands on have few types.
+# pyright: standard
+
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer_client.client import SelectorClient
 from trainer_client.models import Selection
+from trainer_client.steps import TrainingSteps, grouped
 
 TASK_COLUMN = "task"
 
@@ -36,16 +38,19 @@ class SelectedGRPOTrainer(GRPOTrainer):
     and reports for all. The key of a selection comes from `global_step`: a job that dies and resumes from a
     checkpoint gets the same tasks for the same step, and what it reports again counts once.
 
-        selector        a client with a run; its pool's tasks must be rows of `train_dataset`
-        explain         whether selections are to say why each task was chosen
-        outcome_reward  which of `reward_funcs` says whether a rollout passed: its values, in [0, 1], are reported.
-                        A rollout for which it returns None is not counted
-
     Evaluation uses `eval_dataset` as TRL does. TRL's logs get `selector/etr`, the share of the batch's tasks whose
     pass rate was strictly between 0 and 1, and `selector/select_ms` and `selector/report_ms`.
 
-    Raises ValueError if `train_dataset` has no column `task`, or the selector hands out a task that it lacks, and
-    the errors of `trainer_client.errors`.
+    Args:
+        args: as TRL's trainer takes them; so are `kwargs`.
+        selector: a client with a run; its pool's tasks must be rows of `train_dataset`.
+        explain: whether selections are to say why each task was chosen.
+        outcome_reward: which of `reward_funcs` says whether a rollout passed: its values, in [0, 1], are reported.
+            A rollout for which it returns None is not counted.
+
+    Raises:
+        ValueError: `train_dataset` has no column `task`, or, in training, it lacks a task that the selector chose.
+        SelectorError: in training, as `SelectorClient.select` and `report`.
     """
 
     def __init__(
@@ -63,11 +68,15 @@ class SelectedGRPOTrainer(GRPOTrainer):
             )
         self._rows = self.train_dataset
         self._row_of_task = {task: row for row, task in enumerate(self._rows[TASK_COLUMN])}
-        self._selector = selector
-        self._explain = explain
         self._outcome_reward = outcome_reward
-        self._keyed_step, self._selections_in_step = -1, 0
         self._outcomes: torch.Tensor = torch.empty(0)
+        self._steps = TrainingSteps(
+            selector,
+            explain=explain,
+            is_main=self.accelerator.is_main_process,
+            broadcast=_broadcast,
+            measure=lambda name, value: self._metrics["train"][f"selector/{name}"].append(value),
+        )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Replace this rank's `inputs` (rows, one for each rollout) by those of the selected tasks."""
@@ -77,11 +86,14 @@ class SelectedGRPOTrainer(GRPOTrainer):
             return super()._generate_and_score_completions(inputs)
         here = len(inputs)
         batch_size = here * self.accelerator.num_processes // self.num_generations
-        selection, tasks = self._select(batch_size)
+        selection = self._select(batch_size)
         first = self.accelerator.process_index * here
-        chosen = [self._row(tasks[rollout // self.num_generations]) for rollout in range(first, first + here)]
+        chosen = [
+            self._row(selection.tasks[rollout // self.num_generations])
+            for rollout in range(first, first + here)
+        ]
         batch = super()._generate_and_score_completions(chosen)
-        if selection is not None:
+        if self.accelerator.is_main_process:
             self._report(selection, self._outcomes.view(batch_size, self.num_generations).tolist())
         return batch
 
@@ -91,48 +103,21 @@ class SelectedGRPOTrainer(GRPOTrainer):
         self._outcomes = rewards[:, self._outcome_reward]
         return rewards
 
-    def _select(self, batch_size: int) -> tuple[Selection | None, list[str]]:
-        """This generation's selection, which the main rank alone holds, and its tasks, which all ranks get."""
-        selection: Selection | None = None
-        message: list[list[str] | None] = [None]
-        try:
-            if self.accelerator.is_main_process:
-                start = time.perf_counter()
-                selection = self._selector.select(batch_size, key=self._next_key(), explain=self._explain)
-                self._measure("select_ms", 1000 * (time.perf_counter() - start))
-                message = [selection.tasks]
-        finally:  # also when the main rank fails: the others wait for its message
-            broadcast_object_list(message)
-        if message[0] is None:
-            raise RuntimeError("the main rank got no selection; its own error says why")
-        return selection, message[0]
+    def _select(self, batch_size: int) -> Selection:
+        """This generation's selection, on every rank."""
+        return self._steps.select(self.state.global_step, batch_size)
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         """Report the rewards of each selected task's rollouts (NaN: not scored), and end the selection."""
-        outcomes = {
-            task: [reward for reward in row if not math.isnan(reward)]
-            for task, row in zip(selection.tasks, rewards, strict=True)
-        }
-        scored = {task: row for task, row in outcomes.items() if row}
-        start = time.perf_counter()
-        self._selector.report(selection, scored, final=True)
-        self._measure("report_ms", 1000 * (time.perf_counter() - start))
-        if scored:
-            effective = sum(0 < sum(row) < len(row) for row in scored.values())
-            self._measure("etr", effective / len(scored))
-
-    def _next_key(self) -> str:
-        """A key that a resumed job makes again: the step, and which of the step's selections this is."""
-        step = self.state.global_step
-        self._selections_in_step = self._selections_in_step + 1 if step == self._keyed_step else 0
-        self._keyed_step = step
-        return f"step-{step}.{self._selections_in_step}"
+        self._steps.report(selection, grouped(selection.tasks, rewards))
 
     def _row(self, task: str) -> dict[str, Any]:
         if task not in self._row_of_task:
             raise ValueError(f"the selector chose task {task!r}, which train_dataset does not have")
         return self._rows[self._row_of_task[task]]
 
-    def _measure(self, name: str, value: float) -> None:
-        """Add a value to TRL's log of this step."""
-        self._metrics["train"][f"selector/{name}"].append(value)
+
+def _broadcast(selection: Selection | None) -> Selection | None:
+    box = [selection]
+    broadcast_object_list(box)
+    return box[0]

@@ -63,7 +63,7 @@ class Capability:
 
     def observe(self, classes: Classes, tasks: IntArray, rates: FloatArray) -> None:
         """Move the capability of every domain of which this commit, with the pass rates of `tasks`, tells."""
-        weak_rates, strong_rates = classes.rates.T
+        weak_rates, strong_rates = classes.rates[:, 0], classes.rates[:, 1]
         of_class = classes.of_task[tasks]
         measured = ~np.isnan(weak_rates[of_class])
         of_class, rates = of_class[measured], rates[measured]
@@ -85,5 +85,5 @@ class Capability:
         by_domain = np.full(int(classes.domain.max(initial=-1)) + 1, np.nan)
         for domain, capability in self.by_domain.items():
             by_domain[domain] = capability
-        weak, strong = classes.rates.T
+        weak, strong = classes.rates[:, 0], classes.rates[:, 1]
         return np.clip(weak + by_domain[classes.domain] * (strong - weak), 0.0, 1.0)

@@ -1,19 +1,23 @@
-"""The service itself: probes and metrics."""
+"""What is asked of a process itself: probes, metrics, and the pages of the API."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import anyio.to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, JSONResponse
 
 from selector_api.web import metrics, problems
-from selector_api.web.app_state import Use
-from selector_api.web.auth import TOKEN
+from selector_api.web.app_state import App
+from selector_api.web.calls import Call, CallRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Answer, example
 
-router = APIRouter(tags=["service"])
+router = APIRouter(route_class=CallRoute, tags=["operations"])
+
+_PAGE = ["GET", "HEAD"]
 
 
 class Health(Answer):
@@ -25,6 +29,7 @@ class Health(Answer):
 
 
 @router.get("/healthz", responses=documented(problems.INTERNAL_ERROR))
+@Call(None, is_probe=True)
 async def healthz() -> Health:
     """Whether the process lives. Never touches Redis: restarting the service would not mend Redis."""
     return Health()
@@ -34,7 +39,8 @@ async def healthz() -> Health:
     "/readyz",
     responses=documented(problems.INTERNAL_ERROR, problems.STORE_UNAVAILABLE, problems.SHUTTING_DOWN),
 )
-async def readyz(app: Use) -> Health:
+@Call(None, is_probe=True)
+async def readyz(app: App) -> Health:
     """Whether the service can serve and is not about to end: Redis answers."""
     if app.drain.has_begun:
         raise Problem(problems.SHUTTING_DOWN, "use another replica")
@@ -52,10 +58,24 @@ async def readyz(app: Use) -> Health:
         }
     }
     | documented(*problems.ANY_CALL),
-    dependencies=[TOKEN],
 )
-async def get_metrics(app: Use) -> Response:
+@Call("read")
+async def get_metrics(app: App) -> Response:
     """Metrics of this process, and of the runs that it served last."""
     await app.run_metrics.refresh()
     exposition = await anyio.to_thread.run_sync(app.metrics.exposition)
     return Response(exposition, media_type=metrics.CONTENT_TYPE)
+
+
+@router.api_route("/openapi.json", methods=_PAGE, include_in_schema=False)
+@Call(None)
+async def get_document(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.api_route("/docs", methods=_PAGE, include_in_schema=False)
+@Call(None)
+async def get_docs(request: Request) -> HTMLResponse:
+    """The OpenAPI document as a page."""
+    return get_swagger_ui_html(openapi_url="openapi.json", title=f"{request.app.title} - Swagger UI")

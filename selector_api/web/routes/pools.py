@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from selector_api.store.errors import TaskConflict
 from selector_api.web import problems
-from selector_api.web.app_state import AppState, PoolName, Use
+from selector_api.web.app_state import App, AppState, PoolName
+from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.pools import PoolRequest, PoolView, TasksReceipt
@@ -49,8 +50,9 @@ async def _view(app: AppState, pool: str) -> PoolView:
     responses={201: {"model": PoolView, "description": "The pool is new"}}
     | documented(*problems.ANY_CALL, *problems.JSON_BODY),
 )
+@Call("admin")
 async def create_pool(
-    pool: PoolName, app: Use, response: Response, body: PoolRequest | None = None
+    pool: PoolName, app: App, response: Response, body: PoolRequest | None = None
 ) -> PoolView:
     """Create a pool, or find that it is there."""
     if await app.pools.create(pool):
@@ -59,7 +61,8 @@ async def create_pool(
 
 
 @router.get("/pools/{pool}", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL))
-async def get_pool(pool: PoolName, app: Use) -> PoolView:
+@Call("read")
+async def get_pool(pool: PoolName, app: App) -> PoolView:
     """How many tasks a pool has, of which domains, measured with which references."""
     return await _view(app, pool)
 
@@ -75,7 +78,8 @@ async def get_pool(pool: PoolName, app: Use) -> PoolView:
         problems.INVALID_PARQUET,
     ),
 )
-async def add_tasks(pool: PoolName, app: Use, request: Request) -> TasksReceipt:
+@Call("admin", body_limit=lambda settings: settings.max_tasks_body_bytes)
+async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
     """Add tasks, at most 250,000: all of the body or, if any is wrong, none. Sending them again changes nothing."""
     content_type = request.headers.get("content-type", "")
     body = await request.body()
@@ -83,12 +87,7 @@ async def add_tasks(pool: PoolName, app: Use, request: Request) -> TasksReceipt:
     try:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        position = rows.ids.index(error.task)
-        raise Problem(
-            problems.TASK_CONFLICT,
-            f"task {position} of the body: its id exists with another domain or other references; "
-            "nothing was inserted",
-        ) from error
+        raise Problem.of(error, f"task {rows.ids.index(error.task)} of the body") from error
     return TasksReceipt(inserted=added.inserted, unchanged=added.unchanged, tasks=added.tasks)
 
 
@@ -97,6 +96,7 @@ async def add_tasks(pool: PoolName, app: Use, request: Request) -> TasksReceipt:
     status_code=204,
     responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL, problems.POOL_IN_USE),
 )
-async def delete_pool(pool: PoolName, app: Use) -> None:
+@Call("admin")
+async def delete_pool(pool: PoolName, app: App) -> None:
     """Delete a pool that no run draws from."""
     await app.pools.delete(pool)

@@ -19,8 +19,9 @@ from selector_api.store.errors import UnknownReference, UnknownRun
 from selector_api.store.log import Bookmark, Stretch
 from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
-from selector_api.web.app_state import AppState, RunName, Use
+from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
+from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id
@@ -47,7 +48,8 @@ _MAX_NAMED = 100
         problems.UNKNOWN_REFERENCE,
     ),
 )
-async def create_run(run: RunName, body: RunRequest, app: Use, caller: CalledBy) -> Response:
+@Call("admin")
+async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy) -> Response:
     """Create a run over a pool, or find that it is there with the same configuration.
 
     `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's.
@@ -57,10 +59,7 @@ async def create_run(run: RunName, body: RunRequest, app: Use, caller: CalledBy)
         created = await app.runs.create(run, body)
     except UnknownReference as error:
         place = _place_of(error.reference, to_dict(body.posterior))
-        raise Problem(
-            problems.UNKNOWN_REFERENCE,
-            f"posterior{place}: no task of the pool was measured with a reference of this name",
-        ) from error
+        raise Problem.of(error, f"posterior{place}") from error
     return await _current(app, run, 201 if created else 200)
 
 
@@ -83,7 +82,8 @@ def _place_of(reference: str, fields: Mapping[str, Any]) -> str:
     response_model=RunStatus,
     responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
 )
-async def get_run(run: RunName, app: Use) -> Response:
+@Call("read")
+async def get_run(run: RunName, app: App) -> Response:
     """A run's configuration and where it stands."""
     return await _current(app, run)
 
@@ -100,9 +100,10 @@ async def _current(app: AppState, run: str, status: int = 200) -> Response:
     responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
     | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
 )
+@Call("read")
 async def get_posteriors(
     run: RunName,
-    app: Use,
+    app: App,
     request: Request,
     task: Annotated[
         list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
@@ -142,9 +143,10 @@ def _accepted(accept: str) -> str:
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
     | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
 )
+@Call("read")
 async def get_events(
     run: RunName,
-    app: Use,
+    app: App,
     after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
@@ -173,6 +175,7 @@ async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-async def delete_run(run: RunName, app: Use) -> None:
+@Call("admin")
+async def delete_run(run: RunName, app: App) -> None:
     """Delete a run and its log."""
     await app.runs.delete(run)

@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse
 
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
-from selector_api.web.app_state import Use
+from selector_api.web.app_state import App
 from selector_api.web.auth import CalledBy
+from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import moment, rfc3339
@@ -36,7 +37,8 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
         problems.BATCH_TOO_LARGE,
     ),
 )
-async def select(body: SelectRequest, app: Use, caller: CalledBy) -> Response:
+@Call("train", names_run_in_body=True, is_timed=True)
+async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
@@ -67,7 +69,13 @@ async def select(body: SelectRequest, app: Use, caller: CalledBy) -> Response:
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
-async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView:
+@Call(
+    "train",
+    body_limit=lambda settings: settings.max_report_body_bytes,
+    names_run_in_body=True,
+    is_timed=True,
+)
+async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
     await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
@@ -79,14 +87,8 @@ async def report(body: ReportRequest, app: Use, caller: CalledBy) -> ReceiptView
             receipt = await app.logs.report_unsolicited(body.run, body.key, body.outcomes)
             if receipt.accepted:  # else it was sent again
                 app.metrics.unsolicited.inc()
-    except TaskNotInSelection as error:
-        raise Problem(
-            problems.TASK_NOT_IN_SELECTION, f"{_place(body, error.task)}: not a task of this selection"
-        ) from error
-    except UnknownTask as error:
-        raise Problem(
-            problems.INVALID_REQUEST, f"{_place(body, error.task)}: not a task of this run"
-        ) from error
+    except (TaskNotInSelection, UnknownTask) as error:
+        raise Problem.of(error, _place(body, error.task)) from error
     app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
     app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
     return ReceiptView(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from starlette.routing import Route
-
-from selector_api.web.auth import needed_scope
+from selector_api.web.calls import CallRoute
 from selector_api.web.routes import operations
 from tests.deploy.manifests import Manifest, containers, of_kind, title, workloads
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
-ROUTES = frozenset(route.path for route in operations.router.routes if isinstance(route, Route))
+CALLS = {route.path: route.call for route in operations.router.routes if isinstance(route, CallRoute)}
 
 
 def services_are_probed(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -35,10 +33,10 @@ def probes_hit_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
                     yield f"{title(each)}: {probe} asks Redis by {path}"
     for each in of_kind(manifests, "ServiceMonitor"):
         for endpoint in each["spec"]["endpoints"]:
-            if endpoint["path"] not in ROUTES:
+            if endpoint["path"] not in CALLS:
                 yield f"{title(each)}: {endpoint['path']} is no route"
 
 
 def is_open_route(path: str) -> bool:
     """Whether the service answers this path without a token."""
-    return path in ROUTES and needed_scope("GET", path) is None
+    return path in CALLS and CALLS[path].scope is None

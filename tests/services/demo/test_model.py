@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
-from services.demo.model import END, make_model, make_tokenizer, pass_rates, teach
+from services.demo.model import END, make_model, make_tokenizer, teach
 from services.demo.tasks import draw_tasks
 
 
@@ -21,10 +22,10 @@ def test_a_token_is_a_letter_a_sign_or_a_number():
 
 def test_teaching_saves_each_checkpoint_when_its_accuracy_is_reached(tmp_path: Path):
     examples = draw_tasks(of_each_level=2, seed=0)
-    model, goals = make_model(), {0.0: tmp_path / "first.pt", 0.02: tmp_path / "second.pt"}
+    model, goals = make_model(), {0.0: tmp_path / "first", 0.02: tmp_path / "second"}
     seen = list(teach(model, make_tokenizer(), examples, examples, goals, max_steps=1000))
     assert [accuracy >= 0.02 for _, accuracy in seen] == [False] * (len(seen) - 1) + [True]
-    first, second = (make_model(path).state_dict() for path in goals.values())
+    first, second = (LlamaForCausalLM.from_pretrained(folder).state_dict() for folder in goals.values())
     name = "model.norm.weight"
     assert torch.equal(second[name], model.state_dict()[name])
     assert not torch.equal(first[name], second[name])
@@ -33,15 +34,4 @@ def test_teaching_saves_each_checkpoint_when_its_accuracy_is_reached(tmp_path: P
 def test_teaching_that_does_not_get_there_says_so(tmp_path: Path):
     examples = draw_tasks(of_each_level=2, seed=0)
     with pytest.raises(RuntimeError, match="50 steps of supervised training did not reach"):
-        list(teach(make_model(), make_tokenizer(), examples, examples, {0.9: tmp_path / "weights.pt"}, 50))
-
-
-def test_pass_rates_are_measured_the_same_again_and_leave_the_random_state():
-    tasks = draw_tasks(of_each_level=2, seed=0)
-    model, tokenizer = make_model(), make_tokenizer()
-    before = torch.get_rng_state()
-    rates = pass_rates(model, tokenizer, tasks, samples=2, seed=1)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert len(rates) == len(tasks)
-    assert set(rates) <= {0.0, 0.5, 1.0}
-    assert pass_rates(model, tokenizer, tasks, samples=2, seed=1) == rates
+        list(teach(make_model(), make_tokenizer(), examples, examples, {0.9: tmp_path / "weights"}, 50))

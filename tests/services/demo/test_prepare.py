@@ -4,63 +4,47 @@ from pathlib import Path
 import pytest
 import torch
 from pyarrow.parquet import read_table
+from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.command_line.failures import Failure
 from services.demo.model import make_tokenizer
-from services.demo.prepare import prepare
-from services.demo.setting import Setting
+from services.demo.prepare import ANSWER_TOKENS, FOLDER, prepare
 from services.demo.tasks import answer_of, draw_tasks, reward
-from services.experiment.arms import load_experiment
+from services.experiment.trainings import load_experiment
+from tests.services.demo.conftest import TINY
 
 DEMO = Path(__file__).parents[3] / "services" / "demo"
-TINY = Setting(
-    pool_size=2,
-    held_out_size=1,
-    validation_size=2,
-    example_size=20,
-    weak_accuracy=-3,
-    start_accuracy=-2,
-    strong_accuracy=-1,
-    reference_samples=2,
-)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "materials"
-    prepare(folder, TINY)
-    return folder
-
-
-def test_the_pool_has_its_references_measured(folder: Path):
-    rows = read_table(folder / "pool.parquet").to_pylist()
+def test_the_pool_has_its_references_measured(materials: Path):
+    rows = read_table(materials / "pool.parquet").to_pylist()
     assert {row["domain"] for row in rows} == {"words", "numbers"}
     for row in rows:
         assert {row["weak_pass_rate"], row["strong_pass_rate"]} <= {0.0, 0.5, 1.0}
         assert reward("", row["answer"]) == 0.0
 
 
-def test_held_out_tasks_are_others(folder: Path):
-    pool = {row["id"] for row in read_table(folder / "pool.parquet").to_pylist()}
-    held_out = {json.loads(line)["id"] for line in (folder / "held-out.jsonl").read_text().splitlines()}
+def test_held_out_tasks_are_others(materials: Path):
+    pool = {row["id"] for row in read_table(materials / "pool.parquet").to_pylist()}
+    held_out = {json.loads(line)["id"] for line in (materials / "held-out.jsonl").read_text().splitlines()}
     assert held_out
     assert not held_out & pool
 
 
-def test_the_models_load_with_their_tokenizer(folder: Path):
+def test_the_models_load_with_their_tokenizer(materials: Path):
     prompt = draw_tasks(1, 0)[0].prompt
     for name in ("weak", "start", "strong"):
-        tokenizer = AutoTokenizer.from_pretrained(folder / name)
+        tokenizer = AutoTokenizer.from_pretrained(materials / name)
         assert tokenizer(prompt)["input_ids"] == make_tokenizer()(prompt)["input_ids"]
-        model = AutoModelForCausalLM.from_pretrained(folder / name)
+        model = AutoModelForCausalLM.from_pretrained(materials / name)
         assert model.num_parameters() == 91_008
         assert torch.isfinite(model(**tokenizer(prompt, return_tensors="pt")).logits).all()
 
 
-def test_what_is_there_is_not_overwritten(folder: Path):
+def test_what_is_there_is_not_overwritten(materials: Path):
     with pytest.raises(Failure, match="is there already"):
-        prepare(folder, TINY)
+        prepare(materials, TINY, Console(quiet=True))
 
 
 def test_the_reward_is_that_of_the_task():
@@ -69,18 +53,29 @@ def test_the_reward_is_that_of_the_task():
         assert reward(task.target + " 7", answer_of(task)) == 0.0
 
 
-def test_the_experiment_has_the_demos_setting():
-    experiment, arms = load_experiment(DEMO / "experiment.yaml")
-    assert len(experiment.policies) == 5
-    assert len(experiment.seeds) == 6
-    config, setting = arms[0].config, Setting()
-    assert config["training"]["steps"] == setting.steps
-    assert config["training"]["prompts"] == setting.prompts
-    assert config["training"]["rollouts"] == setting.rollouts
-    assert config["training"]["learning_rate"] == setting.learning_rate
-    assert config["evaluation"]["every"] == setting.evaluate_every
-    assert config["evaluation"]["samples"] == setting.evaluation_samples
-    create = config["selector"]["create"]
-    assert {"seed": config["seed"], "posterior": create["posterior"], "implicit": create["implicit"]} == (
-        setting.run_config()
-    )
+def test_the_experiment_begins_with_what_the_demo_trains():
+    demo, trained = load_experiment(DEMO / "demo.yaml")
+    experiment, trainings = load_experiment(DEMO / "experiment.yaml")
+    assert (len(demo.policies), len(demo.seeds)) == (2, 1)
+    assert (len(experiment.policies), len(experiment.seeds)) == (5, 6)
+    assert trainings[: len(trained)] == trained
+
+
+def test_the_demo_trains_on_what_prepare_makes():
+    _, [training, _] = load_experiment(DEMO / "demo.yaml")
+    assert training.config["model"]["path"] == str(FOLDER / "start")
+    assert training.config["tasks"]["file"] == str(FOLDER / "pool.parquet")
+    assert training.config["evaluation"]["tasks"]["file"] == str(FOLDER / "held-out.jsonl")
+    assert training.config["rollouts"]["max_tokens"] == ANSWER_TOKENS
+    # One update counts as many rollouts as a step has.
+    create = training.config["selector"]["create"]
+    assert create["posterior"]["rollouts"] == training.config["training"]["rollouts"]
+
+
+def test_the_baseline_differs_from_bots_in_its_policy_alone():
+    _, [bots, random] = load_experiment(DEMO / "demo.yaml")
+    own, other = bots.config["selector"]["create"], random.config["selector"]["create"]
+    assert (own["policy"]["type"], other["policy"]["type"]) == ("thompson", "random")
+    assert {**own, "policy": None} == {**other, "policy": None}
+    apart = {"selector": None, "output": None}
+    assert {**bots.config, **apart} == {**random.config, **apart}

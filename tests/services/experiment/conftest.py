@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.experiment.arms import Arm, load_experiment
+from services.experiment.trainings import Training, load_experiment
 
 ROOT = Path(__file__).parents[3]
 TRAINER = {
@@ -63,9 +63,9 @@ class FakeExperiment:
         path.write_text(yaml.safe_dump(experiment | self.changes))
         return path
 
-    def arms(self) -> dict[str, Arm]:
-        """The arms by policy-seed."""
-        return {f"{arm.policy}-{arm.seed}": arm for arm in load_experiment(self.file)[1]}
+    def trainings(self) -> dict[str, Training]:
+        """The trainings by policy-seed."""
+        return {f"{training.policy}-{training.seed}": training for training in load_experiment(self.file)[1]}
 
     def begun(self) -> list[str]:
         """A line for each time that a trainer was started."""
@@ -73,13 +73,13 @@ class FakeExperiment:
         return path.read_text().splitlines() if path.exists() else []
 
     def fail(self, name: str) -> Path:
-        """Make an arm fail half-way, until the file that is given is removed."""
+        """Make a training fail half-way, until the file that is given is removed."""
         path = self.control / f"fail-{name}"
         path.touch()
         return path
 
     def hang(self, name: str) -> Path:
-        """Make an arm stop half-way; who reads the FIFO that is given waits until it does."""
+        """Make a training stop half-way; who reads the FIFO that is given waits until it does."""
         path = self.control / f"hang-{name}"
         os.mkfifo(path)
         return path

@@ -1,9 +1,9 @@
 """Stands in for the trainer: writes records and a line to `begun` in its control folder, and does as told there.
 
-    python fake_trainer.py CONTROL services.trainer CONFIG.yaml
+    python fake_trainer.py CONTROL services.trainer CONFIG.yaml     # or whatever names the trainer, in its middle
 
-CONTROL/fail-NAME makes the arm NAME (policy-seed) fail half-way. CONTROL/hang-NAME, a FIFO, makes it stop half-way,
-when it writes to the FIFO, and wait to be ended.
+CONTROL/fail-NAME makes the training NAME (policy-seed) fail half-way. CONTROL/hang-NAME, a FIFO, makes it stop
+half-way, when it writes to the FIFO, and wait to be ended.
 """
 
 import signal
@@ -22,7 +22,7 @@ from services.trainer.records import (
     read_records,
 )
 
-control, module, config_file = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+control, module, config_file = Path(sys.argv[1]), " ".join(sys.argv[2:-1]), Path(sys.argv[-1])
 config = yaml.safe_load(config_file.read_text())
 folder, steps = Path(config["output"]), config["training"]["steps"]
 every = config["evaluation"]["every"]

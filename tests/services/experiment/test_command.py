@@ -27,7 +27,7 @@ def test_help_loads_nothing_that_experiments_need():
         "sys.argv = ['bots', 'experiment', 'run', '--help']\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'services.experiment.runner', 'matplotlib', 'numpy', 'torch', 'yaml'} & set(sys.modules)\n"
+        "heavy = {'services.experiment', 'matplotlib', 'numpy', 'torch', 'yaml'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
@@ -64,7 +64,13 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path):
 
 def test_report_says_where_it_is(fake: FakeExperiment, tmp_path: Path):
     steps = [step_record(1, [1, 2])]
-    write_training(fake.arms()["random-0"].folder, steps, [0.2, 0.3])
+    write_training(fake.trainings()["random-0"].folder, steps, [0.2, 0.3])
     result = bots("experiment", "report", fake.file, "--output", tmp_path / "results")
     assert result.exit_code == 0
-    assert result.stdout == f"report: {tmp_path / 'results' / 'report.md'}\n"
+    told = [
+        f"report: {tmp_path / 'results' / 'report.md'}",
+        f"picture: {tmp_path / 'results' / 'accuracy.png'}",
+    ]
+    assert result.stdout.splitlines()[-2:] == told
+    assert all(Path(line.split(": ")[1]).exists() for line in told)
+    assert "Result: 1 seed (0)" in result.stdout

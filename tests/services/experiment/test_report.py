@@ -22,13 +22,13 @@ def steps(successes: list[list[int]], **about: Any) -> list[StepRecord]:
 def compared(fake: FakeExperiment) -> FakeExperiment:
     """Two seeds of two policies and one training that is not finished."""
     fake.changes["seeds"] = [0, 1, 2]
-    arms = fake.arms()
-    write_training(arms["random-0"].folder, steps(RANDOM), [0.2, 0.2, 0.3, 0.3, 0.4])
-    write_training(arms["random-1"].folder, steps(RANDOM), [0.2, 0.3, 0.3, 0.4, 0.3])
-    write_training(arms["bots-0"].folder, steps(BOTS, tokens=50), [0.2, 0.3, 0.4, 0.4, 0.5])
-    write_training(arms["bots-1"].folder, steps(BOTS, tokens=100, mean=0.6), [0.2, 0.2, 0.3, 0.3, 0.3])
-    write_training(arms["bots-2"].folder, steps(BOTS), [0.2, 0.9, 0.9, 0.9, 0.9], finished=False)
-    write_training(arms["random-2"].folder, steps(RANDOM), [0.2, 0.2, 0.2, 0.2, 0.2])
+    trainings = fake.trainings()
+    write_training(trainings["random-0"].folder, steps(RANDOM), [0.2, 0.2, 0.3, 0.3, 0.4])
+    write_training(trainings["random-1"].folder, steps(RANDOM), [0.2, 0.3, 0.3, 0.4, 0.3])
+    write_training(trainings["bots-0"].folder, steps(BOTS, tokens=50), [0.2, 0.3, 0.4, 0.4, 0.5])
+    write_training(trainings["bots-1"].folder, steps(BOTS, tokens=100, mean=0.6), [0.2, 0.2, 0.3, 0.3, 0.3])
+    write_training(trainings["bots-2"].folder, steps(BOTS), [0.2, 0.9, 0.9, 0.9, 0.9], finished=False)
+    write_training(trainings["random-2"].folder, steps(RANDOM), [0.2, 0.2, 0.2, 0.2, 0.2])
     return fake
 
 
@@ -40,7 +40,7 @@ def row(report: str, title: str, policy: str) -> list[str]:
 
 
 def test_means_and_paired_differences_are_those_of_finished_seeds(compared: FakeExperiment):
-    report = write_report(compared.file).read_text()
+    report = write_report(compared.file).path.read_text()
     bots = row(report, "Result", "bots")
     assert bots == [
         "2",
@@ -60,7 +60,7 @@ def test_means_and_paired_differences_are_those_of_finished_seeds(compared: Fake
 
 
 def test_times_are_ratios_of_the_same_seed_and_what_was_not_reached_is_said(compared: FakeExperiment):
-    report = write_report(compared.file).read_text()
+    report = write_report(compared.file).path.read_text()
     # Seed 0: the gain is 0.2, reached by a half at step 2 (bots: 1), by three quarters and all of it at 4 (2).
     # Seed 1: by a half at step 1 (bots: 2), then at 3 (never in 4 steps). Seed 2 is not finished.
     assert row(report, "Time to the baseline's accuracy", "bots") == [
@@ -76,7 +76,7 @@ def test_times_are_ratios_of_the_same_seed_and_what_was_not_reached_is_said(comp
 
 
 def test_best_so_far_is_the_ratio_of_bests(compared: FakeExperiment):
-    report = write_report(compared.file).read_text()
+    report = write_report(compared.file).path.read_text()
     assert row(report, "Best accuracy so far", "bots") == [
         "1.08 (0.67 to 1.50)",  # 0.3/0.2 and 0.2/0.3
         "1.17 (1.00 to 1.33)",
@@ -86,7 +86,7 @@ def test_best_so_far_is_the_ratio_of_bests(compared: FakeExperiment):
 
 
 def test_calibration_is_that_of_the_means_at_selection(compared: FakeExperiment):
-    report = write_report(compared.file).read_text()
+    report = write_report(compared.file).path.read_text()
     # Rates 1/4, 1/2, 3/4 and 1, forecast as 0.5 with one seed: (0.0625 + 0 + 0.0625 + 0.25) / 4;
     # and as 0.6 with the other: (0.1225 + 0.01 + 0.0225 + 0.16) / 4.
     brier, *others = row(report, "Calibration of the posterior", "bots")
@@ -98,13 +98,13 @@ def test_calibration_is_that_of_the_means_at_selection(compared: FakeExperiment)
 
 
 def test_what_is_not_finished_is_named_and_left_out(compared: FakeExperiment):
-    report = write_report(compared.file).read_text()
+    report = write_report(compared.file).path.read_text()
     assert "**1 of 6 trainings are not finished and left out**: bots, seed 2." in report
 
 
 def test_the_report_has_its_pictures_its_numbers_and_the_setting(compared: FakeExperiment, tmp_path: Path):
     folder = tmp_path / "results" / "here"
-    path = write_report(compared.file, folder)
+    path = write_report(compared.file, folder).path
     assert path == folder / "report.md"
     report = path.read_text()
     for name in ("etr.png", "accuracy.png", "reliability.png"):
@@ -122,8 +122,8 @@ def test_the_report_has_its_pictures_its_numbers_and_the_setting(compared: FakeE
 
 
 def test_a_baseline_that_is_not_finished_leaves_comparisons_out(fake: FakeExperiment):
-    write_training(fake.arms()["bots-0"].folder, steps(BOTS, mean=None), [0.2, 0.3])
-    report = write_report(fake.file).read_text()
+    write_training(fake.trainings()["bots-0"].folder, steps(BOTS, mean=None), [0.2, 0.3])
+    report = write_report(fake.file).path.read_text()
     assert row(report, "Result", "bots")[:3] == ["1", "0.750", "–"]
     assert row(report, "Time to the baseline's accuracy", "bots") == ["–"] * 6
     assert row(report, "Best accuracy so far", "bots") == ["–"] * 4
@@ -135,8 +135,8 @@ def test_selections_without_the_selector_are_told_of(fake: FakeExperiment):
     fake.changes["seeds"] = [0]
     for name in ("bots-0", "random-0"):
         fallback = name == "bots-0"
-        write_training(fake.arms()[name].folder, steps(BOTS, fallback=fallback), [0.2, 0.3])
-    report = write_report(fake.file).read_text()
+        write_training(fake.trainings()[name].folder, steps(BOTS, fallback=fallback), [0.2, 0.3])
+    report = write_report(fake.file).path.read_text()
     assert "**bots**: 4 selections were drawn uniformly by the client" in report
     assert "**random**: " not in report
 

@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
 
 
 def steps(fake: FakeExperiment, name: str) -> list[int]:
-    return [step.step for step in fake.arms()[name].records().steps]
+    return [step.step for step in fake.trainings()[name].records().steps]
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +37,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeExperiment, s
     return fake, "".join(said)
 
 
-def test_every_arm_is_trained_once_all_policies_of_a_seed_before_the_next(
+def test_every_training_is_trained_once_all_policies_of_a_seed_before_the_next(
     trained: tuple[FakeExperiment, str],
 ):
     fake, said = trained
     assert [line.split(" ")[0] for line in fake.begun()] == ["bots-0", "random-0", "bots-1", "random-1"]
-    assert all(arm.records().finished for arm in fake.arms().values())
+    assert all(training.records().finished for training in fake.trainings().values())
     assert "4 of 4 trainings are done." in said
 
 
-def test_an_arm_is_the_trainers_configuration_with_the_policys_changes_and_its_own_names(
+def test_a_training_is_the_trainers_configuration_with_the_policys_changes_and_its_own_names(
     trained: tuple[FakeExperiment, str],
 ):
     fake, _ = trained
-    written = yaml.safe_load((fake.output / "arms" / "random" / "seed-1.yaml").read_text())
+    written = yaml.safe_load((fake.output / "trainings" / "random" / "seed-1.yaml").read_text())
     assert written["seed"] == 1
-    assert written["output"] == str(fake.output / "arms" / "random" / "seed-1")
+    assert written["output"] == str(fake.output / "trainings" / "random" / "seed-1")
     assert written["selector"] == {
         "url": "http://127.0.0.1:9",
         "run": "fake-random-1",
@@ -145,7 +145,7 @@ def test_a_killed_experiment_goes_on_when_its_trainings_have_ended(fake: FakeExp
     process.wait()
     fifo.unlink()
     run_experiment(fake.file)
-    assert all(arm.records().finished for arm in fake.arms().values())
+    assert all(training.records().finished for training in fake.trainings().values())
     assert steps(fake, "bots-0") == [1, 2, 3, 4]
 
 

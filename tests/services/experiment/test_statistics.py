@@ -54,16 +54,16 @@ def test_the_baseline_takes_as_long_as_itself(share: float, steps_of_baseline: i
 
 
 def test_time_to_baseline_is_that_of_the_first_evaluation_with_the_accuracy_over_the_baselines():
-    arm = [(0, 0.2), (25, 0.31), (50, 0.4), (75, 0.3), (100, 0.41)]
-    assert time_to_baseline(arm, BASELINE, 0.5) == Reach(25 / 25, reached=True)
-    assert time_to_baseline(arm, BASELINE, 0.75) == Reach(50 / 75, reached=True)
-    assert time_to_baseline(arm, BASELINE, 1.0) == Reach(50 / 75, reached=True)
+    own = [(0, 0.2), (25, 0.31), (50, 0.4), (75, 0.3), (100, 0.41)]
+    assert time_to_baseline(own, BASELINE, 0.5) == Reach(25 / 25, reached=True)
+    assert time_to_baseline(own, BASELINE, 0.75) == Reach(50 / 75, reached=True)
+    assert time_to_baseline(own, BASELINE, 1.0) == Reach(50 / 75, reached=True)
 
 
 def test_a_target_out_of_reach_is_bounded_by_the_end_of_training():
-    arm = [(0, 0.2), (25, 0.2), (50, 0.36), (75, 0.3), (100, 0.3)]
-    assert time_to_baseline(arm, BASELINE, 0.75) == Reach(50 / 75, reached=True)
-    assert time_to_baseline(arm, BASELINE, 1.0) == Reach(100 / 75, reached=False)
+    own = [(0, 0.2), (25, 0.2), (50, 0.36), (75, 0.3), (100, 0.3)]
+    assert time_to_baseline(own, BASELINE, 0.75) == Reach(50 / 75, reached=True)
+    assert time_to_baseline(own, BASELINE, 1.0) == Reach(100 / 75, reached=False)
 
 
 @pytest.mark.parametrize("baseline", [[(0, 0.2), (25, 0.2)], [(0, 0.2), (25, 0.1)]])
@@ -93,12 +93,12 @@ def test_one_seed_that_was_not_reached_is_a_bound_without_an_interval():
 
 
 def test_best_so_far_compares_the_best_until_then():
-    arm = [(0, 0.2), (25, 0.36), (50, 0.3), (75, 0.3), (100, 0.44)]
-    assert best_so_far(arm, BASELINE, until=20) == 1.0
-    assert best_so_far(arm, BASELINE, until=25) == pytest.approx(0.36 / 0.3)
-    assert best_so_far(arm, BASELINE, until=99) == pytest.approx(0.36 / 0.4)
-    assert best_so_far(arm, BASELINE, until=100) == pytest.approx(0.44 / 0.4)
-    assert best_so_far(arm, [(0, 0.0), (25, 0.0)], until=25) is None
+    own = [(0, 0.2), (25, 0.36), (50, 0.3), (75, 0.3), (100, 0.44)]
+    assert best_so_far(own, BASELINE, until=20) == 1.0
+    assert best_so_far(own, BASELINE, until=25) == pytest.approx(0.36 / 0.3)
+    assert best_so_far(own, BASELINE, until=99) == pytest.approx(0.36 / 0.4)
+    assert best_so_far(own, BASELINE, until=100) == pytest.approx(0.44 / 0.4)
+    assert best_so_far(own, [(0, 0.0), (25, 0.0)], until=25) is None
 
 
 def forecasts(*rows: tuple[float, float, int]) -> Forecasts:

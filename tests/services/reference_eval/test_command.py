@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from services.reference_eval.__main__ import evaluate
+from services.reference_eval.evaluation import evaluate
 from services.reference_eval.shards import Shard
 from tests.services.reference_eval.settings import SAMPLES, Command, evaluation
 

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.command_line.failures import Failure
-from services.models.prompts import load_tokenizer, tokens
-from services.reference_eval.__main__ import evaluate
+from services.models.tokenizer import load_tokenizer, tokens
 from services.reference_eval.config import ReferenceEvaluation
+from services.reference_eval.evaluation import evaluate
 from services.reference_eval.measure import seed_of
 from services.reference_eval.shards import Shard
 from services.reference_eval.transformers_engine import Transformers
-from services.task_files.task_rows import read_tasks
+from services.task_files.tasks import read_tasks
 from tests.services.reference_eval.settings import SAMPLES, evaluation, measured_in
 from tests.services.tiny import passes
 from trainer_client import SelectorClient
@@ -79,7 +79,7 @@ def test_what_is_finished_is_not_measured_again(
     assert measured_in(config) == Counter(expected.keys())
     assert rates_in(config) == expected
     config.output.unlink()
-    monkeypatch.setattr("services.reference_eval.__main__.measure", None)
+    monkeypatch.setattr("services.reference_eval.evaluation.measure", None)
     evaluate(config, WHOLE)
     assert rates_in(config) == expected
 
@@ -178,7 +178,7 @@ def test_the_pool_gets_all_references_and_keeps_the_first_values(
 def test_without_a_terminal_a_line_tells_how_far_it_is(
     config: ReferenceEvaluation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("services.reference_eval.pace.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("services.reference_eval.pace.silence", lambda _: 0.0)
     evaluate(config, WHOLE)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("measuring tiny: ")]
     assert [line.split(",")[0] for line in lines] == [f"measuring tiny: {done} of 10" for done in (4, 8, 10)]

@@ -11,7 +11,7 @@ import pytest
 from services.command_line.failures import Failure
 from services.reference_eval import result
 from services.reference_eval.config import ReferenceEvaluation
-from services.task_files.task_rows import read_tasks
+from services.task_files.tasks import read_tasks
 from tests.services.reference_eval.settings import evaluation
 
 RATES = {"a": 0.25, "b": 1.0, "c": 0.0}

@@ -10,7 +10,7 @@ from statistics import fmean
 import pyarrow.parquet as pq
 import pytest
 
-from services.reference_eval.__main__ import evaluate
+from services.reference_eval.evaluation import evaluate
 from services.reference_eval.shards import Shard
 from tests.services.reference_eval.settings import Command, evaluation
 

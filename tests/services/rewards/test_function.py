@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from services.command_line.failures import Failure
@@ -49,3 +51,15 @@ def test_a_function_that_cannot_be_had_is_a_failure(function, told):
         scorer(function)
     assert f"reward.function: got {function!r}" in str(failure.value)
     assert told in str(failure.value)
+
+
+def test_a_function_in_the_current_directory_is_found_after_what_is_installed(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "rewards_of_mine.py").write_text("from math import floor as score")
+    (here / "reasoning_gym.py").write_text("score = None")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(here)
+    assert scorer("rewards_of_mine:score")
+    with pytest.raises(Failure, match=r"has no attribute 'score'"):
+        scorer("reasoning_gym:score")

@@ -12,7 +12,7 @@ from services.rewards import make_scorer
 from services.rewards.exact_answer import ExactAnswer
 from services.rewards.python_tests import PythonTests
 from services.task_files.guru import join_files
-from services.task_files.task_rows import TaskRow, TaskSource, read_tasks
+from services.task_files.tasks import TaskRow, TaskSource, read_tasks
 
 GRID = {"header": ["Position", "Job"], "rows": [["1", "plumber"], ["2", "carpenter"]]}
 

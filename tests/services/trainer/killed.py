@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from services.trainer.training import train_from_file
+from services.trainer.command import train
 from trainer_client import SelectorClient
 
 
@@ -32,4 +32,4 @@ def kill_after(call: str, number: int) -> None:
 
 if __name__ == "__main__":
     kill_after(sys.argv[1], int(sys.argv[2]))
-    train_from_file(Path(sys.argv[3]))
+    train(Path(sys.argv[3]))

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 import yaml
 from pyarrow.parquet import write_table
+from pydantic import TypeAdapter
 from trl.trainer.grpo_config import GRPOConfig
 
 from selector_api.web.schemas.runs import RunRequest
 from services.command_line.configuration import checked, load, load_mapping, merge
-from services.models.prompts import load_tokenizer
+from services.models.tokenizer import load_tokenizer
 from services.task_files.guru import join_files
 from services.trainer.config import TrainerConfig, VllmColocate
 from services.trainer.selector import make_client
@@ -106,7 +107,7 @@ def test_it_is_of_its_model_domain_and_policy(name):
 def test_the_selector_takes_its_run(name):
     create = load(CONFIGS / name, TrainerConfig).selector.create
     assert create is not None
-    RunRequest.model_validate(create.model_dump(exclude_none=True))
+    TypeAdapter(RunRequest).validate_python(create.model_dump(exclude_none=True))
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

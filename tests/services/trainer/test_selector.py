@@ -10,7 +10,7 @@ from selector_api.store.connection import connect
 from selector_api.store.tokens import Tokens
 from services.command_line.configuration import checked
 from services.command_line.failures import Failure
-from services.task_files.task_rows import read_tasks
+from services.task_files.tasks import read_tasks
 from services.trainer.config import TrainerConfig
 from services.trainer.selector import enter_run, make_run
 from tests.service import Service

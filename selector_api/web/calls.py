@@ -1,0 +1,148 @@
+"""The calls of the service: what must be known of one before a request's body is read stands on its route.
+
+    @router.get("/runs/{run}", ...)
+    @Call("read")
+    async def get_run(run: RunName, app: App) -> RunView: ...
+
+`MatchCall` finds out which call a request makes; whoever needs to know asks `Matched.of` the ASGI scope.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from selector_api.settings import Settings
+
+SMALL_BODY_BYTES = 64 << 10
+"""What is read in a few milliseconds."""
+SECURITY_SCHEME = "HTTPBearer"
+"""What the OpenAPI document calls the tokens."""
+
+_SCOPES = ("read", "train", "admin")
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is known of a call. A decorator, which stands between the route's own and its function."""
+
+    scope: Literal["read", "train", "admin"] | None
+    """The scope of a token that it needs; None: everybody may make it."""
+    body_limit: Callable[[Settings], int] = lambda _: SMALL_BODY_BYTES
+    """Bytes that its body may have at most."""
+    names_run_in_body: bool = False
+    """The body and not the address names the run, so the route itself checks whether the token is for it."""
+    is_timed: bool = False
+    """It is of a training step: /metrics shows where its time goes."""
+    is_probe: bool = False
+    """It asks after this process alone: by any name, however busy the service is, and without a line in the log."""
+
+    def __call__(self, endpoint: _Endpoint) -> _Endpoint:
+        """Tell this of the call that a route's function answers."""
+        vars(endpoint)["call"] = self
+        return endpoint
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Those of which a token must have one: each scope includes the ones below it."""
+        return _SCOPES if self.scope is None else _SCOPES[_SCOPES.index(self.scope) :]
+
+
+class CallRoute(APIRoute):
+    """A route that knows its call, and says in the OpenAPI document which token that needs.
+
+    Raises:
+        TypeError: its function says nothing of the call.
+    """
+
+    methods: set[str]
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        call = getattr(endpoint, "call", None)
+        if not isinstance(call, Call):
+            raise TypeError(f"{path}: put @Call(...) over its function, below the route")
+        self.call = call
+        text = "Needs no token."
+        if call.scope is not None:
+            text = f"Once there are tokens, needs one with the scope `{'` or `'.join(call.scopes)}`."
+            security = {"security": [{SECURITY_SCHEME: [call.scope]}]}
+            options["openapi_extra"] = (options.get("openapi_extra") or {}) | security
+        options["description"] = f"{inspect.getdoc(endpoint)}\n\n{text}"
+        options["operation_id"] = endpoint.__name__
+        super().__init__(path, endpoint, **options)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Which call a request makes."""
+
+    call: Call
+    route: str = "none"
+    """The pattern of its address. What callers make up is "none": it must not become a metric's label."""
+    methods: frozenset[str] = frozenset()
+    """What the address takes."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the address names, by the pattern's words: "run" and "pool"."""
+
+    @classmethod
+    def of(cls, scope: Scope) -> Matched:
+        """What `MatchCall` found."""
+        return scope["matched"]
+
+
+class Calls:
+    """The table of calls.
+
+    Args:
+        routes: all that the service has.
+
+    Raises:
+        TypeError: one of them is no `CallRoute`.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes: list[CallRoute] = []
+        for route in routes:
+            if not isinstance(route, CallRoute):
+                raise TypeError(f"{route!r} must be a CallRoute: nothing is known of its call")
+            self._routes.append(route)
+
+    def match(self, scope: Scope) -> Matched:
+        """Which call a request makes: Starlette itself tells the addresses.
+
+        A method that an address does not take is treated as the call there that needs least, an address that there
+        is not as one where GET reads and all else is the admin's.
+        """
+        method = scope["method"]
+        here: list[tuple[CallRoute, dict[str, str]]] = []
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match != Match.NONE:
+                here.append((route, found["path_params"]))
+        if not here:
+            return Matched(Call("read" if method in ("GET", "HEAD") else "admin"))
+        taken = [each for each in here if method in each[0].methods]
+        route, names = taken[0] if taken else max(here, key=lambda each: len(each[0].call.scopes))
+        methods = frozenset(method for each, _ in here for method in each.methods)
+        return Matched(route.call, route.path, methods, names)
+
+
+class MatchCall:
+    """Finds out which call a request makes, once, and puts it into the ASGI scope for all that follow."""
+
+    def __init__(self, app: ASGIApp, calls: Calls) -> None:
+        self._app = app
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            scope["matched"] = self._calls.match(scope)
+        await self._app(scope, receive, send)

@@ -1,0 +1,48 @@
+"""The command that trains: `bots train`, or `python -m services.trainer`."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.command_line.failures import needing_extra
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; see services/trainer/config.py.")],
+    make_run: Annotated[
+        bool,
+        typer.Option(
+            "--make-run",
+            help="Only make pool and run, which needs the scope admin; to train, train is enough then.",
+        ),
+    ] = False,
+) -> None:
+    """Train a model by GRPO on the tasks that the selector chooses.
+
+    A training that was killed goes on from its newest checkpoint when it is started again in the same way.
+
+    Example:
+
+        bots train training.yaml
+    """
+    with needing_extra("trainer"):
+        from services.command_line.configuration import load
+        from services.trainer.config import TrainerConfig
+    asked = load(config, TrainerConfig)
+    with needing_extra("trainer"):
+        from services.trainer import training  # takes seconds, so a mistake is said before
+    _say_what_matters()
+    if make_run:
+        training.make_pool_and_run(asked)
+    else:
+        training.train(asked)
+
+
+def _say_what_matters() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # TRL and transformers 5 still use between themselves the name that transformers deprecates.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)

@@ -1,0 +1,161 @@
+"""What adapters stand on: keys that come again after a resume, rewards as outcomes, one rank that asks for all."""
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from trainer_client import FakeSelector, Outcome, Selection, SelectorClient, SelectorUnavailable
+from trainer_client.steps import (
+    StepKeys,
+    TrainingSteps,
+    asked_once,
+    effective_task_ratio,
+    grouped,
+    grouped_by_rollout,
+)
+
+
+@pytest.fixture
+def client(fake: FakeSelector) -> SelectorClient:
+    return SelectorClient("http://selector", run="run", transport=fake.transport, max_retries=0)
+
+
+def keys(fake: FakeSelector) -> list[str]:
+    return [json.loads(request.content)["key"] for request in fake.requests if request.url.path == "/select"]
+
+
+def test_a_key_names_the_step_and_which_of_its_selections():
+    of_a_training = StepKeys()
+    assert [of_a_training.next(step) for step in (0, 1, 1, 1, 2)] == [
+        "step-0.0",
+        "step-1.0",
+        "step-1.1",
+        "step-1.2",
+        "step-2.0",
+    ]
+
+
+def test_a_job_that_resumes_makes_the_keys_of_the_one_that_died():
+    died, resumed = StepKeys(), StepKeys()
+    made = {step: [died.next(step), died.next(step)] for step in range(4)}
+    assert {step: [resumed.next(step), resumed.next(step)] for step in (2, 3)} == {2: made[2], 3: made[3]}
+
+
+def test_rollouts_of_one_task_side_by_side():
+    groups = [[1, 0], [None, 1], [math.nan, None]]
+    assert grouped(["a", "b", "c"], groups) == {"a": [1, 0], "b": [1]}
+
+
+def test_one_row_a_rollout_in_any_order():
+    tasks = ["a", "b", "a", "c", "b"]
+    assert grouped_by_rollout(tasks, [1, None, 0, math.nan, 0.5]) == {"a": [1, 0], "b": [0.5]}
+
+
+@pytest.mark.parametrize("group", [grouped, grouped_by_rollout])
+def test_tasks_and_rewards_of_different_length_are_a_mistake(group: Callable[..., object]):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        group(["a", "b"], [[1]])
+
+
+def test_the_effective_task_ratio_counts_pass_rates_between_none_and_all():
+    assert effective_task_ratio({"a": [1, 0], "b": [1, 1], "c": [0, 0], "d": [0.5]}) == 0.5
+    assert effective_task_ratio([Outcome(task="a", successes=16, trials=16)]) == 0
+    assert effective_task_ratio({}) is None
+
+
+def test_a_training_selects_reports_and_measures(client: SelectorClient, fake: FakeSelector):
+    measured: list[tuple[str, float]] = []
+    steps = TrainingSteps(client, measure=lambda name, value: measured.append((name, value)), explain=True)
+    for step in (0, 0, 1):
+        selection = steps.select(step, batch_size=2)
+        assert selection.explain is not None
+        first, second = selection.tasks
+        receipt = steps.report(selection, grouped([first, second], [[1, 0], [1, 1]]))
+        assert receipt.committed
+    assert keys(fake) == ["step-0.0", "step-0.1", "step-1.0"]
+    assert [name for name, _ in measured] == ["select_ms", "report_ms", "etr"] * 3
+    assert [value for name, value in measured if name == "etr"] == [0.5] * 3
+    assert all(value > 0 for _, value in measured)
+
+
+def test_a_selection_of_which_nothing_was_scored_is_released_and_has_no_ratio(client: SelectorClient):
+    measured: list[str] = []
+    steps = TrainingSteps(client, measure=lambda name, _: measured.append(name))
+    steps.report(steps.select(0, 2), {})
+    assert client.run_status().selections.released == 1
+    assert measured == ["select_ms", "report_ms"]
+
+
+def test_a_selection_may_be_reported_in_parts(client: SelectorClient):
+    steps = TrainingSteps(client)
+    selection = steps.select(0, 2)
+    first, second = selection.tasks
+    assert not steps.report(selection, {first: [1, 0]}, final=False).committed
+    assert steps.report(selection, {second: [1, 0]}, final=False).committed
+
+
+class Ranks:
+    """The ranks of a training, each a thread; rank 0 is the main one."""
+
+    def __init__(self, size: int):
+        self._size = size
+        self._boxes: list[Queue[Any]] = [Queue() for _ in range(size)]
+
+    def run(self, work: Callable[[bool, Callable[[Any], Any]], object]) -> list[object]:
+        """What came of `work(is_main, broadcast)` on each rank, its error included."""
+
+        def on(rank: int) -> object:
+            def broadcast(message: Any) -> Any:
+                if rank == 0:
+                    for box in self._boxes:
+                        box.put(message)
+                return self._boxes[rank].get(timeout=10)
+
+            try:
+                return work(rank == 0, broadcast)
+            except Exception as error:
+                return error
+
+        with ThreadPoolExecutor(self._size) as threads:
+            return list(threads.map(on, range(self._size)))
+
+
+def test_one_rank_asks_and_all_hear(client: SelectorClient, fake: FakeSelector):
+    def select(is_main: bool, broadcast: Callable[..., Selection | None]) -> Selection:
+        return TrainingSteps(client, is_main=is_main, broadcast=broadcast).select(0, 3)
+
+    first, *others = Ranks(4).run(select)
+    assert isinstance(first, Selection)
+    assert others == [first] * 3
+    assert len(fake.requests) == 1
+
+
+def test_the_others_hear_also_when_the_main_rank_fails(client: SelectorClient, fake: FakeSelector):
+    fake.down()
+
+    def select(is_main: bool, broadcast: Callable[..., Selection | None]) -> Selection:
+        return TrainingSteps(client, is_main=is_main, broadcast=broadcast).select(0, 3)
+
+    first, *others = Ranks(3).run(select)
+    assert isinstance(first, SelectorUnavailable)
+    assert {str(error) for error in others} == {"the main rank got no selection; its own error says why"}
+
+
+def test_what_is_asked_may_be_anything():
+    asked = threading.Event()
+
+    def ask() -> str:
+        assert not asked.is_set()
+        asked.set()
+        return "answer"
+
+    def work(is_main: bool, broadcast: Callable[..., str | None]) -> str:
+        return asked_once(ask, is_main=is_main, broadcast=broadcast, what="word")
+
+    assert Ranks(2).run(work) == ["answer", "answer"]

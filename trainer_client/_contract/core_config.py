@@ -1,0 +1,68 @@
+"""Taken over from selector_api/core/config.py by generate_contract.py: change it there."""
+
+# pyright: standard
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+
+from trainer_client._contract.core_fields import ByType, Name, schema
+from trainer_client._contract.core_policies import Policy
+from trainer_client._contract.core_policies_thompson import Thompson
+from trainer_client._contract.core_posteriors import PosteriorConfig
+from trainer_client._contract.core_posteriors_bots import Bots
+
+MAX_SEED = 2**63 - 1
+MAX_LEASE_SECONDS = 30 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run selects. Absent fields take the defaults of the paper's run."""
+
+    __pydantic_config__ = schema(
+        pool="guru",
+        seed=0,
+        posterior={
+            "type": "bots",
+            "forgetting": 0.1,
+            "implicit_weight": 0.1,
+            "rollouts": 16,
+            "implicit": {"type": "interpolation", "weak": "qwen-7b", "strong": "qwen-30b"},
+        },
+        policy={"type": "thompson", "target": 0.5, "exploration": 0.05},
+        lease_seconds=3600.0,
+    )
+
+    pool: Name
+    """The pool to draw from"""
+    seed: Annotated[int, Ge(0), Le(MAX_SEED)] = 0
+    """Seed of all draws"""
+    posterior: Annotated[PosteriorConfig, ByType()] = field(default_factory=Bots)
+    """What is known of the tasks"""
+    policy: Annotated[Policy, ByType()] = field(default_factory=Thompson)
+    """How a batch is drawn"""
+    lease_seconds: Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)] = 3600.0
+    """How long a selection's tasks are held"""
+    share_leased: bool = False
+    """Whether leased tasks may be handed out again"""
+
+
+def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration in today's form: up to 0.2 `implicit` stood beside the posterior, not in it.
+
+    Raises:
+        ValueError: it stands in both places, and not alike.
+    """
+    if "implicit" not in values or not isinstance(values.get("posterior", {}), Mapping):
+        return values
+    posterior: Mapping[str, Any] = values.get("posterior", {"type": "bots"})
+    implicit = values["implicit"]
+    if posterior.get("implicit", implicit) != implicit:
+        raise ValueError("implicit and posterior.implicit differ: give posterior.implicit alone")
+    others = {name: value for name, value in values.items() if name != "implicit"}
+    return others | {"posterior": {**posterior, "implicit": implicit}}

@@ -1,0 +1,82 @@
+"""Taken over from selector_api/core/fields.py by generate_contract.py: change it there."""
+
+# pyright: standard
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, cast, get_args
+
+from annotated_types import Ge, Le, Len, Predicate
+
+
+def _is_segment(name: str) -> bool:
+    if "/" in name or name in (".", ".."):
+        raise ValueError('names of pools and runs hold no slash, and are neither "." nor ".."')
+    return True
+
+
+Id = Annotated[str, Len(1, 256)]
+"""Name of a task, domain, reference, selection or key: 1 to 256 characters."""
+Name = Annotated[Id, Predicate(_is_segment)]
+"""Name of a pool or run, which is a segment of an address: a slash, even a quoted one, makes another address,
+and clients resolve dots (RFC 3986, section 5.2.4)."""
+Share = Annotated[float, Ge(0.0), Le(1.0)]
+"""A rate, share or probability."""
+
+
+def schema(**example: Any) -> Mapping[str, Any]:
+    """The `__pydantic_config__` of a dataclass: unknown fields, numbers as text and NaN are errors.
+
+    Where the example, which the API's document shows, has a `type`, a request has to tell it as well.
+    """
+
+    def extend(document: dict[str, Any]) -> None:
+        document["examples"] = [example]
+        if "type" in example:
+            document["required"] = ["type", *document.get("required", ())]
+
+    return {
+        "extra": "forbid",
+        "strict": True,
+        "allow_inf_nan": False,
+        "use_attribute_docstrings": True,
+        "json_schema_extra": extend,
+    }
+
+
+class ByType:
+    """Stands in `Annotated` behind one dataclass or a union of them, which are told apart by their `type`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union whose error names the types there are, whether the type is missing or unknown."""
+        kinds = {kind.type: handler.generate_schema(kind) for kind in _kinds(source)}
+        return {
+            "type": "tagged-union",
+            "discriminator": "type",
+            "choices": kinds,
+            "custom_error_type": "unknown_type",
+            "custom_error_message": f"type must be one of {', '.join(map(repr, kinds))}",
+        }
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
+    present = (
+        field.name
+        for field in fields(value)
+        if field.default is not None or getattr(value, field.name) is not None
+    )
+    return {name: _json(getattr(value, name)) for name in sorted(present, key=lambda name: name != "type")}
+
+
+def _json(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_dict(value)
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """The dataclasses that a type, or a union of types, consists of."""
+    return [kind for kind in get_args(hint) or (hint,) if is_dataclass(kind)]

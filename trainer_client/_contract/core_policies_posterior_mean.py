@@ -1,0 +1,20 @@
+"""Taken over from selector_api/core/policies/posterior_mean.py by generate_contract.py: change it there."""
+
+# pyright: standard
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer_client._contract.core_fields import schema
+from trainer_client._contract.core_policies_target import TargetPolicy
+
+
+@dataclass(frozen=True)
+class PosteriorMean(TargetPolicy):
+    """Tasks whose posterior mean is nearest the target."""
+
+    __pydantic_config__ = schema(type="posterior-mean", target=0.5, temperature=0.05, exploration=0.0)
+
+    type: Literal["posterior-mean"] = "posterior-mean"

@@ -1,0 +1,18 @@
+"""Taken over from selector_api/core/posteriors/posterior.py by generate_contract.py: change it there."""
+
+# pyright: standard
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PosteriorKind(ABC):
+    """The configuration of a posterior."""
+
+    @property
+    @abstractmethod
+    def references(self) -> tuple[str, ...]:
+        """The references that it reads. Tasks of equal domain and rates make a class."""
