@@ -26,8 +26,8 @@ demo: demo-output/materials/pool.parquet  ## train a small model through the ser
 	@echo '    $(BIN)/bots run show demo-bots-0'
 	@echo 'Next: "Train your model" in README.md, with what this has made. To start over: rm -r demo-output'
 
-check: .venv/.test  ## style, types, borders and the quick tests: under a minute on two cores
-	$(MAKE) --jobs 4 style types borders quick
+check: .venv/.test  ## style, types of the product, borders, quick tests: under a minute on two cores
+	$(MAKE) --jobs 4 style types borders quick TYPED='bots selector_api services trainer_client'
 
 test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
@@ -54,7 +54,7 @@ borders: .venv/.server .venv/.dev
 	$(BIN)/lint-imports
 
 types: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
-	$(BIN)/pyright
+	$(BIN)/pyright $(TYPED)
 
 quick: .venv/.server .venv/.trainer .venv/.deploy .venv/.dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal --quiet -m "not slow"

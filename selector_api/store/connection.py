@@ -1,5 +1,8 @@
 """The connection to Redis or Valkey."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# redis-py's own types are partial.
+
 from __future__ import annotations
 
 import asyncio

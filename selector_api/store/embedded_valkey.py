@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from selector_api.child_processes import ending_with_this, locked
@@ -235,7 +235,7 @@ def find_binary() -> Path:
     )
 
 
-def _owner(lock: int) -> dict:
+def _owner(lock: int) -> dict[str, Any]:
     try:
         return json.loads(os.pread(lock, 4096, 0))
     except ValueError:

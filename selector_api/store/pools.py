@@ -258,7 +258,7 @@ def _refuse_changes(table: TaskTable, rows: TaskRows, found: IntArray) -> None:
         return
     tasks = found[known]
     again = rows.part(known.tolist())
-    stored_domains = [table.domains[code] for code in table.domain_codes[tasks].tolist()]
+    stored_domains: list[str] = [table.domains[code] for code in table.domain_codes[tasks].tolist()]
     differs = np.array(again.domains) != np.array(stored_domains)
     for name in {*table.reference_names, *(name for references in again.references for name in references)}:
         rates = np.array([references.get(name, np.nan) for references in again.references])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,7 +32,9 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0) -> AsyncIterator[Store]:
+async def open_store(
+    url: str, snapshot_every: int = 512, patience: float = 10.0
+) -> AsyncGenerator[Store, None]:
     """The store on the server at `url`. Connects when it is first used: see `connection.check_server`.
 
     Args:

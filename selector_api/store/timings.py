@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Timings: TypeAlias = dict[Timing, float]
 
 @dataclass
 class _Measurement:
-    timings: Timings = field(default_factory=dict)
+    timings: Timings = field(default_factory=dict[Timing, float])
     inside: float = 0.0
     """Seconds that were counted since the timed block that runs now began."""
 
@@ -35,7 +35,7 @@ _measurement: ContextVar[_Measurement | None] = ContextVar("measurement", defaul
 
 
 @contextmanager
-def measured() -> Iterator[Timings]:
+def measured() -> Generator[Timings, None, None]:
     """Collect the timings of what runs inside; one that nothing counts to is not among them."""
     measurement = _Measurement()
     token = _measurement.set(measurement)
@@ -46,7 +46,7 @@ def measured() -> Iterator[Timings]:
 
 
 @contextmanager
-def timed(name: Timing) -> Iterator[None]:
+def timed(name: Timing) -> Generator[None, None, None]:
     """Add the time that the block takes to this timing, but for that of timed blocks inside it."""
     measurement = _measurement.get()
     if measurement is None:
@@ -71,7 +71,7 @@ def waited(seconds: float) -> None:
 
 
 @asynccontextmanager
-async def held(lock: asyncio.Lock) -> AsyncIterator[None]:
+async def held(lock: asyncio.Lock) -> AsyncGenerator[None, None]:
     """Hold a lock. The time until it is free is `wait`."""
     with timed("wait"):
         await lock.acquire()

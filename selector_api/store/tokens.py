@@ -7,9 +7,10 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from selector_api.store.codec import dumps
 from selector_api.store.connection import StoreClient
@@ -188,7 +189,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _token(record: dict) -> Token:
+def _token(record: Mapping[str, Any]) -> Token:
     return Token(
         record["name"],
         frozenset(record["scopes"]),
