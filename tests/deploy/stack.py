@@ -90,7 +90,7 @@ class Stack:
     def inside(self, network: str, program: str) -> str:
         """What a program in Python writes that runs in a container on one of the networks."""
         options = ["--rm", "--network", f"{PROJECT}_{network}", "--entrypoint", "python"]
-        return self.docker("run", *options, "bots-selector:0.2.0", "-c", program)
+        return self.docker("run", *options, "bots-selector:0.3.0", "-c", program)
 
     def _run(self, command: list[str]) -> str:
         ended = subprocess.run(

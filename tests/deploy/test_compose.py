@@ -67,10 +67,10 @@ def everything(stack: Stack) -> list[Any]:
 
 
 def test_images_are_small_and_not_of_root(stack: Stack) -> None:
-    (image,) = json.loads(stack.docker("image", "inspect", "bots-selector:0.2.0"))
+    (image,) = json.loads(stack.docker("image", "inspect", "bots-selector:0.3.0"))
     (base,) = json.loads(stack.docker("image", "inspect", "python:3.11-slim-bookworm"))
     unpacked = (image["Size"] - base["Size"]) / 1e6
-    packed = stack.compressed_size("bots-selector:0.2.0", below=len(base["RootFS"]["Layers"])) / 1e6
+    packed = stack.compressed_size("bots-selector:0.3.0", below=len(base["RootFS"]["Layers"])) / 1e6
     print(f"\nthe selector's image on top of its base: {packed:.0f} MB to pull, {unpacked:.0f} MB unpacked")
     assert packed + BASE_MEGABYTES < PULL_MEGABYTES
     assert image["Config"]["User"] == "10001:10001"
