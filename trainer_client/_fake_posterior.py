@@ -9,16 +9,17 @@ Counts = Mapping[str, Any]
 
 
 class FakePosterior:
-    """A discounted Beta posterior a task: the `bots` posterior without implicit evidence.
+    """A discounted Beta posterior a task: `bots` without implicit evidence, which also stands for any other kind.
 
     Args:
-        prior: (α0, β0).
-        forgetting: λ, the share that returns to the prior at every commit.
+        config: of the run's posterior. What it does not have of (α0, β0) and λ is (1, 1) and 0; a kind other than
+            `bots` has no parameters.
     """
 
-    def __init__(self, prior: tuple[float, float], forgetting: float):
-        self._prior = prior
-        self._forgetting = forgetting
+    def __init__(self, config: Any):
+        self._prior: tuple[float, float] = getattr(config, "prior", (1.0, 1.0))
+        self._forgetting: float = getattr(config, "forgetting", 0.0)
+        self._is_beta = config.type == "bots"
         self._alpha: dict[str, float] = {}
         self._beta: dict[str, float] = {}
 
@@ -42,7 +43,7 @@ class FakePosterior:
         alpha, beta = self._alpha[task], self._beta[task]
         mean = alpha / (alpha + beta)
         sd = (mean * (1 - mean) / (alpha + beta + 1)) ** 0.5
-        return {"mean": mean, "sd": sd, "alpha": alpha, "beta": beta}
+        return {"mean": mean, "sd": sd} | ({"alpha": alpha, "beta": beta} if self._is_beta else {})
 
     def draw(self, task: str, draws: random.Random) -> float:
         """A success rate drawn from a task's posterior."""

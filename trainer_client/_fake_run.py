@@ -51,7 +51,7 @@ class FakeRun:
         self.events: list[dict[str, Any]] = []
         self._config = config
         self._draws = random.Random(f"{seed} {name} {config.seed}")
-        self._posterior = FakePosterior(config.posterior.prior, config.posterior.forgetting)
+        self._posterior = FakePosterior(config.posterior)
         self._size = 0
         self._selected: dict[str, int] = {}
         self._last_step: dict[str, int] = {}

@@ -1,1 +1,1 @@
-"""Everything that touches Redis: key names, atomic transitions, live runs of runs, the embedded server."""
+"""Everything that touches Redis: key names, atomic transitions, runs held in memory, the embedded server."""

@@ -117,8 +117,8 @@ class Calls:
     def match(self, scope: Scope) -> Matched:
         """Which call a request makes: Starlette itself tells the addresses.
 
-        A method that an address does not take is treated as the call there that needs least, an address that there
-        is not as one where GET reads and all else is the admin's.
+        An address that there is not is treated as one where GET reads and all else is the admin's; a method that an
+        address does not take likewise, but for what the call there needs that needs least.
         """
         method = scope["method"]
         here: list[tuple[CallRoute, dict[str, str]]] = []
@@ -126,12 +126,16 @@ class Calls:
             match, found = route.matches(scope)
             if match != Match.NONE:
                 here.append((route, found["path_params"]))
+        reads = method in ("GET", "HEAD")
         if not here:
-            return Matched(Call("read" if method in ("GET", "HEAD") else "admin"))
-        taken = [each for each in here if method in each[0].methods]
-        route, names = taken[0] if taken else max(here, key=lambda each: len(each[0].call.scopes))
-        methods = frozenset(method for each, _ in here for method in each.methods)
-        return Matched(route.call, route.path, methods, names)
+            return Matched(Call("read" if reads else "admin"))
+        methods = frozenset(method for route, _ in here for method in route.methods)
+        for route, names in here:
+            if method in route.methods:
+                return Matched(route.call, route.path, methods, names)
+        route, names = max(here, key=lambda each: len(each[0].call.scopes))
+        call = Call("read", names_run_in_body=True) if reads and route.call.scope else route.call
+        return Matched(call, route.path, methods, names)
 
 
 class MatchCall:

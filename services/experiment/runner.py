@@ -47,7 +47,7 @@ def run_experiment(file: Path) -> None:
             if any(each.training.url is None for each in todo):
                 url = opened.enter_context(running_service(experiment.output / "selector", [lock]))
             opened.enter_context(progress.shown())
-            failed = _Run(experiment, progress, url, lock, opened).train(todo, stopped)
+            failed = _Trainings(experiment, progress, url, lock, opened).train(todo, stopped)
     if stopped:
         raise Failure(f"stopped; {again} goes on where it was", INTERRUPTED)
     if failed:
@@ -66,7 +66,7 @@ class _Running:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Trainings:
     experiment: Experiment
     progress: Progress
     url: str | None

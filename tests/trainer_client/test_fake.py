@@ -1,9 +1,12 @@
 """What the fake has beyond the contract: its clock, its switches, its look inside."""
 
+from types import SimpleNamespace
+
 import httpx
 import pytest
 
 from trainer_client import FakeSelector, SelectorClient, Unauthorized
+from trainer_client._fake_posterior import FakePosterior
 
 
 @pytest.fixture
@@ -97,3 +100,10 @@ def test_parquet_is_not_taken(http: httpx.Client):
 
 def test_an_unknown_address_is_a_problem(http: httpx.Client):
     assert http.get("/nowhere").json()["code"] == "not-found"
+
+
+def test_a_kind_of_posterior_that_it_does_not_know_has_a_mean_without_parameters():
+    posterior = FakePosterior(SimpleNamespace(type="band"))
+    posterior.grow(["a"])
+    posterior.commit([{"task": "a", "successes": 3, "trials": 4}])
+    assert posterior.of("a").keys() == {"mean", "sd"}

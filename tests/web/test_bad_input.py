@@ -285,6 +285,24 @@ def test_a_body_that_cannot_be_read(
     assert_refused(http.request(method, path, content=body, headers=headers), status, code, words)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"pool": "a", "x": json.loads("[" * 400 + "]" * 400)}, "body: "),
+        ({"pool": "a", "x": json.loads("[" * 800 + "]" * 800)}, "body: "),
+        ({"pool": "\ud800"}, "pool: "),
+        ({"pool": "a", "policy": {"type": "random", "domains": {"\ud800": 1}}}, "policy.domains[key]: "),
+    ],
+    ids=["a deep one", "a deeper one", "half a pair", "half a pair as a name"],
+)
+def test_a_configuration_that_no_json_of_ours_can_hold(
+    http: httpx.Client, body: dict[str, Any], words: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = http.put(f"/runs/{fresh_name('run')}", content=json.dumps(body), headers=headers)
+    assert_refused(answer, 422, "invalid-request", words)
+
+
 def parquet(**columns: list[Any]) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)

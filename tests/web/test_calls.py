@@ -58,6 +58,11 @@ def test_a_method_that_is_not_taken_needs_what_the_address_needs_at_least(
     assert match(method, path).call.scope == scope
 
 
+@pytest.mark.parametrize("path", ["/select", "/pools/a/tasks"])
+def test_to_look_where_nothing_can_be_read_takes_no_more_than_to_read(path: str) -> None:
+    assert match("GET", path).call.scope == "read"
+
+
 def test_a_route_that_says_nothing_is_refused_at_once() -> None:
     async def silent() -> None: ...
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from trainer_client._contract.core_config import RunConfig, upgraded
 
 _config = TypeAdapter(RunConfig)
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def _run_config(values: Any) -> RunConfig:
@@ -23,9 +25,11 @@ def _run_config(values: Any) -> RunConfig:
     """
     if not isinstance(values, Mapping):
         raise PydanticCustomError("config", "Input should be an object")
-    values = _whole(upgraded(values))
     try:
+        values = _whole(upgraded(values))
         return _config.validate_json(json.dumps(values, ensure_ascii=False).encode())
+    except RecursionError:
+        raise PydanticCustomError("config", "it is nested too deeply") from None
     except ValidationError as error:
         raise ValidationError.from_exception_data(
             error.title,
@@ -50,12 +54,15 @@ RunRequest = Annotated[RunConfig, PlainValidator(_run_config, json_schema_input_
 """PUT /runs/{run}: how a run selects."""
 
 
-def _whole(value: Any) -> Any:
-    """JSON knows one kind of number: 16.0 is 16."""
+def _whole(value: Any, *place: int | str) -> Any:
+    """JSON knows one kind of number: 16.0 is 16. And it can write half a surrogate pair, which is no text."""
     if isinstance(value, Mapping):
-        return {name: _whole(entry) for name, entry in value.items()}
+        return {_whole(name, *place, "[key]"): _whole(entry, *place, name) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_whole(entry) for entry in value]
+        return [_whole(entry, *place, number) for number, entry in enumerate(value)]
+    if isinstance(value, str) and not value.isascii() and _HALF_PAIR.search(value):
+        half = InitErrorDetails(type="string_unicode", loc=place, input=None)
+        raise ValidationError.from_exception_data("RunConfig", [half])
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
