@@ -59,6 +59,15 @@ def pool_keys(pool: str) -> PoolKeys:
     return PoolKeys(meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs")
 
 
+RUN_METAS, POOL_METAS = "bots:{run:*}", "bots:{pool:*}"
+"""Patterns of the keys `meta` of all runs and pools."""
+
+
+def name_of(meta: bytes) -> str:
+    """The run or pool whose key `meta` this is."""
+    return meta.decode().partition(":")[2].partition(":")[2].removesuffix("}")
+
+
 TOKENS = "bots:tokens"
 """Hash: SHA-256 of a bearer token (hex) -> what it is (JSON)."""
 

@@ -138,7 +138,7 @@ def _check(config: RunConfig, table: TaskTable) -> None:
     """Refuse names that the pool does not know: they would silently do nothing."""
     for reference in config.posterior.references or ():
         if reference not in table.reference_names:
-            raise UnknownReference(reference)
+            raise UnknownReference(reference, table.reference_names)
     for domain in config.policy.domains or ():
         if domain not in table.domains:
-            raise UnknownDomain(domain)
+            raise UnknownDomain(domain, table.domains)

@@ -10,6 +10,7 @@ from selector_api.store.connection import StoreClient, connect
 from selector_api.store.live_run import LiveRun
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.log import Logs
+from selector_api.store.names import Names
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
@@ -29,6 +30,7 @@ class Store:
     snapshots: Snapshots
     live_runs: LiveRuns
     tokens: Tokens
+    names: Names
 
 
 @asynccontextmanager
@@ -54,7 +56,7 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
             return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)
 
         live_runs = LiveRuns(runs, begin)
-        yield Store(redis, pools, runs, logs, snapshots, live_runs, Tokens(redis))
+        yield Store(redis, pools, runs, logs, snapshots, live_runs, Tokens(redis), Names(redis))
         await live_runs.close()
     finally:
         await redis.aclose()
