@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, Token, Url, checked_name, connected
+from bots import pool_care
+from services.command_line.connection import Token, Url, checked_name, connected
 from services.command_line.failures import INTERRUPTED, Failure
 
 app = typer.Typer(help="Pools: the tasks that runs draw from.", no_args_is_help=True)
+app.command("list")(pool_care.list_pools)
+for _command in (pool_care.show, pool_care.delete, pool_care.retire, pool_care.restore):
+    app.command(no_args_is_help=True)(_command)
 
 
 @app.command(name="import", no_args_is_help=True)
@@ -49,7 +53,7 @@ def import_tasks(
             help="A reference and the column of its pass rates, from 0 to 1; null: not measured. Repeatable.",
         ),
     ] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Import the tasks of a Parquet or JSONL file into a pool.

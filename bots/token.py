@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOT_FIRST = (
-    "there is no token yet, so the service is open. With the first one every call needs a token, and with one of scope "
-    "{} alone nobody could create or delete anything: make an admin's first, with `bots token create --name admin "
-    "--scope admin`, or add --without-admin"
+    "there is no token yet, so the service is open. With the first one every call needs a token, and with one of "
+    "scope {} alone nobody could create or delete anything: make an admin's first, with `bots token create --name "
+    "admin --scope admin`, or add --without-admin"
 )
 
 app = typer.Typer(help="Tokens: who may call the service.", no_args_is_help=True)
