@@ -43,13 +43,13 @@ def select(state: RunState, batch_size: int) -> Choice:
     """
     rng = generator(state.config.seed, state.selections + 1)
     policy = state.config.policy
-    shares = policy.domains
-    if shares is None:
+    if policy.domains is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
             raise TooFewTasks(len(candidates))
         return policy.choose(candidates, batch_size, rng)
 
+    shares = policy.shares
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
     share = np.array([shares[name] for name in names])
