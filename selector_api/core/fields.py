@@ -66,6 +66,22 @@ class ByType:
         }
 
 
+class Either:
+    """Stands in `Annotated` behind a union without a `type`; what is none of it is an error with these words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union that has one error."""
+        return {
+            "type": "union",
+            "choices": [handler.generate_schema(kind) for kind in get_args(source)],
+            "custom_error_type": "neither",
+            "custom_error_message": self._words,
+        }
+
+
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
     present = (
@@ -95,9 +111,11 @@ def _json(value: Any) -> Any:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    kinds = {kind.type: kind for kind in _kinds(hint)}
-    if kinds:
-        return from_dict(kinds[value["type"]], value)
+    kinds = _kinds(hint)
+    if kinds and isinstance(value, Mapping):
+        values = cast("Mapping[str, Any]", value)
+        by_type = {getattr(kind, "type", None): kind for kind in kinds}
+        return from_dict(by_type[None] if None in by_type else by_type[values["type"]], values)
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
