@@ -80,6 +80,22 @@ class NumberOr:
         }
 
 
+class Either:
+    """Stands in `Annotated` behind a union without a `type`; what is none of it is an error with these words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union that has one error."""
+        return {
+            "type": "union",
+            "choices": [handler.generate_schema(kind) for kind in get_args(source)],
+            "custom_error_type": "neither",
+            "custom_error_message": self._words,
+        }
+
+
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
     present = (
@@ -133,7 +149,7 @@ def _value(hint: Any, value: Any) -> Any:
             return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
         kinds = {getattr(kind, "type", None): kind for kind in _kinds(hint)}
         if kinds:
-            return from_dict(kinds[entries["type"]] if None not in kinds else kinds[None], entries)
+            return from_dict(kinds[None] if None in kinds else kinds[entries["type"]], entries)
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
