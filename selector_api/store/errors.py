@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from selector_api.near_names import hint, near_names, shown
+from selector_api.near_names import hint, listed, near_names, shown
+
+
+_MOST_NAMED = 10
 
 
 class StoreError(Exception):
@@ -167,11 +171,35 @@ class TaskNotInSelection(UnknownName):
 
 @dataclass(eq=False)
 class TaskConflict(CallError):
-    """A task's id is there already with another domain or other references."""
+    """A task's id is there already with another domain, or another rate of a reference."""
 
     task: str
+    field: str
+    """`domain`, or `references.NAME`."""
+    here: object
+    sent: object
     code = "task-conflict"
-    detail = "its id exists with another domain or other references; nothing was inserted"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"{self.task!r}: its {self.field} is {self.here!r} and {self.sent!r} was sent; nothing was taken. "
+            "Send what it has, or put the tasks into another pool"
+        )
+
+
+@dataclass(eq=False)
+class ReferenceInUse(CallError):
+    """A reference cannot be added to tasks that are there, because a run reads it."""
+
+    reference: str
+    run: str
+    code = "reference-in-use"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"references.{self.reference}: the run {self.run!r} reads it, so no task that is there can get it any "
+            "more; give it another name, or delete the run first"
+        )
 
 
 @dataclass(eq=False)
@@ -193,7 +221,40 @@ class PoolInUse(CallError):
     pool: str
     runs: list[str]
     code = "pool-in-use"
-    detail = "pool: delete the runs that draw from it first"
+
+    def __post_init__(self) -> None:
+        more = f" and {len(self.runs) - _MOST_NAMED} more" if len(self.runs) > _MOST_NAMED else ""
+        named = f": {listed(self.runs[:_MOST_NAMED])}{more}" if self.runs else ""
+        self.detail = f"pool: runs draw from it{named}; delete them first, with DELETE /runs/{{run}}"
+
+
+class UnusableFork(CallError):
+    """A run cannot begin as it was told to."""
+
+    code = "invalid-request"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
+
+
+CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
+"""Fields of a run's configuration that may change while it goes on."""
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is otherwise in a run than was sent; None is a field that is not there."""
+
+    field: str
+    here: Any
+    sent: Any
+
+    def __str__(self) -> str:
+        return f"{self.field} is {_said(self.here)} there and {_said(self.sent)} was sent"
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(eq=False)
@@ -204,6 +265,21 @@ class RunConflict(CallError):
     difference: str
     code = "run-conflict"
 
+    @classmethod
+    def of(cls, run: str, differing: Sequence[Difference]) -> RunConflict:
+        """A conflict that names each of these fields."""
+        fields = "; ".join(map(str, differing[:_MOST_NAMED]))
+        more = f" (and {len(differing) - _MOST_NAMED} more)" if len(differing) > _MOST_NAMED else ""
+        cure = (
+            "change it with PATCH /runs/{run}"
+            if all(each.field.partition(".")[0] in CHANGEABLE for each in differing)
+            else 'begin another run with its evidence: PUT /runs/{new} with "fork"'
+        )
+        return cls(
+            run,
+            f"with another configuration: {fields}{more}. Send the same one, choose another name, or {cure}",
+        )
+
     def __post_init__(self) -> None:
         self.detail = f"run: it exists {self.difference}"
 
@@ -213,8 +289,14 @@ class KeyConflict(CallError):
     """The key was used before with another batch size."""
 
     batch_size: int
+    """Which it was."""
     code = "key-conflict"
-    detail = "batch_size: this key was used with another one; use one key per selection"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"batch_size: this key stands for a selection of {self.batch_size}. Use another key; the tasks of that "
+            "selection are leased until it ends, or is given back with POST /runs/{run}/selections/{id}/release"
+        )
 
 
 class NotExplained(CallError):

@@ -19,6 +19,7 @@ COMMANDS = {
     "GET /runs": "bots run list",
     "GET /runs/{run}": "bots run show",
     "PUT /runs/{run}": "bots run create",
+    'PUT /runs/{new} with "fork"': "bots run create NEW --fork RUN",
     "PATCH /runs/{run}": "bots run change",
     "DELETE /runs/{run}": "bots run delete",
     "POST /runs/{run}/exclude": "bots run exclude",
@@ -32,7 +33,7 @@ COMMANDS = {
 }
 """By the call that it makes, the command."""
 
-_CALL = re.compile(r"(?:GET|PUT|POST|PATCH|DELETE) /[\w{}/]*")
+_CALL = re.compile(r'(?:GET|PUT|POST|PATCH|DELETE) /[\w{}/]*(?: with "fork")?')
 
 
 def in_commands(text: str) -> str:
