@@ -61,10 +61,11 @@ def renew(
 
         bots run renew my-run s12-0f3a9c41 --seconds 7200
     """
+    from trainer_client import Selection
+
     with connected(url, token) as client:
-        client.run = run
-        expires_at = client.renew(selection, seconds)
-    typer.echo(f"selection {selection!r} is leased until {expires_at:%Y-%m-%d %H:%M:%S} UTC")
+        renewed = client.renew(Selection(selection=selection, run=run, step=0, tasks=[]), seconds)
+    typer.echo(f"selection {selection!r} is leased until {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def release(run: RunName, selection: SelectionName, url: Url = "", token: Token = None) -> None:
@@ -74,9 +75,10 @@ def release(run: RunName, selection: SelectionName, url: Url = "", token: Token 
 
         bots run release my-run s12-0f3a9c41
     """
+    from trainer_client import Selection
+
     with connected(url, token) as client:
-        client.run = run
-        client.release(selection)
+        client.release(Selection(selection=selection, run=run, step=0, tasks=[]))
     typer.echo(f"selection {selection!r} is released")
 
 
