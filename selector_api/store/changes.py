@@ -85,7 +85,7 @@ class Changes:
             found = state.table.find(tasks)
             (unknown,) = np.nonzero((found < 0) | (found >= state.size))
             if len(unknown):
-                raise UnknownTask(tasks[int(unknown[0])])
+                raise UnknownTask(tasks[int(unknown[0])], state.table.first_ids(state.size))
             is_so = state.withheld.by_run(found) == (kind == "excluded")
             others = dict.fromkeys(
                 task for task, is_so in zip(tasks, is_so.tolist(), strict=True) if not is_so

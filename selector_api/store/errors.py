@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from selector_api.near_names import hint, listed, near_names, shown
 
-
 _MOST_NAMED = 10
 
 
@@ -141,10 +140,10 @@ class UnknownSelection(CallError):
 
 
 class UnknownTask(UnknownName):
-    """An outcome names a task that the run does not have."""
+    """A task is named that the run or the pool does not have."""
 
     code = "invalid-request"
-    problem = "{} is not a task of this run"
+    problem = "there is no task {}"
 
 
 class UnknownDomain(UnknownName):
@@ -152,7 +151,13 @@ class UnknownDomain(UnknownName):
 
     code = "unknown-domain"
     place = "policy.domains: "
-    problem = "the pool has no task of the domain {}"
+    problem = "no task is of the domain {}"
+
+
+class UnknownDomainAsked(UnknownDomain):
+    """A call asks for the tasks of a domain that the run does not have."""
+
+    place = "domain: "
 
 
 class UnknownReference(UnknownName):
@@ -240,6 +245,7 @@ class UnusableFork(CallError):
 
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
+
 
 @dataclass(frozen=True)
 class Difference:

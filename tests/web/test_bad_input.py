@@ -135,7 +135,7 @@ REPORTS: list[tuple[dict[str, Any], int, str, str]] = [
         {"selection": None, "key": "k", "outcomes": [seen(MARK)]},
         422,
         "invalid-request",
-        f"outcomes[0].task: '{MARK}'",
+        f"outcomes[0].task: there is no task '{MARK}'",
     ),
 ]
 
@@ -341,7 +341,7 @@ def test_a_wrong_upload(
 QUERIES: list[tuple[str, int, str, str]] = [
     ("/posteriors?cursor=-1", 422, "invalid-request", "cursor: "),
     (f"/posteriors?cursor={MARK}", 422, "invalid-request", "cursor: "),
-    (f"/posteriors?task={MARK}", 404, "unknown-task", f"task: '{MARK}'"),
+    (f"/posteriors?task={MARK}", 404, "unknown-task", f"task: there is no task '{MARK}'"),
     (f"/posteriors?task={LONG}", 422, "invalid-request", "task[0]: "),
     ("/posteriors?" + "task=a&" * 101, 422, "invalid-request", "task: "),
     ("/events?after=-1", 422, "invalid-request", "after: "),
