@@ -88,7 +88,8 @@ class Course:
 
     def is_histogram_due(self, step: int) -> bool:
         """Whether the difficulties of all tasks are to be noted after this commit; it takes as long as there are
-        individuals."""
+        individuals.
+        """
         return step % self._every == 0
 
     def record_histogram(self, step: int, counts: IntArray) -> None:
