@@ -28,7 +28,7 @@ class SelectionCounts:
 
 @dataclass(frozen=True)
 class EffectiveTaskRatio:
-    """Share of reported tasks whose pass rate was strictly between 0 and 1; null before any."""
+    """Share of reported groups whose rewards were not all equal; null before any."""
 
     __pydantic_config__ = schema(last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None})
 
@@ -38,6 +38,34 @@ class EffectiveTaskRatio:
     """Of the last 20 commits"""
     by_domain: dict[str, float | None]
     """Of the last 20 commits, by domain"""
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Evidence that is not training: how much of it there is."""
+
+    __pydantic_config__ = schema(outcomes=500, etr=0.4)
+
+    outcomes: int
+    """Outcomes of evaluations so far"""
+    etr: float | None
+    """Share of them that were informative; null without any"""
+
+
+@dataclass(frozen=True)
+class StalenessFigures:
+    """By how many policy versions outcomes were behind the newest one; null where none was told."""
+
+    __pydantic_config__ = schema(policy_version=120, last=0.5, recent=0.8, largest=3)
+
+    policy_version: int | None
+    """The highest that the run was told of"""
+    last: float | None
+    """Mean over the outcomes of the last commit that had some with a version"""
+    recent: float | None
+    """Mean over the last 20 such commits"""
+    largest: int | None
+    """The largest of the last 20 such commits"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +80,10 @@ class RunStatus:
         selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
         capability={"math": 0.31, "code": None},
         etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}},
+        evaluations={"outcomes": 500, "etr": 0.4},
+        staleness={"policy_version": 120, "last": 0.5, "recent": 0.8, "largest": 3},
         never_selected=50112,
+        dropped=14,
     )
 
     run: str
@@ -66,8 +97,12 @@ class RunStatus:
     capability: dict[str, float | None]
     """Where the model stands, by domain, null where that is not known (yet); μ of a `bots` posterior"""
     etr: EffectiveTaskRatio
+    evaluations: Evaluations
+    staleness: StalenessFigures
     never_selected: int
     """Tasks that were never selected"""
+    dropped: int
+    """How often a task was dropped"""
 
     @classmethod
     def of(cls, run: str, state: RunState, domains: int | None = None) -> RunStatus:
@@ -89,7 +124,18 @@ class RunStatus:
                 recent=state.effective_task_ratio(),
                 by_domain=state.effective_task_ratio_by_domain(domains),
             ),
+            evaluations=Evaluations(
+                state.evaluated,
+                state.evaluated_informative / state.evaluated if state.evaluated else None,
+            ),
+            staleness=StalenessFigures(
+                policy_version=state.staleness.newest,
+                last=state.staleness.mean(commits=1),
+                recent=state.staleness.mean(),
+                largest=state.staleness.largest(),
+            ),
             never_selected=state.size - state.history.ever_selected,
+            dropped=state.dropped,
         )
 
     def to_dict(self) -> dict[str, Any]:
