@@ -66,7 +66,9 @@ def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
 def test_a_parquet_file_holds_the_same_rows(http: httpx.Client, large: str) -> None:
     answer = http.get(f"/runs/{large}/posteriors", headers={"Accept": PARQUET})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, PARQUET)
-    assert pq.read_table(io.BytesIO(answer.content)).to_pylist(maps_as_pydicts="strict") == rows_of(http, large)
+    assert pq.read_table(io.BytesIO(answer.content)).to_pylist(maps_as_pydicts="strict") == rows_of(
+        http, large
+    )
 
 
 def test_a_cursor_beyond_the_end_gives_nothing(http: httpx.Client, large: str) -> None:
