@@ -66,10 +66,12 @@ def test_every_command_of_a_call_is_there_and_every_call_is_the_services(
     paths: dict[str, Any] = httpx.get(f"{service_url}/openapi.json").json()["paths"]
     calls = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     for call, command in COMMANDS.items():
-        assert call.partition(" with ")[0].replace("{new}", "{run}").replace("{id}", "{selection}") in calls
+        assert call.partition(" with ")[0].replace("{new}", "{run}") in calls
         assert bots(*command.split()[1:3], "--help").exit_code == 0
     assert in_commands("PUT /runs/{run} creates one") == "`bots run create` creates one"
-    assert in_commands("GET /else") == "GET /else"
+    assert in_commands("(POST /runs/a/selections/s1-2/release), if") == "(`bots run release a s1-2`), if"
+    assert in_commands('PUT /runs/{new} with "fork"') == "`bots run create NEW --fork RUN`"
+    assert in_commands("GET /else and GET /runs/a/b") == "GET /else and GET /runs/a/b"
 
 
 def test_data_of_another_release_is_no_missing_service(bots: Bots, tmp_path: Path, run: str) -> None:
