@@ -101,8 +101,8 @@ class Receipt(_Answer):
     `accepted` outcomes are new, `duplicates` had been counted before, `differing` are of tasks for which other
     values stand (up to ten are named in `differing_tasks`), `dropped` tasks could not be scored, `remaining` tasks
     of the selection are not known yet, `committed` says whether these outcomes have entered the posteriors,
-    `step` is the number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled` the
-    service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
+    `step` is the number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled`
+    the service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
     the last one this client heard of.
     """
 
