@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from trainer_client.client import SelectorClient
-from trainer_client.errors import Forbidden, NotFound
-from trainer_client.models import RunStatus
+from trainer_client.errors import Forbidden
+from trainer_client.models import PosteriorRow, RunStatus
 from trainer_client.outcomes import id_text
 
 logger = logging.getLogger("trainer_client")
@@ -19,14 +18,6 @@ NAMED = 3
 
 class DataSetMismatch(ValueError):
     """The data set and the run's pool do not fit together."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A run as the data set found it: its status, and the tasks that were excluded as the data set lacks them."""
-
-    status: RunStatus
-    excluded: list[str]
 
 
 def task_ids(column: Iterable[Any]) -> list[str]:
@@ -48,43 +39,46 @@ def task_ids(column: Iterable[Any]) -> list[str]:
     return list(rows)
 
 
-def fit(selector: SelectorClient, tasks: Sequence[str]) -> Fitted:
+def fit(selector: SelectorClient, tasks: Sequence[str]) -> RunStatus:
     """Compare the data set with the pool of the selector's run, and exclude in the run what the data set lacks.
 
+    Returns:
+        The run's status.
+
     Raises:
-        DataSetMismatch: the pool lacks a task of the data set.
+        DataSetMismatch: the pool lacks a task of the data set, or the token may not exclude the others.
         SelectorError: the service is away, or refuses.
     """
     status = selector.run_status()
-    known = _tasks_of_run(selector, status)
-    there = set(known)
-    unknown = [task for task in tasks if task not in there]
+    pool = list(selector.posteriors())
+    known = {row.task for row in pool}
+    unknown = [task for task in tasks if task not in known]
     if unknown:
         raise DataSetMismatch(
             f"the pool {status.config.get('pool')!r} of run {status.run!r} lacks {len(unknown)} of the data set's "
-            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(known)}. Add them with "
-            "`bots pool import` or `add_tasks`, or give the run's pool the ids of the data set"
+            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(row.task for row in pool)}. "
+            "Add them with `bots pool import` or `add_tasks`, or give the data set the ids of the pool"
         )
     here = set(tasks)
-    others = [task for task in known if task not in here]
+    others = [row for row in pool if row.task not in here]
     if others:
-        selector.exclude(others)
-        logger.warning(
-            "run %r: %d of the pool's %d tasks are not in the data set, such as %s; they are excluded from the run",
-            status.run,
-            len(others),
-            len(known),
-            _named(others),
-        )
-    return Fitted(status, others)
+        _exclude(selector, status.run, others, len(pool))
+    return status
 
 
-def _tasks_of_run(selector: SelectorClient, status: RunStatus) -> list[str]:
-    """The ids of the run's pool."""
+def _exclude(selector: SelectorClient, run: str, others: Sequence[PosteriorRow], of: int) -> None:
+    """Let the run not draw these, and say so."""
+    lacking = f"{len(others)} of the pool's {of} tasks are not in the data set, such as "
+    lacking += _named(row.task for row in others)
+    to_exclude = [row.task for row in others if not row.excluded]
     try:
-        return [task.id for task in selector.pool_tasks(str(status.config.get("pool")))]
-    except (NotFound, Forbidden):  # A service of release 0.2, or a token for this run alone.
-        return [row.task for row in selector.posteriors()]
+        selector.exclude(to_exclude)
+    except Forbidden as error:
+        raise DataSetMismatch(
+            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one of scope admin, "
+            f"or give the run a pool of the data set's tasks ({error})"
+        ) from error
+    logger.warning("run %r: %s; they are excluded from the run", run, lacking)
 
 
 def _named(tasks: Iterable[str]) -> str:

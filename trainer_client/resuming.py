@@ -15,7 +15,7 @@ warning.
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -61,7 +61,6 @@ class KeyedSelections:
         selector: a client with a run; after a fork it has another.
         on_rollback: see above.
         explain: whether selections are to say why each task was chosen.
-        on_fork: called when the selector's run is a fork that was just made.
     """
 
     def __init__(
@@ -70,12 +69,10 @@ class KeyedSelections:
         *,
         on_rollback: OnRollback,
         explain: bool,
-        on_fork: Callable[[], None] = lambda: None,
     ):
         self._selector = selector
         self._on_rollback = on_rollback
         self._explain = explain
-        self._on_fork = on_fork
         self._asked_for = selector.run
         self._first = True
         self._told = False
@@ -151,7 +148,6 @@ class KeyedSelections:
             self._told = True
             return False
         self._selector.run = new
-        self._on_fork()
         logger.warning(
             "%s. It goes on in run %r, a fork with the first %d commits; %r stays as it is",
             ahead,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer_client.client import SelectorClient
-from trainer_client.data_sets import Fitted, fit
+from trainer_client.data_sets import fit
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes, outcome_list
@@ -120,13 +120,10 @@ class TrainingSteps:
     ):
         self.is_main = is_main
         self._selector = selector
-        self._selections = KeyedSelections(
-            selector, on_rollback=on_rollback, explain=explain, on_fork=self._exclude_again
-        )
+        self._selections = KeyedSelections(selector, on_rollback=on_rollback, explain=explain)
         self._broadcast = broadcast
         self._measure = measure
         self._keys = StepKeys()
-        self._fitted: Fitted | None = None
         self._scale: RewardScale | None = None
         self._said_dropped = False
 
@@ -144,13 +141,13 @@ class TrainingSteps:
 
         def ask() -> bool:
             try:
-                self._fitted = fit(self._selector, tasks)
+                status = fit(self._selector, tasks)
             except SelectorUnavailable as error:
                 if not self._selector.has_fallback:
                     raise
                 logger.warning("the data set was not compared with the run's pool: %s", error)
             else:
-                self._scale = RewardScale.of(self._fitted.status.config.get("rewards"))
+                self._scale = RewardScale.of(status.config.get("rewards"))
             return True
 
         asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what="look at the run's pool")
@@ -253,11 +250,6 @@ class TrainingSteps:
             task,
             why,
         )
-
-    def _exclude_again(self) -> None:
-        """In a fork, which may begin before the exclusion."""
-        if self._fitted is not None and self._fitted.excluded:
-            self._selector.exclude(self._fitted.excluded)
 
 
 def _ms_since(start: float) -> float:

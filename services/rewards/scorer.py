@@ -29,9 +29,9 @@ class Scorer:
     """Scores completions by a reward function; may be called by several threads at once.
 
     `failures` counts, by kind, the completions that are worth nothing because the function failed: it raised, ran
-    out of its time or returned something that is not a finite number. The first failure of each kind is logged with its
-    traceback, and every tenth, hundredth, … with the count. KeyboardInterrupt and SystemExit pass through. A number
-    that the run does not take is never turned into another one: it is a `Failure`, at the first.
+    out of its time or returned something that is not a finite number. The first failure of each kind is logged with
+    its traceback, and every tenth, hundredth, … with the count. KeyboardInterrupt and SystemExit pass through. A
+    number that the run does not take is never turned into another one: it is a `Failure`, at the first.
 
     Args:
         function: scores a completion.
@@ -80,11 +80,9 @@ class Scorer:
             failures = self.failures
             first = self.failure_kinds[kind] == 1
         if first:
-            logger.warning("a reward failed and is worth nothing (%d so far)", failures, exc_info=error)
+            logger.warning("a reward failed and counts as 0 (%d so far)", failures, exc_info=error)
         elif math.log10(failures).is_integer():
-            logger.warning(
-                "rewards that failed and are worth nothing: %d so far, now %s: %s", failures, kind, error
-            )
+            logger.warning("rewards that failed and count as 0: %d so far, now %s: %s", failures, kind, error)
 
 
 def _number(value: Any) -> float:

@@ -74,8 +74,8 @@ class Selector(Section):
     on_rollback: OnRollback = Field(
         default="fork",
         description="What to do if the run has outcomes of steps that come after the checkpoint: go on in a fork "
-        "of it (its name is the run's with a number, `my-run-2`; the run itself stays as it is), keep the run (what "
-        "is done again does not count), or fail.",
+        "of it (its name is the run's with a number, `my-run-2`; the run itself stays as it is), keep it (what is "
+        "done again does not count), or fail.",
     )
 
 
