@@ -105,7 +105,10 @@ class UnknownSelection(CallError):
 
     selection: str
     code = "unknown-selection"
-    detail = "selection: the run never made it"
+    detail = (
+        "selection: the run has none of this id: it is another run's, or the store lost it; select anew, and "
+        "report what you have of it without a selection (selection null, with a key)"
+    )
 
 
 @dataclass(eq=False)
@@ -209,6 +212,20 @@ class UnusableFork(CallError):
         self.detail = detail
 
 
+@dataclass(eq=False)
+class OutcomesWait(CallError):
+    """The kind of a run's commits cannot change now."""
+
+    outcomes: int
+    code = "run-conflict"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
+            "send `final`), then change it"
+        )
+
+
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
 _MOST_NAMED = 10
@@ -259,11 +276,34 @@ class RunConflict(CallError):
 
 @dataclass(eq=False)
 class KeyConflict(CallError):
-    """The key was used before with another batch size."""
+    """The key was used before with another batch size, for a selection that was not given back."""
 
+    run: str
+    selection: str
     batch_size: int
     code = "key-conflict"
-    detail = "batch_size: this key was used with another one; use one key per selection"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"batch_size: this key stands for selection {self.selection!r} of {self.batch_size} tasks; ask for "
+            f"{self.batch_size}, use another key, fork the run, or release that selection first (POST "
+            f"/runs/{self.run}/selections/{self.selection}/release), if nothing of it was committed"
+        )
+
+
+@dataclass(eq=False)
+class SelectionClosed(CallError):
+    """The selection has ended, so its lease cannot be renewed."""
+
+    selection: str
+    status: str
+    code = "selection-closed"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"selection: it has ended and is {self.status}, so there is no lease to renew; select anew. "
+            "What is reported of it still counts"
+        )
 
 
 class NotExplained(CallError):

@@ -141,7 +141,11 @@ async def list_runs(
     "/runs/{run}",
     response_model=RunStatus,
     responses=documented(
-        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_DOMAIN
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
+        problems.UNKNOWN_RUN,
+        problems.RUN_CONFLICT,
+        problems.UNKNOWN_DOMAIN,
     ),
 )
 @Call("admin")
