@@ -8,11 +8,21 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from numbers import Integral
 from typing import Annotated, Any, Self
+from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+
+def _text(value: Any) -> Any:
+    """An integer (also numpy's) as its decimal text, a UUID as its usual one; anything else as it is."""
+    number = isinstance(value, Integral) and not isinstance(value, bool)
+    return str(value) if number or isinstance(value, UUID) else value
+
+
+Identifier = Annotated[str, Field(min_length=1, max_length=256), BeforeValidator(_text)]
+"""Text; integers and UUIDs are taken as theirs, as the service does."""
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
