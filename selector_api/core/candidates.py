@@ -76,6 +76,11 @@ class Candidates:
             excluded = _merged(*state.leased.values())
         return cls(state, scope, excluded)
 
+    def rested(self) -> Candidates:
+        """These candidates without the tasks that cool down after drops."""
+        cooling = self.state.history.tallies.cooling(self.state.step)
+        return self.without(cooling) if len(cooling) else self
+
     def without(self, tasks: IntArray) -> Candidates:
         """These candidates without `tasks`."""
         return Candidates(self.state, self.scope, _merged(self._excluded, tasks))

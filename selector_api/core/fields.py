@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Le, Len, Predicate
 
@@ -70,6 +70,7 @@ def schema(**example: Any) -> Mapping[str, Any]:
             document["required"] = ["type", *document.get("required", ())]
 
     return {
+        "alias_generator": _json_name,
         "extra": "forbid",
         "strict": True,
         "allow_inf_nan": False,
@@ -93,6 +94,35 @@ class ByType:
         }
 
 
+class NumberOr:
+    """Stands in `Annotated` behind a number or one dataclass: an error speaks of the one that was sent."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union of the two that is told apart by whether an object was sent."""
+        number, kind = get_args(source)
+        return {
+            "type": "tagged-union",
+            "discriminator": _object_or_number,
+            "choices": {"number": handler.generate_schema(number), "object": handler.generate_schema(kind)},
+        }
+
+
+class Either:
+    """Stands in `Annotated` behind a union without a `type`; what is none of it is an error with these words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union that has one error."""
+        return {
+            "type": "union",
+            "choices": [handler.generate_schema(kind) for kind in get_args(source)],
+            "custom_error_type": "neither",
+            "custom_error_message": self._words,
+        }
+
+
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
     present = (
@@ -100,7 +130,8 @@ def to_dict(value: Any) -> dict[str, Any]:
         for field in fields(value)
         if field.default is not None or getattr(value, field.name) is not None
     )
-    return {name: _json(getattr(value, name)) for name in sorted(present, key=lambda name: name != "type")}
+    names = sorted(present, key=lambda name: name != "type")
+    return {_json_name(name): _json(getattr(value, name)) for name in names}
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -112,19 +143,40 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
         ValueError: values that contradict each other.
     """
     hints = get_type_hints(kind)
-    return kind(**{name: _value(hints.get(name), value) for name, value in values.items()})
+    names = {_json_name(name): name for name in hints}
+    return kind(
+        **{
+            names.get(name, name): _value(hints.get(names.get(name, name)), value)
+            for name, value in values.items()
+        }
+    )
+
+
+def _object_or_number(value: Any) -> str:
+    return "object" if isinstance(value, Mapping) or is_dataclass(value) else "number"
+
+
+def _json_name(name: str) -> str:
+    """What a field is called in JSON: a name that is a word of Python's ends with an underscore in a dataclass."""
+    return name.removesuffix("_")
 
 
 def _json(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
+    if isinstance(value, dict):
+        return {name: _json(entry) for name, entry in cast("dict[str, Any]", value).items()}
     return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _value(hint: Any, value: Any) -> Any:
-    kinds = {kind.type: kind for kind in _kinds(hint)}
-    if kinds:
-        return from_dict(kinds[value["type"]], value)
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, Any]", value)
+        for mapping in (part for part in (hint, *get_args(hint)) if get_origin(part) is dict):
+            return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
+        kinds = {getattr(kind, "type", None): kind for kind in _kinds(hint)}
+        if kinds:
+            return from_dict(kinds[None] if None in kinds else kinds[entries["type"]], entries)
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 

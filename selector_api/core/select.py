@@ -43,13 +43,13 @@ def select(state: RunState, batch_size: int) -> Choice:
     """
     rng = generator(state.config.seed, state.selections + 1)
     policy = state.config.policy
-    shares = policy.domains
-    if shares is None:
+    if policy.domains is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
             raise TooFewTasks(len(candidates))
-        return policy.choose(candidates, batch_size, rng)
+        return _chosen(candidates, batch_size, rng)
 
+    shares = policy.shares
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
     share = np.array([shares[name] for name in names])
@@ -62,12 +62,20 @@ def select(state: RunState, batch_size: int) -> Choice:
     if np.any(counts > available):
         raise TooFewTasks(largest_batch(share, drawn, available, batch_size - 1))
     return Choice.joined(
-        *(
-            policy.choose(part, count, rng)
-            for part, count in zip(parts, counts.tolist(), strict=True)
-            if count
-        )
+        *(_chosen(part, count, rng) for part, count in zip(parts, counts.tolist(), strict=True) if count)
     )
+
+
+def _chosen(candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    """`count` of the candidates; those that cool down after drops only as far as the others are too few."""
+    choose = candidates.state.config.policy.choose
+    rested = candidates.rested()
+    if len(rested) >= count:
+        return choose(rested, count, rng)
+    if not len(rested):
+        return choose(candidates, count, rng)
+    others = choose(rested, len(rested), rng)
+    return Choice.joined(others, choose(candidates.without(rested.tasks()), count - len(rested), rng))
 
 
 def explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig
 from selector_api.core.history import History
 from selector_api.core.posteriors.posterior import Posterior
+from selector_api.core.staleness import Staleness
 from selector_api.core.tasks import TaskTable
 
 RECENT_COMMITS = 20
@@ -31,6 +32,8 @@ class RunState:
     history: History
     step: int = 0
     """Number of commits."""
+    policy_since: int = 0
+    """The step at which the policy was set: at the run's start, or by a change of its configuration."""
     selections: int = 0
     """Number of selections ever made; each has its number, from 1."""
     committed: int = 0
@@ -44,7 +47,18 @@ class RunState:
     last_commit_at: int | None = None
     """Unix ms of the last commit, by its event; None if there is none, or if it was not noted then."""
     leased: dict[str, IntArray] = field(default_factory=dict[str, IntArray])
-    """Tasks of each open selection, by its id."""
+    """The tasks of each open selection that nobody else may draw, by its id."""
+    handed: dict[str, IntArray] = field(default_factory=dict[str, IntArray])
+    """All tasks of each open selection, in its order, by its id."""
+    versions: dict[str, int] = field(default_factory=dict[str, int])
+    """The policy versions that open selections were made for, by their ids, where the caller told them."""
+    staleness: Staleness = field(default_factory=Staleness)
+    dropped: int = 0
+    """Number of drops."""
+    evaluated: int = 0
+    """Number of outcomes of evaluations."""
+    evaluated_informative: int = 0
+    """How many of them were informative."""
     recent: deque[dict[int, tuple[int, int]]] = field(default_factory=lambda: deque(maxlen=RECENT_COMMITS))
     """Of the last commits, by domain code: how many tasks were effective, and how many reported."""
 
@@ -113,6 +127,9 @@ class RunState:
             posterior=self.posterior.copy(),
             history=copy.deepcopy(self.history),
             leased=dict(self.leased),
+            handed=dict(self.handed),
+            versions=dict(self.versions),
+            staleness=self.staleness.copy(),
             recent=self.recent.copy(),
         )
 

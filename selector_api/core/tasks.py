@@ -7,7 +7,7 @@ their sorted hashes: about 40 bytes a task beside the id itself, where a dict of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -49,6 +49,10 @@ class TaskTable:
         """Pass rates of the reference `name`, shape [tasks], NaN where it was not measured."""
         rates = self._references.get(name)
         return np.full(len(self), np.nan) if rates is None else rates
+
+    def reference_counts(self) -> dict[str, int]:
+        """How many tasks were measured with each reference."""
+        return {name: int((~np.isnan(self.reference(name))).sum()) for name in self.reference_names}
 
     def domain_counts(self) -> dict[str, int]:
         """Number of tasks by domain name."""
@@ -122,6 +126,17 @@ class TaskTable:
             _hashes=np.insert(self._hashes, place, hashes[order]),
             _by_hash=np.insert(self._by_hash, place, order + len(self)),
         )
+
+    def measured(self, tasks: IntArray, references: Sequence[Mapping[str, float]]) -> TaskTable:
+        """This table once further references were measured of these tasks."""
+        columns = dict(self._references)
+        for name in dict.fromkeys(name for row in references for name in row):
+            column = self.reference(name).copy()
+            for task, row in zip(tasks.tolist(), references, strict=True):
+                if name in row:
+                    column[task] = row[name] + 0.0
+            columns[name] = column
+        return replace(self, reference_names=tuple(columns), _references=columns)
 
 
 def _hash_ids(ids: Sequence[bytes]) -> IntArray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StoreError(Exception):
@@ -144,11 +146,35 @@ class TaskNotInSelection(CallError):
 
 @dataclass(eq=False)
 class TaskConflict(CallError):
-    """A task's id is there already with another domain or other references."""
+    """A task's id is there already with another domain, or another rate of a reference."""
 
     task: str
+    field: str
+    """`domain`, or `references.NAME`."""
+    here: object
+    sent: object
     code = "task-conflict"
-    detail = "its id exists with another domain or other references; nothing was inserted"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"{self.task!r}: its {self.field} is {self.here!r} and {self.sent!r} was sent; nothing was taken. "
+            "Send what it has, or put the tasks into another pool"
+        )
+
+
+@dataclass(eq=False)
+class ReferenceInUse(CallError):
+    """A reference cannot be added to tasks that are there, because a run reads it."""
+
+    reference: str
+    run: str
+    code = "reference-in-use"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"references.{self.reference}: the run {self.run!r} reads it, so no task that is there can get it any "
+            "more; give it another name, or delete the run first"
+        )
 
 
 @dataclass(eq=False)
@@ -173,6 +199,37 @@ class PoolInUse(CallError):
     detail = "pool: delete the runs that draw from it first"
 
 
+class UnusableFork(CallError):
+    """A run cannot begin as it was told to."""
+
+    code = "invalid-request"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
+
+
+CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
+"""Fields of a run's configuration that may change while it goes on."""
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is otherwise in a run than was sent; None is a field that is not there."""
+
+    field: str
+    here: Any
+    sent: Any
+
+    def __str__(self) -> str:
+        return f"{self.field} is {_said(self.here)} there and {_said(self.sent)} was sent"
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 @dataclass(eq=False)
 class RunConflict(CallError):
     """The run is there with another configuration; `difference` says what is other, and what to do."""
@@ -180,6 +237,21 @@ class RunConflict(CallError):
     run: str
     difference: str
     code = "run-conflict"
+
+    @classmethod
+    def of(cls, run: str, differing: Sequence[Difference]) -> RunConflict:
+        """A conflict that names each of these fields."""
+        fields = "; ".join(map(str, differing[:_MOST_NAMED]))
+        more = f" (and {len(differing) - _MOST_NAMED} more)" if len(differing) > _MOST_NAMED else ""
+        cure = (
+            "change it with PATCH /runs/{run}"
+            if all(each.field.partition(".")[0] in CHANGEABLE for each in differing)
+            else 'begin another run with its evidence: PUT /runs/{new} with "fork"'
+        )
+        return cls(
+            run,
+            f"with another configuration: {fields}{more}. Send the same one, choose another name, or {cure}",
+        )
 
     def __post_init__(self) -> None:
         self.detail = f"run: it exists {self.difference}"

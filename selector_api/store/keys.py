@@ -32,11 +32,13 @@ class PoolKeys(NamedTuple):
     """The keys of a pool, in the order in which every script of a pool takes them."""
 
     meta: str
-    """Hash: incarnation, tasks."""
+    """Hash: incarnation, tasks, registrations (how many there were)."""
     tasks: str
-    """List of chunks of tasks."""
+    """List of chunks: of tasks that joined, or of references that were measured of tasks that are there."""
     runs: str
     """Hash: run that draws from the pool -> token of its registration."""
+    retirements: str
+    """List of what was retired and restored, in order: {"excluded" | "included": [ids]}."""
 
 
 def run_keys(run: str) -> RunKeys:
@@ -53,10 +55,30 @@ def run_keys(run: str) -> RunKeys:
     )
 
 
+def forking_key(run: str, nonce: str) -> str:
+    """Where the log of a fork is written until the run is made."""
+    return f"{run_keys(run).meta}:forking:{nonce}"
+
+
 def pool_keys(pool: str) -> PoolKeys:
     """The keys of this pool."""
     tagged = f"bots:{{pool:{pool}}}"
-    return PoolKeys(meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs")
+    return PoolKeys(
+        meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs", retirements=f"{tagged}:retirements"
+    )
+
+
+RUN_NAMES, POOL_NAMES = "bots:runs", "bots:pools"
+"""Sorted sets without scores: the names of all runs and pools, for lists. A name may be there that is no more."""
+NAMED = "bots:named"
+"""Is there once the names of what releases before 0.3 made have been gathered, which kept none."""
+RUN_METAS, POOL_METAS = "bots:{run:*}", "bots:{pool:*}"
+"""Patterns of the keys `meta`, for that gathering."""
+
+
+def name_of(meta: bytes) -> str:
+    """The run or pool whose key `meta` this is."""
+    return meta.decode().partition(":")[2].partition(":")[2].removesuffix("}")
 
 
 TOKENS = "bots:tokens"

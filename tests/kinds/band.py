@@ -51,6 +51,9 @@ class BandPosterior:
         np.add.at(self.passed, of_class, successes)
         np.add.at(self.tried, of_class, trials)
 
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        self.observe(tasks, successes, trials)
+
     def individuals(self) -> IntArray:
         return np.empty(0, np.int64)
 

@@ -65,6 +65,7 @@ def schema(**example: Any) -> Mapping[str, Any]:
             document["required"] = ["type", *document.get("required", ())]
 
     return {
+        "alias_generator": _json_name,
         "extra": "forbid",
         "strict": True,
         "allow_inf_nan": False,
@@ -88,6 +89,35 @@ class ByType:
         }
 
 
+class NumberOr:
+    """Stands in `Annotated` behind a number or one dataclass: an error speaks of the one that was sent."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union of the two that is told apart by whether an object was sent."""
+        number, kind = get_args(source)
+        return {
+            "type": "tagged-union",
+            "discriminator": _object_or_number,
+            "choices": {"number": handler.generate_schema(number), "object": handler.generate_schema(kind)},
+        }
+
+
+class Either:
+    """Stands in `Annotated` behind a union without a `type`; what is none of it is an error with these words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union that has one error."""
+        return {
+            "type": "union",
+            "choices": [handler.generate_schema(kind) for kind in get_args(source)],
+            "custom_error_type": "neither",
+            "custom_error_message": self._words,
+        }
+
+
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
     present = (
@@ -95,12 +125,24 @@ def to_dict(value: Any) -> dict[str, Any]:
         for field in fields(value)
         if field.default is not None or getattr(value, field.name) is not None
     )
-    return {name: _json(getattr(value, name)) for name in sorted(present, key=lambda name: name != "type")}
+    names = sorted(present, key=lambda name: name != "type")
+    return {_json_name(name): _json(getattr(value, name)) for name in names}
+
+
+def _object_or_number(value: Any) -> str:
+    return "object" if isinstance(value, Mapping) or is_dataclass(value) else "number"
+
+
+def _json_name(name: str) -> str:
+    """What a field is called in JSON: a name that is a word of Python's ends with an underscore in a dataclass."""
+    return name.removesuffix("_")
 
 
 def _json(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
+    if isinstance(value, dict):
+        return {name: _json(entry) for name, entry in cast("dict[str, Any]", value).items()}
     return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
 
 

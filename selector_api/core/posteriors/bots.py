@@ -208,6 +208,17 @@ class BotsPosterior:
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
 
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """α += s, β += n − s of these tasks: no forgetting, no implicit evidence; see `Posterior.inform`."""
+        rows = self._rows_for(tasks)
+        decay = self._decay_since(self._written[rows])
+        self._written[rows] = self._step
+        for residual, explicit in (
+            (self._alpha_residual, successes),
+            (self._beta_residual, trials - successes),
+        ):
+            residual.put(rows, residual.take(rows).times(decay).plus(DoubleDouble.of(explicit)))
+
     def capability(self) -> Mapping[int, float]:
         """μ by domain code, as far as it is known."""
         return {} if self._capability is None else self._capability.by_domain

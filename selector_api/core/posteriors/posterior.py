@@ -80,6 +80,16 @@ class Posterior(Protocol):
         """
         ...
 
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """Take in what was seen of tasks outside the training: no time passes, and nothing follows for others.
+
+        Args:
+            tasks: as in `observe`.
+            successes: as in `observe`.
+            trials: as in `observe`.
+        """
+        ...
+
     def individuals(self) -> IntArray:
         """The tasks whose distribution is not just that of their class, ascending."""
         ...

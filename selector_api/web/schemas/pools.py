@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from selector_api.core.tasks import DEFAULT_DOMAIN
-from selector_api.store.pools import MAX_REFERENCES
+from selector_api.store.task_chunks import MAX_REFERENCES
 from selector_api.web.schemas.common import Answer, Id, Request, Share, example
 
 

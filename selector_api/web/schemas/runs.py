@@ -61,15 +61,19 @@ def _whole(value: Any) -> Any:
 def _without_types(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:
     """The place of an error in `value`, without the types that pydantic puts behind fields of several kinds."""
     place: list[int | str] = []
-    kind = None
     for part in location:
-        if part == kind:
-            kind = None
+        if part == _kind_of(value) and not (isinstance(value, Mapping) and part in value):
             continue
         place.append(part)
         value = value.get(part) if isinstance(value, Mapping) else None
-        kind = value.get("type") if isinstance(value, Mapping) else None
     return tuple(place)
+
+
+def _kind_of(value: Any) -> str | None:
+    """What pydantic puts into an error's place behind a value that may be of several kinds."""
+    if isinstance(value, Mapping):
+        return value.get("type", "object")
+    return None if value is None else "number"
 
 
 _POSTERIOR_EXAMPLE: dict[str, Any] = {

@@ -1,0 +1,15 @@
+-- Change a run's configuration, if it is as the caller read it.
+-- ARGV: incarnation, the configuration as read, the new one (both JSON), when outcomes enter from now on, event fields
+-- Returns {unknown-run}, {replaced}, {moved} or {ok}.
+local incarnation, before, after, enter, fields = unpack(ARGV)
+
+local known = redis.call('HMGET', META, 'incarnation', 'config')
+if not known[1] then return {'unknown-run'} end
+if known[1] ~= incarnation then return {'replaced'} end
+if known[2] == after then return {'ok'} end
+if known[2] ~= before then return {'moved'} end
+redis.call('HSET', META, 'config', after, 'commit', enter)
+redis.call('HINCRBY', META, 'changes', 1)
+upgrade()
+append('configured', now(), fields)
+return {'ok'}
