@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from trainer_client.client import SelectorClient
-from trainer_client.models import Outcomes, Receipt, Selection, outcome_list
+from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import Outcomes, outcome_list
 
 T = TypeVar("T")
 
@@ -65,11 +66,11 @@ def _scored(rewards: Iterable[Reward]) -> list[float]:
 
 
 def effective_task_ratio(outcomes: Outcomes) -> float | None:
-    """The share of tasks whose pass rate was strictly between 0 and 1; None if there are no tasks."""
+    """The share of tasks whose rewards were not all equal; None if there are no tasks."""
     seen = outcome_list(outcomes)
     if not seen:
         return None
-    return sum(0 < outcome.successes < outcome.trials for outcome in seen) / len(seen)
+    return sum(outcome.informative for outcome in seen) / len(seen)
 
 
 class StepKeys:
