@@ -1,12 +1,14 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.bots.conftest import Bots
 from tests.services.task_files.test_pool_tasks import GURU, GURU_TASKS, written
-from trainer_client import FakeSelector, SelectorClient, Task
+from trainer_client import FakeSelector, NotFound, SelectorClient, Task
 
 GURU_OPTIONS = (
     *("--pool", "guru", "--id", "extra_info.index", "--domain", "data_source"),
@@ -42,7 +44,7 @@ def test_large_files_are_sent_in_several_requests(bots: Bots, fake: FakeSelector
     result = bots("pool", "import", written(tmp_path, ".parquet", rows), "--pool", "p")
     assert "11,000 inserted" in result.stdout
     assert [task.id for task in sent(fake)] == [str(i) for i in range(11_000)]
-    assert len(fake.requests) == 1 + 2
+    assert [request.method for request in fake.requests] == ["GET", "PUT", "POST", "POST"]
 
 
 def test_rows_of_the_same_content_are_one_task_and_counted(bots: Bots, fake: FakeSelector, tmp_path: Path):
@@ -102,11 +104,20 @@ def test_the_token_is_sent(bots: Bots, fake: FakeSelector, tmp_path: Path):
     ("name", "options", "message"),
     [
         ("missing.jsonl", (), "does not exist"),
-        ("tasks.csv", (), "its suffix must be one of"),
+        ("tasks.tsv", (), "its suffix must be one of"),
         ("tasks.jsonl", ("--id", "a", "--id-from-hash", "b"), "either --id or --id-from-hash"),
         ("tasks.jsonl", ("--id-from-hash", "a,"), "COLUMN,COLUMN"),
         ("tasks.jsonl", ("--reference", "weak"), "NAME=COLUMN"),
         ("tasks.jsonl", ("--reference", "weak=a", "--reference", "weak=b"), "'weak' is given twice"),
+        ("tasks.jsonl", ("--id", "a,"), "COLUMN,COLUMN"),
+        ("tasks.jsonl", ("--reference", "m=r", "--scale", "failures"), "failures/N"),
+        ("tasks.jsonl", ("--reference", "m=r", "--scale", "x=percent"), "'x' is no reference"),
+        (
+            "tasks.jsonl",
+            ("--reference", "m=r", "--scale", "percent", "--scale", "fraction"),
+            "give one for all",
+        ),
+        ("tasks.jsonl", ("--scale", "percent"), "it needs a --reference"),
         ("tasks.jsonl", ("--url", "127.0.0.1:8000"), "http://"),
         ("tasks.jsonl", ("--pool", ""), "1 to 256"),
     ],
@@ -114,7 +125,7 @@ def test_the_token_is_sent(bots: Bots, fake: FakeSelector, tmp_path: Path):
 def test_mistakes_exit_with_2(
     bots: Bots, fake: FakeSelector, tmp_path: Path, name: str, options: tuple[str, ...], message: str
 ):
-    for existing in ("tasks.jsonl", "tasks.csv"):
+    for existing in ("tasks.jsonl", "tasks.tsv"):
         (tmp_path / existing).write_text(json.dumps({"id": "a"}))
     result = bots("pool", "import", tmp_path / name, "--pool", "p", *options)
     assert result.exit_code == 2
@@ -126,3 +137,93 @@ def test_an_empty_file_is_said(bots: Bots, fake: FakeSelector, tmp_path: Path):
     result = bots("pool", "import", written(tmp_path, ".jsonl", []), "--pool", "p")
     assert result.exit_code == 1
     assert "there is no row in it" in result.stderr
+
+
+def test_scales_are_those_of_all_references_or_of_one(bots: Bots, fake: FakeSelector, tmp_path: Path):
+    rows = [{"id": "a", "fails": 12, "rate": "37.5%"}]
+    options = ("--reference", "weak=fails", "--reference", "strong=rate")
+    scales = ("--scale", "failures/16", "--scale", "strong=percent")
+    result = bots("pool", "import", written(tmp_path, ".jsonl", rows), "--pool", "p", *options, *scales)
+    assert result.exit_code == 0
+    assert sent(fake) == [Task(id="a", references={"weak": 0.25, "strong": 0.375})]
+
+
+def test_two_files_numbered_alike_are_told_apart(bots: Bots, fake: FakeSelector, tmp_path: Path):
+    for name in ("sums", "sorts"):
+        file = written(tmp_path, ".jsonl", [{"source": name, "index": i} for i in range(4)])
+        for pool, options in (
+            ("columns", ("--id", "source,index")),
+            ("prefix", ("--id", "index", "--prefix", f"{name}-")),
+        ):
+            result = bots("pool", "import", file, "--pool", pool, *options)
+            assert "4 inserted, 0 unchanged" in result.stdout
+    ids = [task.id for task in sent(fake)]
+    assert (ids[0], ids[4], len(set(ids))) == ("sums/0", "sums-0", 16)
+
+
+def test_an_id_twice_with_other_values_is_refused_with_both_lines(
+    bots: Bots, fake: FakeSelector, tmp_path: Path
+):
+    rows = [{"id": "z"}, {"id": "a", "k": "x", "r": 0.5}, {"id": "b"}, {"id": "a", "k": "y", "r": 0.25}]
+    file = written(tmp_path, ".jsonl", rows)
+    result = bots("pool", "import", file, "--pool", "p", "--domain", "k", "--reference", "m=r")
+    assert result.exit_code == 1
+    mine, theirs = ("domain 'y', reference 'm' 0.25", "domain 'x', reference 'm' 0.5")
+    assert f"tasks.jsonl, line 4: task 'a' has {mine}, and in line 2 {theirs}" in result.stderr
+    assert fake.requests == []
+
+
+def test_rows_that_were_not_measured_are_counted(bots: Bots, fake: FakeSelector, tmp_path: Path):
+    file = written(tmp_path, ".jsonl", [{"id": i, "r": r} for i, r in enumerate([0.5, None, float("nan")])])
+    result = bots("pool", "import", file, "--pool", "p", "--reference", "m=r")
+    assert result.exit_code == 0
+    assert result.stderr == "reference 'm': 2 of 3 rows have none\n"
+
+
+@pytest.fixture
+def pool(service_url: str) -> Iterator[tuple[str, SelectorClient]]:
+    """A name for a pool of a real service, and its client."""
+    with SelectorClient(service_url) as client:
+        yield f"import-{uuid4().hex}", client
+
+
+def at(service_url: str, *options: object) -> tuple[object, ...]:
+    return (*options, "--url", service_url)
+
+
+def test_a_file_that_is_imported_again_with_its_rates_is_known(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, _ = pool
+    file = written(tmp_path, ".jsonl", [{"id": i, "r": 0.5} for i in range(4)])
+    for _ in range(2):
+        result = bots("pool", "import", file, *at(service_url, "--pool", name, "--reference", "m=r"))
+        assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_wrong_file_leaves_no_pool_behind(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"id": "a"}\n{"name": "b"}\n')
+    result = bots("pool", "import", file, *at(service_url, "--pool", name))
+    assert "bad.jsonl, line 2, column 'id': got None" in result.stderr
+    with pytest.raises(NotFound):
+        client.pool(name)
+
+
+def test_a_pool_whose_first_tasks_are_refused_is_not_left_behind(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    rates = {f"r{i}": 0.5 for i in range(65)}
+    options = [text for rate in rates for text in ("--reference", f"{rate}={rate}")]
+    file = written(tmp_path, ".jsonl", [{"id": "a", **rates}])
+    result = bots("pool", "import", file, *at(service_url, "--pool", name, *options))
+    assert result.exit_code == 1
+    with pytest.raises(NotFound):
+        client.pool(name)
+    client.create_pool(name)
+    bots("pool", "import", file, *at(service_url, "--pool", name, *options))
+    assert client.pool(name).tasks == 0

@@ -29,7 +29,7 @@ def test_an_id_may_be_a_number(number: object):
     assert Task.model_validate({"id": number, "domain": number}) == Task(id="17", domain="17")
     assert Outcome.model_validate({"task": number, "successes": 1, "trials": 2}).task == "17"
     (outcome,) = outcome_list({number: [1.0, 0.0]})  # pyright: ignore[reportArgumentType]
-    assert outcome == Outcome(task="17", successes=1, trials=2)
+    assert outcome.task == "17"
 
 
 def test_an_id_may_be_a_uuid():
