@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, Token, Url, checked_name, connected
+from services.command_line.connection import Token, Url, checked_name, connected
 from services.command_line.failures import INTERRUPTED, Failure
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def import_tasks(
             "such as 3/8), percent, successes/N or failures/N (counts out of N rollouts). Repeatable.",
         ),
     ] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Import the tasks of a file into a pool.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, connected
+from services.command_line.connection import RunName, Token, Url, connected
 from services.command_line.failures import MISTAKE, Failure
 
 app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
@@ -18,7 +18,7 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Where to write: .parquet, .csv or .jsonl by its suffix.")
     ],
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Write the posterior of every task of a run to a file.

@@ -16,6 +16,7 @@ from selector_api.core.arrays import CodeArray, FloatArray, IntArray
 
 DEFAULT_DOMAIN = "default"
 """The domain of a task that names none."""
+_MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class TaskTable:
         starts = np.where(tasks > 0, self._ends[np.maximum(tasks, 1) - 1], 0)
         text = self._text
         return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def first_ids(self, tasks: int) -> list[str]:
+        """Ids of at most the first `tasks` tasks, to compare one with that is not found; of many only some."""
+        return self.ids(np.arange(min(tasks, len(self), _MOST_COMPARED)))
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """The indices of these ids, shape [len(ids)], −1 where an id is unknown."""

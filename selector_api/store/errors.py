@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from selector_api.near_names import hint, listed, near_names, shown
+
+
+_MOST_NAMED = 10
 
 
 class StoreError(Exception):
@@ -46,8 +51,8 @@ class CallError(StoreError):
     code: ClassVar[str]
     """What programs read: it names the problem (`web/problems.py`)."""
     detail: str
-    """What people read: the field that is wrong and what to do, without any value that was sent. Where an error
-    is of one entry among many, whoever answers puts the entry's place before it."""
+    """What people read: the field that is wrong, the name that was sent, and what to do; no other value that was
+    sent. Where an error is of one entry among many, whoever answers puts the entry's place before it."""
 
     def __str__(self) -> str:
         return self.detail
@@ -82,66 +87,86 @@ class Overloaded(CallError):
 
 
 @dataclass(eq=False)
-class UnknownPool(CallError):
+class UnknownName(CallError):
+    """Something was named that is not there. Its `detail` tells the name, and what is near it."""
+
+    name: str
+    known: Collection[str] = ()
+    """What there is. Where that takes a while to find out, whoever answers tells it by `among`."""
+    near: list[str] = field(init=False)
+    """The known names that may have been meant."""
+    place: ClassVar[str] = ""
+    """The field that has the name, if it is always the same, with a colon."""
+    problem: ClassVar[str]
+    """What is wrong, with the name for `{}`."""
+    cure: ClassVar[str] = ""
+    """What to do, behind a semicolon."""
+
+    def __post_init__(self) -> None:
+        self.among(self.known)
+
+    def among(self, known: Collection[str]) -> None:
+        """Tell what there is."""
+        self.known = known
+        self.near = near_names(self.name, known)
+        problem = self.problem.format(shown(self.name))
+        self.detail = f"{self.place}{problem}{hint(self.name, known)}{self.cure}"
+
+
+class UnknownPool(UnknownName):
     """There is no such pool."""
 
-    pool: str
     code = "unknown-pool"
-    detail = "pool: create it with PUT /pools/{pool}"
+    place = "pool: "
+    problem = "there is none named {}"
+    cure = "; GET /pools lists them, PUT /pools/{pool} creates one"
 
 
-@dataclass(eq=False)
-class UnknownRun(CallError):
+class UnknownRun(UnknownName):
     """There is no such run."""
 
-    run: str
     code = "unknown-run"
-    detail = "run: create it with PUT /runs/{run}"
+    place = "run: "
+    problem = "there is none named {}"
+    cure = "; GET /runs lists them, PUT /runs/{run} creates one"
 
 
 @dataclass(eq=False)
 class UnknownSelection(CallError):
-    """The run made no such selection."""
+    """The run made no such selection, or Redis has lost it."""
 
     selection: str
     code = "unknown-selection"
-    detail = "selection: the run never made it"
+    detail = "selection: the run has none of this id; report without a selection, under a key of your own"
 
 
-@dataclass(eq=False)
-class UnknownTask(CallError):
+class UnknownTask(UnknownName):
     """An outcome names a task that the run does not have."""
 
-    task: str
     code = "invalid-request"
-    detail = "not a task of this run"
+    problem = "{} is not a task of this run"
 
 
-@dataclass(eq=False)
-class UnknownDomain(CallError):
+class UnknownDomain(UnknownName):
     """A configuration names a domain that the pool does not have."""
 
-    domain: str
     code = "unknown-domain"
-    detail = "policy.domains: it names a domain of which the pool has no task"
+    place = "policy.domains: "
+    problem = "the pool has no task of the domain {}"
 
 
-@dataclass(eq=False)
-class UnknownReference(CallError):
+class UnknownReference(UnknownName):
     """A configuration names a reference that no task of the pool was measured with."""
 
-    reference: str
     code = "unknown-reference"
-    detail = "no task of the pool was measured with a reference of this name"
+    problem = "no task of the pool was measured with a reference named {}"
 
 
-@dataclass(eq=False)
-class TaskNotInSelection(CallError):
+class TaskNotInSelection(UnknownName):
     """An outcome names a task that the selection does not hold."""
 
-    task: str
     code = "task-not-in-selection"
-    detail = "not a task of this selection"
+    problem = "{} is not a task of this selection"
 
 
 @dataclass(eq=False)
@@ -196,7 +221,11 @@ class PoolInUse(CallError):
     pool: str
     runs: list[str]
     code = "pool-in-use"
-    detail = "pool: delete the runs that draw from it first"
+
+    def __post_init__(self) -> None:
+        more = f" and {len(self.runs) - _MOST_NAMED} more" if len(self.runs) > _MOST_NAMED else ""
+        named = f": {listed(self.runs[:_MOST_NAMED])}{more}" if self.runs else ""
+        self.detail = f"pool: runs draw from it{named}; delete them first, with DELETE /runs/{{run}}"
 
 
 class UnusableFork(CallError):
@@ -211,8 +240,6 @@ class UnusableFork(CallError):
 
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
-_MOST_NAMED = 10
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -262,8 +289,14 @@ class KeyConflict(CallError):
     """The key was used before with another batch size."""
 
     batch_size: int
+    """Which it was."""
     code = "key-conflict"
-    detail = "batch_size: this key was used with another one; use one key per selection"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"batch_size: this key stands for a selection of {self.batch_size}. Use another key; the tasks of that "
+            "selection are leased until it ends, or is given back with POST /runs/{run}/selections/{id}/release"
+        )
 
 
 class NotExplained(CallError):

@@ -177,7 +177,7 @@ class Logs:
             found = await self._threads.run(table.find, tasks)
             outside = (found < 0) | (found >= run.tasks)
             if outside.any():
-                raise UnknownTask(tasks[int(np.argmax(outside))])
+                raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
                 "report_unsolicited", run_keys(name), run.incarnation, dumps(key), *pairs
             )

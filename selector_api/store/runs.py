@@ -229,10 +229,10 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
     """
     for reference in config.posterior.references or ():
         if reference not in table.reference_names:
-            raise UnknownReference(reference)
+            raise UnknownReference(reference, table.reference_names)
     for domain in config.policy.domains or ():
         if domain not in table.domains:
-            raise UnknownDomain(domain)
+            raise UnknownDomain(domain, table.domains)
 
 
 def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:

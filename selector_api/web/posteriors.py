@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.state import RunState
+from selector_api.store.errors import UnknownTask
 from selector_api.web.problems import UNKNOWN_TASK, Problem
 
 PAGE = 10_000
@@ -54,8 +55,10 @@ def _chosen(state: RunState, ids: Sequence[str] | None, first: int, last: int) -
         last = min(last, state.size)
         return np.arange(min(first, last), last, dtype=np.int64)
     tasks = state.table.find(ids)
-    if ((tasks < 0) | (tasks >= state.size)).any():
-        raise Problem(UNKNOWN_TASK, "task: the run has no task of this id")
+    outside = (tasks < 0) | (tasks >= state.size)
+    if outside.any():
+        error = UnknownTask(ids[int(np.argmax(outside))], state.table.first_ids(state.size))
+        raise Problem(UNKNOWN_TASK, f"task: {error.detail}", got=error.name, near=error.near)
     return tasks
 
 

@@ -1,6 +1,7 @@
 """Errors on the wire: RFC 9457 `application/problem+json`, each with a stable code.
 
-A problem names the field that is wrong and what to do; it never repeats the input.
+A problem names the field that is wrong, what was sent as far as it is a name that the caller gave (of a run, pool,
+task, reference, domain or field), what is near it, and what to do. It repeats no other input.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from selector_api.core.select import TooFewTasks
-from selector_api.store.errors import CallError
+from selector_api.store.errors import CallError, UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -95,7 +96,7 @@ class Problem(Exception):
 
     Args:
         kind: which problem.
-        detail: the field that is wrong and what to do, without the input's values.
+        detail: the field that is wrong and what to do, without the input's values but for names.
         members: extension members of the answer (RFC 9457, section 3.2).
     """
 
@@ -118,6 +119,8 @@ class Problem(Exception):
             place: of the body's entry that it is of, if there are many.
             members: extension members of the answer.
         """
+        if isinstance(error, UnknownName):
+            members |= {"got": error.name, "near": error.near}
         return cls(KINDS[error.code], f"{place}: {error.detail}" if place else error.detail, **members)
 
     def response(self) -> JSONResponse:
@@ -147,8 +150,11 @@ class ProblemDocument(BaseModel):
                     "type": "urn:bots:problem:unknown-run",
                     "title": "There is no such run",
                     "status": 404,
-                    "detail": "run: create it with PUT /runs/{run}",
+                    "detail": "run: there is none named 'my-rum'; near it: 'my-run'; GET /runs lists them, "
+                    "PUT /runs/{run} creates one",
                     "code": "unknown-run",
+                    "got": "my-rum",
+                    "near": ["my-run"],
                     "request_id": "0b6d6a2c4b0f4f0f9d3c7a51c1a1f0de",
                 }
             ]

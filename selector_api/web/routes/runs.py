@@ -58,7 +58,7 @@ async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy)
     try:
         created = await app.runs.create(run, body)
     except UnknownReference as error:
-        place = _place_of(error.reference, to_dict(body.posterior))
+        place = _place_of(error.name, to_dict(body.posterior))
         raise Problem.of(error, f"posterior{place}") from error
     return await _current(app, run, 201 if created else 200)
 

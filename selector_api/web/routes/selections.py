@@ -88,7 +88,7 @@ async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView
             if receipt.accepted:  # else it was sent again
                 app.metrics.unsolicited.inc()
     except (TaskNotInSelection, UnknownTask) as error:
-        raise Problem.of(error, _place(body, error.task)) from error
+        raise Problem.of(error, _place(body, error.name)) from error
     app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
     app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
     return ReceiptView(

@@ -29,20 +29,17 @@ def _run_config(values: Any) -> RunConfig:
         raise ValidationError.from_exception_data(
             error.title,
             [
-                InitErrorDetails(
-                    type=PydanticCustomError("config", "{message}", {"message": _words(entry)}),
-                    loc=_without_types(entry["loc"], values),
-                    input=None,
-                )
+                InitErrorDetails(type=_type(entry), loc=_without_types(entry["loc"], values), input=None)
                 for entry in error.errors(include_url=False, include_input=False)
             ],
         ) from error
 
 
-def _words(error: ErrorDetails) -> str:
-    # pydantic's own words are those of a Python call.
-    unknown = error["type"] == "unexpected_keyword_argument"
-    return "Extra inputs are not permitted" if unknown else error["msg"]
+def _type(error: ErrorDetails) -> str | PydanticCustomError:
+    """A dataclass's unknown field is that of an object here, not an argument of a Python call."""
+    if error["type"] == "unexpected_keyword_argument":
+        return "extra_forbidden"
+    return PydanticCustomError("config", "{message}", {"message": error["msg"]})
 
 
 RunRequest = Annotated[RunConfig, PlainValidator(_run_config, json_schema_input_type=RunConfig)]
