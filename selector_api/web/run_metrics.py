@@ -40,6 +40,7 @@ class Reading:
     gauges: tuple[Gauge, ...]
     """What its kind of posterior shows."""
     timed_out: int
+    rewinds: int
     evidence_at: int | None
     log_events: int
     since_snapshot: int
@@ -54,6 +55,7 @@ class Reading:
             domains=state.domains(MAX_DOMAINS),
             gauges=state.posterior.metrics(),
             timed_out=state.timed_out,
+            rewinds=state.rewinds,
             evidence_at=state.evidence_at,
             log_events=log_events,
             since_snapshot=max(0, log_events - snapshot_seq),
@@ -145,7 +147,15 @@ class RunMetrics(Collector):
             closed.add_metric((run, "committed"), reading.status.selections.committed)
             closed.add_metric((run, "released"), reading.status.selections.released)
             timed_out.add_metric((run,), reading.timed_out)
+        rewound = CounterMetricFamily(
+            "bots_run_rewound",
+            "Times that it was noticed that Redis had lost events of the run",
+            labels=("run",),
+        )
+        for run, reading in readings.items():
+            rewound.add_metric((run,), reading.rewinds)
         yield closed
+        yield rewound
         yield timed_out
         for name, text, by_domain in _DOMAIN_GAUGES:
             family = GaugeMetricFamily(name, text, labels=("run", "domain"))

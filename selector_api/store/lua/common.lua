@@ -24,6 +24,11 @@ local function digest_at(seq)
   return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
 end
 
+-- From now on the log holds what only version 2 knows.
+local function upgrade()
+  redis.call('HSET', META, 'version', LOG_VERSION)
+end
+
 -- A selection is open, then closed (committed or released), then complete (an outcome of every task counted).
 local function read_selection(id)
   local record = redis.call('HGET', SELECTIONS, id)
