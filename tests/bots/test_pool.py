@@ -227,3 +227,59 @@ def test_a_pool_whose_first_tasks_are_refused_is_not_left_behind(
     client.create_pool(name)
     bots("pool", "import", file, *at(service_url, "--pool", name, *options))
     assert client.pool(name).tasks == 0
+
+
+def test_a_conflict_with_the_pool_is_found_before_anything_is_sent(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    client.create_pool(name)
+    client.add_tasks(name, [Task(id="old", domain="math", references={"weak": 0.5}), Task(id="other")])
+    rows = [{"id": f"n{i}", "kind": "code"} for i in range(1, 10_031)]
+    rows[10_020]["id"] = "old"
+    file = written(tmp_path, ".jsonl", rows)
+    result = bots("pool", "import", file, *at(service_url, "--pool", name, "--domain", "kind"))
+    assert result.exit_code == 1
+    assert (
+        f"tasks.jsonl, line 10021: task 'old' has domain 'code', and in pool {name!r} domain 'math'"
+        in result.stderr
+    )
+    assert "--prefix" in result.stderr
+    assert client.pool(name).tasks == 2
+
+
+def test_of_many_conflicts_the_first_are_named(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    client.create_pool(name)
+    client.add_tasks(name, [Task(id=str(i), references={"weak": 0.5}) for i in range(20)])
+    file = written(tmp_path, ".jsonl", [{"id": i, "r": 0.25} for i in range(20)])
+    result = bots("pool", "import", file, *at(service_url, "--pool", name, "--reference", "weak=r"))
+    assert "line 5: task '4' has reference 'weak' 0.25" in result.stderr
+    assert "So do 15 more. Nothing was sent." in result.stderr
+
+
+def test_ids_that_were_there_are_told_where_nothing_else_says_that_they_are_the_same_tasks(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, _ = pool
+    file = written(tmp_path, ".jsonl", [{"id": i, "r": 0.5} for i in range(4)])
+    first = bots("pool", "import", file, *at(service_url, "--pool", name))
+    assert (first.exit_code, first.stderr) == (0, "")
+    again = bots("pool", "import", file, *at(service_url, "--pool", name))
+    assert again.exit_code == 0
+    assert "4 of 4 ids were in the pool already" in again.stderr
+    assert "--prefix" in again.stderr
+
+
+def test_references_measured_later_extend_the_tasks(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    file = written(tmp_path, ".jsonl", [{"id": i, "r": 0.5, "s": 0.75} for i in range(4)])
+    bots("pool", "import", file, *at(service_url, "--pool", name, "--reference", "m=r"))
+    options = ("--pool", name, "--reference", "m=r", "--reference", "n=s")
+    result = bots("pool", "import", file, *at(service_url, *options))
+    assert "0 inserted, 4 extended by new references, 0 unchanged, 4 tasks in all" in result.stdout
+    assert client.pool(name).references == ["m", "n"]
