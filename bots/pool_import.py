@@ -184,13 +184,11 @@ def _tell(
     pool: str, columns: TaskColumns, census: Census, overlap: Overlap | None, receipt: TaskReceipt
 ) -> None:
     """Say what became of the tasks; what the user may not expect goes to stderr."""
+    from services.command_line.output import told_of
+
     if census.repeated:
         typer.echo(f"{census.repeated:,} of {census.rows:,} rows repeat an earlier id: no tasks of their own")
-    extended = f"{receipt.extended:,} extended by new references, " if receipt.extended else ""
-    typer.echo(
-        f"pool {pool!r}: {receipt.inserted:,} inserted, {extended}{receipt.unchanged:,} unchanged, "
-        f"{receipt.tasks:,} tasks in all"
-    )
+    typer.echo(told_of(pool, receipt))
     for name, rows in census.measured(columns.references).items():
         if rows < census.rows:
             typer.echo(

@@ -16,8 +16,7 @@ def fill(target: Pool, tasks: Iterable[Task]) -> TaskReceipt:
             return client.add_tasks(target.pool, tasks)
         except Conflict as error:
             raise Failure(
-                f"pool {target.pool!r}: {error}. What a pool says of a task cannot change. Measure "
-                "all references first, each one's output being the next one's tasks.file, list the earlier ones "
-                "in tasks.references, and fill a new pool with the last; what is measured is kept, so starting "
-                "again with another pool.pool only sends the tasks"
+                f"pool {target.pool!r}: {error}. What a pool says of a task cannot change, and what a run reads "
+                "cannot come later: give the reference another name, or fill a new pool; what is measured is kept, "
+                "so starting again with another pool.pool only sends the tasks"
             ) from error
