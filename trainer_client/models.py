@@ -101,8 +101,8 @@ class Receipt(_Answer):
     `accepted` outcomes are new, `duplicates` had been counted before, `differing` are of tasks for which other
     values stand (up to ten are named in `differing_tasks`), `dropped` tasks could not be scored, `remaining` tasks
     of the selection are not known yet, `committed` says whether these outcomes have entered the posteriors,
-    `step` is the number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled` the
-    service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
+    `step` is the number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled`
+    the service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
     the last one this client heard of.
     """
 
@@ -179,7 +179,9 @@ class RunStatus(_Answer):
 class PosteriorRow(_Posterior):
     """A task's posterior success rate; `parameters` are those of the kind of posterior by name.
 
-    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none).
+    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services of
+    release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it was
+    `dropped`, and whether the run draws it no more (`excluded`).
     """
 
     task: str
@@ -187,3 +189,9 @@ class PosteriorRow(_Posterior):
     sd: float
     selected: int
     last_step: int | None
+    domain: str | None = None
+    successes: float | None = None
+    trials: int | None = None
+    dropped: int | None = None
+    excluded: bool = False
+    references: dict[str, float] = {}

@@ -67,6 +67,13 @@ class RewardScale:
         for reward in rewards:
             self.checked(reward)
 
+    @property
+    def failure(self) -> float:
+        """A reward that is worth nothing."""
+        if self.pass_at is not None:
+            return min(0.0, self.pass_at - 1)
+        return self.least
+
     def worth(self, reward: float) -> float:
         """What a rollout of this reward counts: a number in [0, 1]."""
         if self.pass_at is not None:
