@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,7 +98,8 @@ def import_tasks(
     """
     columns = _columns(id_column, id_from_hash, prefix, domain, reference or [], scale or [])
 
-    from services.command_line.output import progress_bar
+    from services.command_line.output import moving, progress_bar
+    from services.task_files.filling import fill
     from services.task_files.pool_tasks import TaskFile
 
     try:
@@ -108,7 +108,7 @@ def import_tasks(
             census = _counted(tasks, bar)
             with connected(url, token) as client:
                 overlap = _compared(client, pool, tasks, census)
-                receipt = _sent(client, pool, tasks, bar, new=overlap is None)
+                receipt = fill(client, pool, moving(bar, "sending", tasks, tasks.total))
     except KeyboardInterrupt:
         raise Failure(
             "interrupted. Run the same command again: tasks that were sent are left as they are", INTERRUPTED
@@ -142,11 +142,10 @@ def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census
     Raises `Failure` naming the first rows that contradict the pool.
     """
     from services.task_files.census import Overlap, differences
-    from trainer_client import ApiError, NotFound
+    from services.task_files.filling import is_there
+    from trainer_client import ApiError
 
-    try:
-        client.pool(pool)
-    except NotFound:
+    if not is_there(client, pool):
         return None
     try:
         overlap = census.compared(client.pool_tasks(pool))
@@ -163,21 +162,6 @@ def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census
     more = overlap.conflicts - len(lines)
     lines.append(f"{f'So do {more:,} more. ' if more else ''}Nothing was sent. {OTHER_TASKS}")
     raise Failure("\n".join(lines))
-
-
-def _sent(client: SelectorClient, pool: str, tasks: TaskFile, bar: Progress, *, new: bool) -> TaskReceipt:
-    """Send the tasks. A pool that was made for them and got none is not left behind."""
-    from services.command_line.output import moving
-    from trainer_client import ApiError, SelectorError
-
-    client.create_pool(pool)
-    try:
-        return client.add_tasks(pool, moving(bar, "sending", tasks, tasks.total))
-    except (ApiError, Failure, KeyboardInterrupt):
-        with suppress(SelectorError):
-            if new and not client.pool(pool).tasks:
-                client.delete_pool(pool)
-        raise
 
 
 def _tell(

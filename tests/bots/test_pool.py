@@ -8,7 +8,7 @@ import pytest
 
 from tests.bots.conftest import Bots
 from tests.services.task_files.test_pool_tasks import GURU, GURU_TASKS, written
-from trainer_client import FakeSelector, NotFound, SelectorClient, Task
+from trainer_client import ApiError, FakeSelector, NotFound, SelectorClient, Task
 
 GURU_OPTIONS = (
     *("--pool", "guru", "--id", "extra_info.index", "--domain", "data_source"),
@@ -44,7 +44,7 @@ def test_large_files_are_sent_in_several_requests(bots: Bots, fake: FakeSelector
     result = bots("pool", "import", written(tmp_path, ".parquet", rows), "--pool", "p")
     assert "11,000 inserted" in result.stdout
     assert [task.id for task in sent(fake)] == [str(i) for i in range(11_000)]
-    assert [request.method for request in fake.requests] == ["GET", "PUT", "POST", "POST"]
+    assert [request.method for request in fake.requests] == ["GET", "GET", "PUT", "POST", "POST"]
 
 
 def test_rows_of_the_same_content_are_one_task_and_counted(bots: Bots, fake: FakeSelector, tmp_path: Path):
@@ -83,7 +83,23 @@ def test_a_conflict_is_explained(bots: Bots, fake: FakeSelector, tmp_path: Path)
     file = written(tmp_path, ".jsonl", [{"id": 1, "kind": "x"}])
     result = bots("pool", "import", file, "--pool", "p", "--domain", "kind")
     assert result.exit_code == 1
-    assert "Error: Task '1' is there with other values." in result.stderr
+    assert "task '1'" in result.stderr.lower()
+    assert [request.method for request in fake.requests].count("POST") <= 2
+
+
+def test_a_service_that_does_not_list_tasks_compares_them_itself(
+    bots: Bots, fake: FakeSelector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: object) -> None:
+        raise ApiError(405, "method-not-allowed", "method: see /docs")
+
+    monkeypatch.setattr(SelectorClient, "pool_tasks", refused)
+    file = written(tmp_path, ".jsonl", [{"id": 1, "kind": "x"}])
+    for _ in range(2):
+        assert bots("pool", "import", file, "--pool", "p").exit_code == 0
+    result = bots("pool", "import", file, "--pool", "p", "--domain", "kind")
+    assert result.exit_code == 1
+    assert "there with other values" in result.stderr
 
 
 def test_a_service_that_is_away_is_named(bots: Bots, fake: FakeSelector, tmp_path: Path):
