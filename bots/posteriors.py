@@ -34,7 +34,7 @@ def export(
     """
     from bots.posterior_files import WRITERS
     from services.command_line.output import moving, progress_bar, replacing
-    from services.task_files.rows import ParquetRows
+    from services.task_files.parquet_file import ParquetRows
 
     suffix = file.suffix.lower()
     if suffix != ".parquet" and suffix not in WRITERS:

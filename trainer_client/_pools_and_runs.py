@@ -45,7 +45,7 @@ class PoolsAndRuns:
 
     def add_tasks(self, pool: str, tasks: Iterable[Task]) -> Plan[TaskReceipt]:
         """`POST /pools/{pool}/tasks`, in as many batches as it takes."""
-        inserted = unchanged = 0
+        inserted = unchanged = extended = 0
         total: int | None = None
         for batch in _batches(tasks):
             request = Request(
@@ -57,10 +57,11 @@ class PoolsAndRuns:
             receipt = yield from exchange(request, answer_of(TaskReceipt), self.max_retries)
             inserted += receipt.inserted
             unchanged += receipt.unchanged
+            extended += receipt.extended
             total = receipt.tasks
         if total is None:
             total = (yield from self.pool(pool)).tasks
-        return TaskReceipt(inserted=inserted, unchanged=unchanged, tasks=total)
+        return TaskReceipt(inserted=inserted, unchanged=unchanged, extended=extended, tasks=total)
 
     def pool(self, pool: str) -> Plan[PoolInfo]:
         """`GET /pools/{pool}`."""

@@ -128,10 +128,14 @@ class PoolInfo(_Answer):
 
 
 class TaskReceipt(_Answer):
-    """The answer to adding tasks: how many were new, how many were there already, how many the pool has."""
+    """The answer to adding tasks: how many were new, how many were there already, how many the pool has.
+
+    `extended` were there, and references that they lacked were added to them.
+    """
 
     inserted: int
     unchanged: int
+    extended: int = 0
     tasks: int
 
 

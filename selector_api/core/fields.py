@@ -22,8 +22,35 @@ def _is_segment(name: str) -> bool:
     return True
 
 
-Id = Annotated[str, Len(1, 256)]
-"""Name of a task, domain, reference, selection or key: 1 to 256 characters."""
+def decimal_text(value: Any) -> Any:
+    """An integer as its decimal text, text as it is.
+
+    Raises:
+        ValueError: it is neither, so `true` and 1.5 are no ids.
+    """
+    if isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise ValueError("give text or an integer")
+
+
+class TakeInteger:
+    """Stands in `Annotated`, last: an integer is taken as its decimal text, as data sets number their tasks."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """The text's schema behind `decimal_text`."""
+        text = handler(source)
+        return {
+            "type": "function-before",
+            "function": {"type": "no-info", "function": decimal_text},
+            "schema": text,
+            "json_schema_input_schema": {"type": "union", "choices": [text, {"type": "int"}]},
+        }
+
+
+Id = Annotated[str, Len(1, 256), TakeInteger()]
+"""Name of a task, domain, reference, selection or key: 1 to 256 characters, or an integer as its decimal text."""
 Name = Annotated[Id, Predicate(_is_segment)]
 """Name of a pool or run, which is a segment of an address: a slash, even a quoted one, makes another address,
 and clients resolve dots (RFC 3986, section 5.2.4)."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from services.command_line.connection import Unreachable, connected, open_client
 from services.command_line.failures import Failure
+from services.command_line.output import told_of
+from services.task_files.filling import fill
 from services.task_files.tasks import TaskRow
 from services.trainer.config import CreateRun, TrainerConfig
 from trainer_client import Fallback, Forbidden, NotFound, RewardScale, RunStatus, SelectorClient, Task
@@ -83,11 +85,9 @@ def _made_or_found(client: SelectorClient, config: TrainerConfig, tasks: Sequenc
 def _make(
     client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow], create: CreateRun
 ) -> RunStatus:
-    client.create_pool(create.pool)
-    receipt = client.add_tasks(
-        create.pool, (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks)
-    )
-    logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
+    of_pool = (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks)
+    receipt = fill(client, create.pool, of_pool)
+    logger.info(told_of(create.pool, receipt))
     asked = create.model_dump()
     asked["posterior"] = asked["posterior"] or {"type": "bots", "rollouts": config.training.rollouts}
     return client.create_run(config.selector.run, seed=config.seed, **asked)

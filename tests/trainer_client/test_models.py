@@ -1,5 +1,7 @@
 import math
+from uuid import UUID
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -20,6 +22,24 @@ def test_a_mistyped_field_of_a_task_is_refused():
 def test_a_selection_survives_the_way_to_another_worker():
     selection = Selection(selection="fallback-1", run="r", step=3, tasks=["a"], fallback=True)
     assert Selection.model_validate_json(selection.model_dump_json()) == selection
+
+
+@pytest.mark.parametrize("number", [17, np.int64(17), np.uint8(17)])
+def test_an_id_may_be_a_number(number: object):
+    assert Task.model_validate({"id": number, "domain": number}) == Task(id="17", domain="17")
+    assert Outcome.model_validate({"task": number, "successes": 1, "trials": 2}).task == "17"
+    (outcome,) = outcome_list({number: [1.0, 0.0]})  # pyright: ignore[reportArgumentType]
+    assert outcome.task == "17"
+
+
+def test_an_id_may_be_a_uuid():
+    assert Task.model_validate({"id": UUID(int=1)}).id == "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.mark.parametrize("value", [1.5, 1.0, True, np.bool_(True), None])
+def test_nothing_else_is_an_id(value: object):
+    with pytest.raises(ValidationError):
+        Task.model_validate({"id": value})
 
 
 @pytest.mark.parametrize(

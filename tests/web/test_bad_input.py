@@ -91,6 +91,8 @@ OUTCOMES: list[tuple[dict[str, Any], str]] = [
     ({"task": ""}, "task: "),
     ({"task": "\ud800" + MARK}, "task: "),
     ({"task": None}, "task: "),
+    ({"task": True}, "task: give text or an integer"),
+    ({"task": 1.0}, "task: give text or an integer"),
     ({"reward": MARK}, "reward: "),
 ]
 
@@ -310,7 +312,7 @@ UPLOADS: list[tuple[str, bytes, int, str, str]] = [
     (NDJSON, GOOD + b'\n{"id": "a", "id": "b"}', 400, "invalid-json", "line 2: id: "),
     (NDJSON, GOOD + b'\n{"id": "\xff"}', 400, "invalid-json", "line 2: "),
     (NDJSON, GOOD + b'\n{"id": "\\ud800"}', 422, "invalid-request", "line 2.id: "),
-    (NDJSON, GOOD + b'\n{"id": 1}', 422, "invalid-request", "line 2.id: "),
+    (NDJSON, GOOD + b'\n{"id": 1.5}', 422, "invalid-request", "line 2.id: "),
     (NDJSON, GOOD + b'\n{"id": ""}', 422, "invalid-request", "line 2.id: "),
     (NDJSON, GOOD + b'\n{"id": "a", "hint": "' + MARK.encode() + b'"}', 422, "invalid-request", "hint: "),
     *(
