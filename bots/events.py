@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, connected
+from services.command_line.connection import RunName, Token, Url, connected
 
 app = typer.Typer(help="Events: a run's log.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="Events: a run's log.", no_args_is_help=True)
 def export(
     run: RunName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write, one JSON object a line.")],
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Write a run's whole log to a file, which appears when it is complete.

@@ -8,17 +8,48 @@ from typing import Annotated, Any
 
 import typer
 
+from bots import run_care, run_selections
 from bots.run_fields import CommandWithFields
-from services.command_line.connection import DEFAULT_URL, RunName, Token, Url, checked_name, connected
+from bots.run_options import (
+    CommitOutcomes,
+    PassAt,
+    Rewards,
+    changed,
+    given,
+    of_type,
+    policy_of,
+    rewards_of,
+)
+from services.command_line.connection import RunName, Token, Url, checked_name, connected
 from services.command_line.failures import Failure
 
 app = typer.Typer(help="Runs: training runs over a pool.", no_args_is_help=True)
+app.command("list")(run_care.list_runs)
+app.command(cls=CommandWithFields, no_args_is_help=True)(run_care.change)
+for _command in (
+    run_care.delete,
+    run_care.exclude,
+    run_care.include,
+    run_selections.selections,
+    run_selections.renew,
+    run_selections.release,
+    run_selections.history,
+):
+    app.command(no_args_is_help=True)(_command)
 
 
 @app.command(cls=CommandWithFields, no_args_is_help=True)
 def create(
     run: RunName,
     pool: Annotated[str | None, typer.Option(callback=checked_name)] = None,
+    fork: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN[@STEP]",
+            help="Begin with the evidence and the config of this run, up to its step STEP; the options below are "
+            "what is to be otherwise.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     policy: Annotated[str | None, typer.Option()] = None,
     target: Annotated[float | None, typer.Option()] = None,
@@ -29,6 +60,9 @@ def create(
     rollouts: Annotated[int | None, typer.Option()] = None,
     weak: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     strong: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    rewards: Rewards = None,
+    pass_at: PassAt = None,
+    commit_outcomes: CommitOutcomes = None,
     lease_seconds: Annotated[float | None, typer.Option()] = None,
     share_leased: Annotated[bool, typer.Option("--share-leased")] = False,
     config: Annotated[
@@ -41,7 +75,7 @@ def create(
             help="Instead of the options above: a JSON file with the body of PUT /runs/{run}.",
         ),
     ] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Make a run over a pool; a run that is there with the same config is left as it is.
@@ -49,39 +83,49 @@ def create(
     Example:
 
         bots run create my-run --pool math --weak weak --strong strong
+        bots run create again --fork my-run@300 --target 0.4
     """
     if (weak is None) != (strong is None):
         raise typer.BadParameter("give both or neither", param_hint="--weak, --strong")
     posterior = {"forgetting": forgetting, "implicit_weight": implicit_weight, "rollouts": rollouts}
-    choice = {"type": policy, "target": target, "temperature": temperature, "exploration": exploration}
-    body = _given(
+    body = given(
         {
             "pool": pool,
             "seed": seed,
-            "posterior": _of_type("bots", posterior),
-            "implicit": _of_type("interpolation", {"weak": weak, "strong": strong}),
-            "policy": _of_type("thompson", choice),
+            "posterior": of_type("bots", posterior),
+            "implicit": of_type("interpolation", {"weak": weak, "strong": strong}),
+            "policy": policy_of(policy, target, temperature, exploration),
+            "rewards": rewards_of(rewards, pass_at),
+            "commit": None if commit_outcomes is None else {"outcomes": commit_outcomes},
             "lease_seconds": lease_seconds,
             "share_leased": share_leased or None,
         }
     )
     if config is not None:
-        if body:
-            named = ", ".join(body)
+        if body or fork:
+            named = ", ".join([*body, *(["fork"] if fork else [])])
             raise typer.BadParameter(f"it comes alone; {named} belongs into the file", param_hint="--config")
         body = _body(config)
-    elif pool is None:
+    elif fork is None and pool is None:
         raise typer.BadParameter("name the pool to draw from", param_hint="--pool")
+    parent, step = _parent(fork) if fork else ("", None)
     with connected(url, token) as client:
         try:
-            status = client.create_run(run, **body)
+            if parent:
+                if "implicit" in body:  # it is the posterior's in a config that the service answers
+                    implicit = body.pop("implicit")
+                    body["posterior"] = {"type": "bots", **body.get("posterior", {}), "implicit": implicit}
+                body = changed(client.run_status(parent).config, body)
+                status = client.fork_run(run, parent, step=step, **body)
+            else:
+                status = client.create_run(run, **body)
         except ValueError as error:
             raise Failure(f"{config or 'the options'}: {error}") from error
     typer.echo(f"run {run!r}: {status.tasks:,} tasks of pool {status.config['pool']!r}, step {status.step:,}")
 
 
 @app.command(no_args_is_help=True)
-def show(run: RunName, url: Url = DEFAULT_URL, token: Token = None) -> None:
+def show(run: RunName, url: Url = "", token: Token = None) -> None:
     """Show a run's config, step, selections, capability and effective task ratio.
 
     Example:
@@ -103,7 +147,7 @@ def show(run: RunName, url: Url = DEFAULT_URL, token: Token = None) -> None:
 def watch(
     run: RunName,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
-    url: Url = DEFAULT_URL,
+    url: Url = "",
     token: Token = None,
 ) -> None:
     """Watch a run's step, selections, capability and effective task ratio until Ctrl-C.
@@ -132,14 +176,12 @@ def watch(
                 pass
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _of_type(default: str, values: dict[str, Any]) -> dict[str, Any] | None:
-    """The given members with their `type`; None if there are none, so that the service's default holds."""
-    given = _given(values)
-    return {"type": default} | given if given else None
+def _parent(fork: str) -> tuple[str, int | None]:
+    """The run to begin with, and how many of its steps; None: all."""
+    parent, at, step = fork.rpartition("@")
+    if at and step.isdecimal():
+        return parent, int(step)
+    return fork, None
 
 
 def _body(config: Path) -> dict[str, Any]:

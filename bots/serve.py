@@ -29,12 +29,13 @@ def serve(
     settings = settings_from(host=host, port=port, data_dir=data_dir, redis_url=redis_url)
 
     from selector_api.web import serve as web
+    from selector_api.web.address import UnusableAddress
     from selector_api.web.auth import UnsafeBinding
 
     try:
         with store_failures():
             web.serve(settings)
-    except UnsafeBinding as error:
+    except (UnsafeBinding, UnusableAddress) as error:
         raise Failure(str(error)) from error
     except SystemExit as end:  # uvicorn has logged why
         raise Failure("the service could not start") from end

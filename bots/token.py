@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NOT_FIRST = (
+    "there is no token yet, so the service is open. With the first one every call needs a token, and with one of "
+    "scope {} alone nobody could create or delete anything: make an admin's first, with `bots token create --name "
+    "admin --scope admin`, or add --without-admin"
+)
+
 app = typer.Typer(help="Tokens: who may call the service.", no_args_is_help=True)
 
 
@@ -55,10 +61,16 @@ def create(
             exists=True, dir_okay=False, help="Take the token from this file. Several files: several tokens."
         ),
     ] = None,
+    without_admin: Annotated[
+        bool,
+        typer.Option("--without-admin", help="Make it even if no token may create and delete then."),
+    ] = False,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
 ) -> None:
     """Make a token and print it, the only time that it can be seen.
+
+    From the first token on every call needs one, so the first is an admin's, unless there is --without-admin.
 
     With --run or --pool it is for these alone: for no other run, no other pool, and not for /metrics.
 
@@ -71,15 +83,26 @@ def create(
         export SELECTOR_TOKEN=$(bots token create --name trainer --scope train --run 'math-*')
     """
     runs, pools = (run or [], pool or []) if run or pool else (["*"], ["*"])
-    if from_file:
-        texts = [_token_in(file) for file in from_file]
-        _with_tokens(data_dir, redis_url, lambda tokens: tokens.put(name, [scope.value], texts, runs, pools))
-        files = " and ".join(str(file) for file in from_file)
+    texts = [_token_in(file) for file in from_file or ()]
+
+    async def work(tokens: Tokens) -> tuple[bool, str | None]:
+        is_first = not await tokens.list()
+        if is_first and scope is not Scope.ADMIN and not without_admin:
+            raise Failure(_NOT_FIRST.format(scope), MISTAKE)
+        if texts:
+            await tokens.put(name, [scope.value], texts, runs, pools)
+            return is_first, None
+        return is_first, await tokens.create(name, [scope.value], runs, pools)
+
+    is_first, made = _with_tokens(data_dir, redis_url, work, makes=True)
+    if is_first:
+        typer.echo("It is the first token: from now on every call needs one (probes do not).", err=True)
+    if made is None:
+        files = " and ".join(str(file) for file in from_file or ())
         typer.echo(f"Token {name!r} with scope {scope.value} is the one in {files}.", err=True)
-        return
-    made = _with_tokens(data_dir, redis_url, lambda tokens: tokens.create(name, [scope.value], runs, pools))
-    typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)
-    typer.echo(made)
+    else:
+        typer.echo(f"Token {name!r} with scope {scope.value}. Keep it, it is not shown again:", err=True)
+        typer.echo(made)
 
 
 @app.command(name="list")
@@ -119,7 +142,10 @@ def revoke(
 
     async def work(tokens: Tokens) -> bool:
         if not await tokens.delete(name):
-            raise Failure(f"there is no token named {name!r}")
+            from selector_api.near_names import hint
+
+            known = [token.name for token in await tokens.list()]
+            raise Failure(f"there is no token named {name!r}{hint(name, known)}")
         return await tokens.list() != []
 
     others = _with_tokens(data_dir, redis_url, work)
@@ -145,9 +171,16 @@ def _token_in(file: Path) -> str:
     return text
 
 
-def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens], Awaitable[T]]) -> T:
-    """What `work` makes of the stored tokens; what the store cannot do is a `Failure`."""
+def _with_tokens(
+    data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens], Awaitable[T]], *, makes: bool = False
+) -> T:
+    """What `work` makes of the stored tokens; what the store cannot do is a `Failure`.
+
+    A data folder that is not there is made only for what `makes` something.
+    """
     settings = settings_from(data_dir=data_dir, redis_url=redis_url)
+    if settings.redis_url is None and not makes:
+        _check_folder(settings.data_dir)
 
     async def working() -> T:
         async with _stored_tokens(settings) as tokens:
@@ -155,6 +188,19 @@ def _with_tokens(data_dir: DataDir, redis_url: RedisUrl, work: Callable[[Tokens]
 
     with store_failures():
         return asyncio.run(working())
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which no service has kept data: a misspelt one must not become one."""
+    from selector_api.near_names import hint
+    from selector_api.store.embedded_valkey import holds_data
+
+    if holds_data(folder):
+        return
+    beside = folder.absolute().parent
+    others = [each.name for each in beside.iterdir() if holds_data(each)] if beside.is_dir() else []
+    there_is = "has no data of a service in it" if folder.is_dir() else "is not there"
+    raise Failure(f"--data-dir: the folder {folder} {there_is}{hint(folder.name, others)}", MISTAKE)
 
 
 @asynccontextmanager

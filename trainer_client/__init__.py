@@ -15,12 +15,13 @@ from trainer_client.errors import (
 )
 from trainer_client.fake import FakeSelector
 from trainer_client.fallback import Fallback
+from trainer_client.listings import PoolSummary, PoolTask, RunHistory, RunSummary, SelectionSummary
 from trainer_client.models import (
     EffectiveTaskRatio,
     Explanation,
-    Outcome,
     PoolInfo,
     PosteriorRow,
+    Predicted,
     Receipt,
     RunStatus,
     Selection,
@@ -28,6 +29,8 @@ from trainer_client.models import (
     Task,
     TaskReceipt,
 )
+from trainer_client.outcomes import Outcome
+from trainer_client.rewards import RewardOutOfRange, RewardScale
 
 __all__ = [
     "ApiError",
@@ -43,11 +46,19 @@ __all__ = [
     "NotFound",
     "Outcome",
     "PoolInfo",
+    "PoolSummary",
+    "PoolTask",
     "PosteriorRow",
+    "Predicted",
     "Receipt",
+    "RewardOutOfRange",
+    "RewardScale",
+    "RunHistory",
     "RunStatus",
+    "RunSummary",
     "Selection",
     "SelectionCounts",
+    "SelectionSummary",
     "SelectorClient",
     "SelectorError",
     "SelectorUnavailable",

@@ -1,110 +1,119 @@
-"""The plan of every call (see `_exchange`), for the sync and the async client alike."""
+"""The plans of a training's calls (see `_exchange`), for the sync and the async client alike."""
 
 import json
-import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel
 
-from trainer_client._exchange import Plan, Request, answer_of, exchange, file_of, nothing
+from trainer_client._exchange import Plan, answer_of, exchange, nothing
+from trainer_client._pools_and_runs import PoolsAndRuns, json_request, path_of
 from trainer_client._spooling import Spooling, report_request
 from trainer_client.fallback import Fallback, logger
-from trainer_client.models import (
-    Outcome,
-    Outcomes,
-    PoolInfo,
-    PosteriorRow,
-    Receipt,
-    RunStatus,
-    Selection,
-    Task,
-    TaskReceipt,
-    outcome_list,
-)
+from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import Drops, Outcome, Outcomes, id_text, outcome_list
 
-# The service takes 32 MiB at a time; smaller batches keep a slow line within the timeout.
-BATCH_TASKS = 10_000
-BATCH_BYTES = 4 * 2**20
-
-PARQUET = "application/vnd.apache.parquet"
-
-# Seconds. A machine that is gone answers nothing at all, and the trainer waits this long to know.
-LONGEST_CONNECT = 5.0
+NAMED = 10
+"""How many tasks a warning names."""
 
 
-class PosteriorPage(BaseModel):
-    """One page of posteriors; `next` is the cursor of the following one, None at the end."""
+class Lease(BaseModel):
+    """The answer to a lease's renewal."""
 
-    posteriors: list[PosteriorRow]
-    next: str | None
-
-
-def http_options(base_url: str, token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:
-    """The arguments that both of httpx's clients are made with."""
-    if not base_url.startswith(("http://", "https://")):
-        raise ValueError(f"base_url: got {base_url!r}, it must start with http:// or https://")
-    token = token or os.environ.get("SELECTOR_TOKEN") or _mounted_token()
-    if not isinstance(timeout, httpx.Timeout):
-        timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
-    return {
-        "base_url": base_url,
-        "headers": {"Authorization": f"Bearer {token}"} if token else {},
-        "timeout": timeout,
-        # Shorter than the 75 s after which the service closes, so that no request meets a closing connection.
-        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30),
-    }
+    expires_at: datetime
 
 
-def _mounted_token() -> str | None:
-    file = os.environ.get("SELECTOR_TOKEN_FILE")
-    if not file:
-        return None
-    try:
-        return Path(file).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"SELECTOR_TOKEN_FILE: {file} cannot be read: {error}") from error
-
-
-class Calls:
+class Calls(PoolsAndRuns):
     """The calls of one client: its run, its patience and its fallback."""
 
     def __init__(self, run: str | None, max_retries: int, fallback: Fallback | None):
-        if max_retries < 0:
-            raise ValueError(f"max_retries: got {max_retries}, it must be 0 or more")
-        self.run = run
-        self.max_retries = max_retries
+        super().__init__(run, max_retries)
         self._spooling = None if fallback is None else Spooling(fallback, max_retries)
         self._warned_of_replay = False
+        self._warned_of_differing: set[str] = set()
 
-    def select(self, batch_size: int, key: str | None, explain: bool) -> Plan[Selection]:
+    @property
+    def has_fallback(self) -> bool:
+        """Whether a training may go on while the service is away."""
+        return self._spooling is not None
+
+    def select(
+        self,
+        batch_size: int,
+        key: str | None,
+        explain: bool,
+        policy_version: int | None,
+        lease_seconds: float | None,
+    ) -> Plan[Selection]:
         """One selection; its key is made here, once, so that all attempts ask for the same one."""
         run = self.run_or(None)
         key = uuid.uuid4().hex if key is None else key
         body: dict[str, Any] = {"run": run, "batch_size": batch_size, "key": key}
         if explain:
             body["explain"] = True
-        request = _json("POST", "select", body)
+        if policy_version is not None:
+            body["policy_version"] = policy_version
+        if lease_seconds is not None:
+            body["lease_seconds"] = lease_seconds
+        request = json_request("POST", "select", body)
         if self._spooling is None:
             return (yield from exchange(request, answer_of(Selection), self.max_retries))
         return (yield from self._spooling.select(request, run, batch_size, key))
 
-    def report(self, selection: Selection, outcomes: Outcomes, final: bool) -> Plan[Receipt]:
+    def report(
+        self,
+        selection: Selection,
+        outcomes: Outcomes,
+        dropped: Drops,
+        final: bool,
+        policy_version: int | None,
+    ) -> Plan[Receipt]:
         """One report."""
         seen = outcome_list(outcomes)
-        if selection.fallback and final and not seen:
-            return _nothing_to_release(selection)
-        request = report_request(_report_body(selection, seen, final))
+        if selection.fallback and not seen and (final or dropped):
+            return _nothing_to_tell(selection)
+        body = _report_body(selection, seen, {id_text(task): why for task, why in dropped.items()}, final)
+        if policy_version is not None:
+            body["policy_version"] = policy_version
+        request = report_request(json.dumps(body).encode())
         if self._spooling is None:
             receipt = yield from exchange(request, answer_of(Receipt), self.max_retries)
         else:
             receipt = yield from self._spooling.report(request, selection)
         self._check_replay(selection, receipt)
+        self._check_differing(selection.run, receipt)
         return receipt
+
+    def report_without_selection(
+        self, run: str | None, key: str, outcomes: Outcomes, evaluation: bool, policy_version: int | None
+    ) -> Plan[Receipt]:
+        """Outcomes of tasks that no selection handed out; `evaluation`: they are not of training."""
+        run = self.run_or(run)
+        rows = [outcome.row() for outcome in outcome_list(outcomes)]
+        body: dict[str, Any] = {"run": run, "selection": None, "key": key, "outcomes": rows}
+        if evaluation:
+            body["evaluation"] = True
+        if policy_version is not None:
+            body["policy_version"] = policy_version
+        receipt = yield from exchange(
+            json_request("POST", "report", body), answer_of(Receipt), self.max_retries
+        )
+        self._check_differing(run, receipt)
+        return receipt
+
+    def renew(self, selection: Selection, seconds: float | None) -> Plan[Selection]:
+        """`POST /runs/{run}/selections/{id}/renew`."""
+        path = path_of("runs", selection.run, "selections", selection.selection, "renew")
+        request = json_request("POST", path, {} if seconds is None else {"seconds": seconds})
+        lease = yield from exchange(request, answer_of(Lease), self.max_retries)
+        return selection.model_copy(update={"expires_at": lease.expires_at})
+
+    def release(self, run: str | None, selection: str) -> Plan[None]:
+        """`POST /runs/{run}/selections/{id}/release`."""
+        path = path_of("runs", self.run_or(run), "selections", selection, "release")
+        return exchange(json_request("POST", path, {}), nothing, self.max_retries)
 
     def flush(self) -> Plan[int]:
         """Send what is spooled; the number of reports that still wait."""
@@ -131,126 +140,43 @@ class Calls:
                 selection.selection,
             )
 
-    def create_pool(self, pool: str) -> Plan[PoolInfo]:
-        """`PUT /pools/{pool}`."""
-        return exchange(_json("PUT", _path("pools", pool), {}), answer_of(PoolInfo), self.max_retries)
-
-    def add_tasks(self, pool: str, tasks: Iterable[Task]) -> Plan[TaskReceipt]:
-        """`POST /pools/{pool}/tasks`, in as many batches as it takes."""
-        inserted = unchanged = 0
-        total: int | None = None
-        for batch in _batches(tasks):
-            request = Request(
-                "POST",
-                _path("pools", pool, "tasks"),
-                content=batch,
-                headers={"Content-Type": "application/x-ndjson"},
-            )
-            receipt = yield from exchange(request, answer_of(TaskReceipt), self.max_retries)
-            inserted += receipt.inserted
-            unchanged += receipt.unchanged
-            total = receipt.tasks
-        if total is None:
-            total = (yield from self.pool(pool)).tasks
-        return TaskReceipt(inserted=inserted, unchanged=unchanged, tasks=total)
-
-    def pool(self, pool: str) -> Plan[PoolInfo]:
-        """`GET /pools/{pool}`."""
-        return exchange(Request("GET", _path("pools", pool)), answer_of(PoolInfo), self.max_retries)
-
-    def delete_pool(self, pool: str) -> Plan[None]:
-        """`DELETE /pools/{pool}`."""
-        return exchange(Request("DELETE", _path("pools", pool)), nothing, self.max_retries)
-
-    def create_run(self, run: str, config: Mapping[str, Any]) -> Plan[RunStatus]:
-        """`PUT /runs/{run}`; members of `config` that are None are left to the service's defaults."""
-        body = {name: value for name, value in config.items() if value is not None}
-        return exchange(_json("PUT", _path("runs", run), body), answer_of(RunStatus), self.max_retries)
-
-    def run_status(self, run: str | None) -> Plan[RunStatus]:
-        """`GET /runs/{run}`."""
-        return exchange(
-            Request("GET", _path("runs", self.run_or(run))), answer_of(RunStatus), self.max_retries
+    def _check_differing(self, run: str, receipt: Receipt) -> None:
+        """Warn, once a run, if other values than the ones that were sent stand for a task."""
+        if not receipt.differing or run in self._warned_of_differing:
+            return
+        self._warned_of_differing.add(run)
+        logger.warning(
+            "run %r: %d outcomes differ from what stands for their tasks and do not count, such as those of %s. "
+            "The first report stands: a training that goes back needs a fork of its run, another training a run of "
+            "its own. This is said once a run",
+            run,
+            receipt.differing,
+            ", ".join(map(repr, receipt.differing_tasks[:NAMED])) or "tasks that the service does not name",
         )
 
-    def delete_run(self, run: str | None) -> Plan[None]:
-        """`DELETE /runs/{run}`."""
-        return exchange(Request("DELETE", _path("runs", self.run_or(run))), nothing, self.max_retries)
 
-    def posteriors(self, run: str | None, task: str | None, cursor: str | None) -> Plan[PosteriorPage]:
-        """One page of `GET /runs/{run}/posteriors`."""
-        asked = {"task": task, "cursor": cursor}
-        request = Request(
-            "GET",
-            _path("runs", self.run_or(run), "posteriors"),
-            params={name: value for name, value in asked.items() if value is not None},
-            headers={"Accept": "application/json"},
-        )
-        return exchange(request, answer_of(PosteriorPage), self.max_retries)
-
-    def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Plan[None]:
-        """`GET /runs/{run}/posteriors` as one Parquet file."""
-        request = Request(
-            "GET",
-            _path("runs", self.run_or(run), "posteriors"),
-            headers={"Accept": PARQUET},
-            file=Path(path),
-        )
-        return exchange(request, file_of(PARQUET), self.max_retries)
-
-    def events(self, run: str | None, after: int) -> Request:
-        """The request of `GET /runs/{run}/events`, whose answer is a stream."""
-        return Request("GET", _path("runs", self.run_or(run), "events"), params={"after": str(after)})
-
-    def run_or(self, run: str | None) -> str:
-        """The run that a call is about: the one named, else the client's."""
-        run = run or self.run
-        if not run:
-            raise ValueError("run: none given; make the client with run=… or name it in the call")
-        return run
-
-
-def _path(*parts: str) -> str:
-    return "/".join(quote(part, safe="") for part in parts)
-
-
-def _json(method: str, path: str, body: Mapping[str, Any]) -> Request:
-    content = json.dumps(body, allow_nan=False).encode()
-    return Request(method, path, content, headers={"Content-Type": "application/json"})
-
-
-def _report_body(selection: Selection, outcomes: Sequence[Outcome], final: bool) -> bytes:
-    if not outcomes and not final:
+def _report_body(
+    selection: Selection, outcomes: Sequence[Outcome], dropped: Mapping[str, str], final: bool
+) -> dict[str, Any]:
+    if not outcomes and not dropped and not final:
         raise ValueError("outcomes: none given; only final=True releases a selection without any")
     selected = set(selection.tasks)
-    for outcome in outcomes:
-        if outcome.task not in selected:
-            raise ValueError(f"outcomes: task {outcome.task!r} is not of selection {selection.selection!r}")
+    for task in [*(outcome.task for outcome in outcomes), *dropped]:
+        if task not in selected:
+            raise ValueError(f"outcomes: task {task!r} is not of selection {selection.selection!r}")
+    rows = [outcome.row() for outcome in outcomes]
+    if selection.fallback:  # Nothing was leased, so there is nothing to drop.
+        return {"run": selection.run, "selection": None, "key": selection.selection, "outcomes": rows}
+    if both := dropped.keys() & {outcome.task for outcome in outcomes}:
+        raise ValueError(f"dropped: task {min(both)!r} has an outcome, too; give one of them")
+    rows += [{"task": task, "dropped": why} for task, why in dropped.items()]
     body: dict[str, Any] = {"run": selection.run, "selection": selection.selection}
-    if selection.fallback:
-        body.update(selection=None, key=selection.selection)
-    elif final:
+    if final:
         body["final"] = True
-    body["outcomes"] = [outcome.model_dump() for outcome in outcomes]
-    return json.dumps(body).encode()
+    return {**body, "outcomes": rows}
 
 
-def _nothing_to_release(selection: Selection) -> Receipt:
+def _nothing_to_tell(selection: Selection) -> Receipt:
     return Receipt(
         selection=None, accepted=0, duplicates=0, remaining=0, committed=False, step=selection.step
     )
-
-
-def _batches(tasks: Iterable[Task]) -> Iterator[bytes]:
-    """The tasks as NDJSON bodies of bounded size; one task alone may exceed it."""
-    lines: list[bytes] = []
-    size = 0
-    for task in tasks:
-        line = task.model_dump_json(exclude_defaults=True).encode() + b"\n"
-        if lines and (len(lines) == BATCH_TASKS or size + len(line) > BATCH_BYTES):
-            yield b"".join(lines)
-            lines, size = [], 0
-        lines.append(line)
-        size += len(line)
-    if lines:
-        yield b"".join(lines)

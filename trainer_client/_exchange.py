@@ -193,7 +193,9 @@ def _refusal(response: httpx.Response) -> SelectorError:
     status = response.status_code
     if status in (408, 429) or status >= 500:
         detail = problem.get("detail") or response.reason_phrase
-        return SelectorUnavailable(f"{_call(response)}: HTTP {status}, {detail}", status)
+        code = str(problem.get("code", ""))
+        there = "there is a selector, but it cannot read its data: " if code == "unreadable-data" else ""
+        return SelectorUnavailable(f"{_call(response)}: HTTP {status}, {there}{detail}", status, code)
     # The service explains every 404. One without a problem document is a proxy's that has lost its backend.
     if status < 400 or (status == 404 and not problem):
         return _not_the_selector(response)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from trainer_client._contract.store_pools import MAX_REFERENCES
+from trainer_client._contract.store_task_chunks import MAX_REFERENCES
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client._fake_http import Problem
 

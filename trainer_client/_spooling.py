@@ -1,8 +1,17 @@
 """Select and report with a fallback: what is drawn here, what waits on disk, and when it is sent."""
 
+import json
+
 from trainer_client._exchange import Plan, Request, answer_of, exchange
-from trainer_client.errors import ApiError, BatchTooLarge, Forbidden, SelectorUnavailable, Unauthorized
-from trainer_client.fallback import Fallback, logger
+from trainer_client.errors import (
+    ApiError,
+    BatchTooLarge,
+    Forbidden,
+    NotFound,
+    SelectorUnavailable,
+    Unauthorized,
+)
+from trainer_client.fallback import Fallback, SpooledReport, logger
 from trainer_client.models import Receipt, Selection
 
 
@@ -51,21 +60,13 @@ class Spooling:
         spooled = fallback.spool.put(request.content)
         try:
             yield from self._send_waiting()
-            receipt = yield from exchange(request, answer_of(Receipt), self._patience)
+            receipt = yield from self._send(spooled, self._patience)
         except SelectorUnavailable as error:
             fallback.lost(error)
             return fallback.receipt(selection)
-        except (Unauthorized, Forbidden):
-            raise  # the token is at fault, not the report: it stays on disk for a client with a better one
-        except ApiError:
-            fallback.spool.remove(spooled)
-            raise
-        else:
-            fallback.spool.remove(spooled)
-            fallback.found(receipt.step)
-            return receipt
         finally:
             fallback.spool.release(spooled)
+        return receipt or fallback.nothing_counted()
 
     def flush(self) -> Plan[int]:
         """Send what waits on disk; the number of reports that still do."""
@@ -94,19 +95,71 @@ class Spooling:
         while (report := spool.take(after=name)) is not None:
             name = report.name
             try:
-                receipt = yield from exchange(report_request(report.body), answer_of(Receipt), 0)
+                yield from self._send(report, 0)
             except (Unauthorized, Forbidden):
                 raise  # the next report would fare no better, and the caller has to know
-            except ApiError as error:
-                spool.reject(report, str(error))
+            except ApiError:
+                continue  # it is put aside, and the caller of this report was told that it waited
             except SelectorUnavailable as error:
                 # A report on which the service itself fails must not keep the others waiting.
                 if error.status != 500:
                     if fallback.away:
                         raise
                     return
-            else:
-                spool.remove(report)
-                fallback.found(receipt.step)
             finally:
                 spool.release(report)
+
+    def _send(self, report: SpooledReport, max_retries: int) -> Plan[Receipt | None]:
+        """Send a report, which then leaves the spool; None if the service has lost all that it could be of.
+
+        What the service refuses is put aside in the spool's folder, unless the token is at fault: then the report
+        waits for a client with a better one.
+        """
+        spool = self._fallback.spool
+        try:
+            receipt = yield from exchange(report_request(report.body), answer_of(Receipt), max_retries)
+        except (Unauthorized, Forbidden):
+            raise
+        except NotFound as error:
+            if error.code != "unknown-selection":
+                spool.reject(report, str(error))
+                raise
+            receipt = yield from self._send_without_selection(report, error, max_retries)
+        except ApiError as error:
+            spool.reject(report, str(error))
+            raise
+        else:
+            spool.remove(report)
+        if receipt is not None:
+            self._fallback.found(receipt.step)
+        return receipt
+
+    def _send_without_selection(
+        self, report: SpooledReport, error: NotFound, max_retries: int
+    ) -> Plan[Receipt | None]:
+        """Send the outcomes of a selection that the service has lost as evidence without one."""
+        body = json.loads(report.body)
+        rows = [row for row in body["outcomes"] if "dropped" not in row]
+        logger.warning(
+            "run %r: the service does not know selection %s any more, as when Redis lost its last seconds; its %d "
+            "outcomes are sent as evidence without a selection: %s",
+            body["run"],
+            body["selection"],
+            len(rows),
+            error,
+        )
+        spool = self._fallback.spool
+        if not rows:
+            spool.remove(report)
+            return None
+        body = {"run": body["run"], "selection": None, "key": body["selection"], "outcomes": rows} | {
+            name: body[name] for name in ("policy_version",) if name in body
+        }
+        instead = spool.put(
+            json.dumps(body).encode()
+        )  # Before the first one leaves: nothing is ever on neither.
+        spool.remove(report)
+        try:
+            return (yield from self._send(instead, max_retries))
+        finally:
+            spool.release(instead)

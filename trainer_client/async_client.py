@@ -1,32 +1,23 @@
 """The asynchronous client: the twin of `client`, call by call."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
-from trainer_client._calls import Calls, http_options
-from trainer_client._exchange import EventLines, Plan, Reply, Request, Wait, accepted, pause
+from trainer_client._async_pools_and_runs_client import AsyncPoolsAndRunsClient
+from trainer_client._calls import Calls
+from trainer_client._connection import http_options
+from trainer_client._exchange import EventLines, Reply, accepted, pause
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
-from trainer_client.models import (
-    Outcomes,
-    PoolInfo,
-    PosteriorRow,
-    Receipt,
-    RunStatus,
-    Selection,
-    Task,
-    TaskReceipt,
-)
-
-T = TypeVar("T")
+from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import Drops, Outcomes
 
 
-class AsyncSelectorClient:
+class AsyncSelectorClient(AsyncPoolsAndRunsClient):
     """`SelectorClient` for asyncio: the same arguments, calls, promises and errors, to be awaited.
 
     Tasks of one event loop may share it. What goes to disk (with a fallback a report, or a download) is written
@@ -35,7 +26,7 @@ class AsyncSelectorClient:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | None = None,
         run: str | None = None,
         *,
         token: str | None = None,
@@ -47,82 +38,78 @@ class AsyncSelectorClient:
         self._calls = Calls(run, max_retries, fallback)
         self._http = httpx.AsyncClient(transport=transport, **http_options(base_url, token, timeout))
 
-    async def select(self, batch_size: int, *, key: str | None = None, explain: bool = False) -> Selection:
-        """See `SelectorClient.select`."""
-        return await self._carry_out(self._calls.select(batch_size, key, explain))
+    @property
+    def run(self) -> str | None:
+        """See `SelectorClient.run`."""
+        return self._calls.run
 
-    async def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = False) -> Receipt:
+    @run.setter
+    def run(self, run: str) -> None:
+        self._calls.run = run
+
+    @property
+    def has_fallback(self) -> bool:
+        """See `SelectorClient.has_fallback`."""
+        return self._calls.has_fallback
+
+    async def select(
+        self,
+        batch_size: int,
+        *,
+        key: str | None = None,
+        explain: bool = False,
+        policy_version: int | None = None,
+        lease_seconds: float | None = None,
+    ) -> Selection:
+        """See `SelectorClient.select`."""
+        return await self._carry_out(
+            self._calls.select(batch_size, key, explain, policy_version, lease_seconds)
+        )
+
+    async def report(
+        self,
+        selection: Selection,
+        outcomes: Outcomes,
+        *,
+        dropped: Drops | None = None,
+        final: bool = False,
+        policy_version: int | None = None,
+    ) -> Receipt:
         """See `SelectorClient.report`."""
-        return await self._carry_out(self._calls.report(selection, outcomes, final))
+        return await self._carry_out(
+            self._calls.report(selection, outcomes, dropped or {}, final, policy_version)
+        )
+
+    async def report_evaluation(self, key: str, outcomes: Outcomes, run: str | None = None) -> Receipt:
+        """See `SelectorClient.report_evaluation`."""
+        return await self._carry_out(
+            self._calls.report_without_selection(run, key, outcomes, evaluation=True, policy_version=None)
+        )
+
+    async def report_unsolicited(
+        self, key: str, outcomes: Outcomes, run: str | None = None, *, policy_version: int | None = None
+    ) -> Receipt:
+        """See `SelectorClient.report_unsolicited`."""
+        return await self._carry_out(
+            self._calls.report_without_selection(
+                run, key, outcomes, evaluation=False, policy_version=policy_version
+            )
+        )
+
+    async def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
+        """See `SelectorClient.renew`."""
+        return await self._carry_out(self._calls.renew(selection, seconds))
+
+    async def release(self, selection: Selection | str) -> None:
+        """See `SelectorClient.release`."""
+        if isinstance(selection, Selection):
+            await self._carry_out(self._calls.release(selection.run, selection.selection))
+        else:
+            await self._carry_out(self._calls.release(None, selection))
 
     async def flush(self) -> int:
         """See `SelectorClient.flush`."""
         return await self._carry_out(self._calls.flush())
-
-    async def create_pool(self, pool: str) -> PoolInfo:
-        """See `SelectorClient.create_pool`."""
-        return await self._carry_out(self._calls.create_pool(pool))
-
-    async def add_tasks(self, pool: str, tasks: Iterable[Task]) -> TaskReceipt:
-        """See `SelectorClient.add_tasks`."""
-        return await self._carry_out(self._calls.add_tasks(pool, tasks))
-
-    async def pool(self, pool: str) -> PoolInfo:
-        """See `SelectorClient.pool`."""
-        return await self._carry_out(self._calls.pool(pool))
-
-    async def delete_pool(self, pool: str) -> None:
-        """See `SelectorClient.delete_pool`."""
-        await self._carry_out(self._calls.delete_pool(pool))
-
-    async def create_run(
-        self,
-        run: str,
-        pool: str,
-        *,
-        seed: int | None = None,
-        posterior: Mapping[str, Any] | None = None,
-        implicit: Mapping[str, Any] | None = None,
-        policy: Mapping[str, Any] | None = None,
-        lease_seconds: float | None = None,
-        share_leased: bool | None = None,
-    ) -> RunStatus:
-        """See `SelectorClient.create_run`."""
-        config = {
-            "pool": pool,
-            "seed": seed,
-            "posterior": posterior,
-            "implicit": implicit,
-            "policy": policy,
-            "lease_seconds": lease_seconds,
-            "share_leased": share_leased,
-        }
-        return await self._carry_out(self._calls.create_run(run, config))
-
-    async def run_status(self, run: str | None = None) -> RunStatus:
-        """See `SelectorClient.run_status`."""
-        return await self._carry_out(self._calls.run_status(run))
-
-    async def delete_run(self, run: str | None = None) -> None:
-        """See `SelectorClient.delete_run`."""
-        await self._carry_out(self._calls.delete_run(run))
-
-    async def posteriors(
-        self, run: str | None = None, *, task: str | None = None
-    ) -> AsyncIterator[PosteriorRow]:
-        """See `SelectorClient.posteriors`."""
-        cursor: str | None = None
-        while True:
-            page = await self._carry_out(self._calls.posteriors(run, task, cursor))
-            for row in page.posteriors:
-                yield row
-            if page.next is None:
-                return
-            cursor = page.next
-
-    async def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
-        """See `SelectorClient.download_posteriors`."""
-        await self._carry_out(self._calls.download_posteriors(run, path))
 
     async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """See `SelectorClient.events`."""
@@ -167,34 +154,3 @@ class AsyncSelectorClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-    async def _carry_out(self, plan: Plan[T]) -> T:
-        """Do what the plan of a call says; returns its result."""
-        reply: Reply | None = None
-        try:
-            while True:
-                action = plan.send(reply)
-                reply = None
-                if isinstance(action, Wait):
-                    await asyncio.sleep(action.seconds)
-                    continue
-                try:
-                    reply = await self._send(action)
-                except httpx.TransportError as error:
-                    reply = error
-        except StopIteration as finished:
-            return finished.value
-        finally:
-            plan.close()
-
-    async def _send(self, request: Request) -> httpx.Response:
-        if request.file is None:
-            return await self._http.request(**request.arguments())
-        async with self._http.stream(**request.arguments()) as response:
-            if not response.is_success:
-                await response.aread()
-                return response
-            with request.file.open("wb") as file:
-                async for chunk in response.aiter_bytes():
-                    file.write(chunk)
-        return response

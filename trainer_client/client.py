@@ -1,33 +1,24 @@
 """The synchronous client."""
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
-from trainer_client._calls import Calls, http_options
-from trainer_client._exchange import EventLines, Plan, Reply, Request, Wait, accepted, pause
+from trainer_client._calls import Calls
+from trainer_client._connection import http_options
+from trainer_client._exchange import EventLines, Reply, accepted, pause
+from trainer_client._pools_and_runs_client import PoolsAndRunsClient
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
-from trainer_client.models import (
-    Outcomes,
-    PoolInfo,
-    PosteriorRow,
-    Receipt,
-    RunStatus,
-    Selection,
-    Task,
-    TaskReceipt,
-)
-
-T = TypeVar("T")
+from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import Drops, Outcomes
 
 
-class SelectorClient:
+class SelectorClient(PoolsAndRunsClient):
     """A trainer's line to the selector. Threads may share it; use it as a context manager or `close` it.
 
     Every call is tried up to 1 + `max_retries` times: it is sent again after a lost connection, a timeout, a
@@ -35,10 +26,11 @@ class SelectorClient:
     Sending again is always safe. Every call can raise the errors of `trainer_client.errors`.
 
     Args:
-        base_url: where the service is, such as "http://127.0.0.1:8000".
+        base_url: where the service is, such as "http://127.0.0.1:8000"; without one, the environment's
+            SELECTOR_URL, or what the file SELECTOR_URL_FILE holds.
         run: the run that `select` draws for, and that calls about a run mean when none is named.
         token: bearer token; without one, the environment's SELECTOR_TOKEN, or what the file SELECTOR_TOKEN_FILE
-            holds, if they are set.
+            holds, if they are set. The file is read again when the service refuses the token.
         timeout: seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`.
         max_retries: how often a call is sent again.
         transport: an httpx transport, such as `FakeSelector().transport`.
@@ -51,7 +43,7 @@ class SelectorClient:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | None = None,
         run: str | None = None,
         *,
         token: str | None = None,
@@ -63,36 +55,110 @@ class SelectorClient:
         self._calls = Calls(run, max_retries, fallback)
         self._http = httpx.Client(transport=transport, **http_options(base_url, token, timeout))
 
-    def select(self, batch_size: int, *, key: str | None = None, explain: bool = False) -> Selection:
+    @property
+    def run(self) -> str | None:
+        """The run that calls mean when none is named; a training that goes on in a fork of its run sets it."""
+        return self._calls.run
+
+    @run.setter
+    def run(self, run: str) -> None:
+        self._calls.run = run
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether a training goes on while the service is away."""
+        return self._calls.has_fallback
+
+    def select(
+        self,
+        batch_size: int,
+        *,
+        key: str | None = None,
+        explain: bool = False,
+        policy_version: int | None = None,
+        lease_seconds: float | None = None,
+    ) -> Selection:
         """Ask for the next batch.
 
         Args:
             batch_size: how many tasks.
             key: 1 to 256 characters. The same key always gets the same selection, also after a restart: a trainer
-                passes something like "step-12". Without one, every call gets a new selection.
+                passes something like "step-12". Without one, every call gets a new selection. The answer's `status`
+                says what has become of a selection that was there.
             explain: whether the selection is to say why each task was chosen.
+            policy_version: the trainer's own number of the weights that will make the rollouts.
+            lease_seconds: how long the tasks are leased; None: as long as the run says.
 
         Raises:
             BatchTooLarge: fewer tasks can be drawn now. Once a selection was lost, the fallback (if there is one)
                 draws the batch instead, since the service may hold the lost one's tasks until its lease ends.
         """
-        return self._carry_out(self._calls.select(batch_size, key, explain))
+        return self._carry_out(self._calls.select(batch_size, key, explain, policy_version, lease_seconds))
 
-    def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = False) -> Receipt:
+    def report(
+        self,
+        selection: Selection,
+        outcomes: Outcomes,
+        *,
+        dropped: Drops | None = None,
+        final: bool = False,
+        policy_version: int | None = None,
+    ) -> Receipt:
         """Tell what came of a selection's tasks, in one report or in parts.
 
-        Reporting again changes nothing; a log warning says so when a replayed selection is reported again.
+        Reporting again changes nothing. A log warning says so when a replayed selection is reported again, and when
+        other values stand for a task than the ones sent.
 
         Args:
             selection: what `select` gave.
-            outcomes: `Outcome`s, or a mapping of each task's id to the rewards of its rollouts, each in [0, 1].
+            outcomes: `Outcome`s, or a mapping of each task's id to the rewards of its rollouts. Several outcomes of
+                one task are one: they are summed.
+            dropped: the tasks that could not be scored, and why: "timeout", say. They give no evidence.
             final: that no more will come, so the selection commits without its missing tasks, or is released if
                 there were no outcomes at all.
+            policy_version: the trainer's own number of the weights that made these rollouts.
 
         Raises:
-            ValueError: `outcomes` is empty and not final, or names a task of another selection.
+            ValueError: there is nothing to tell and it is not final, or a task is of another selection.
+            InvalidRequest: a reward that the run does not take: see `rewards` of its config.
         """
-        return self._carry_out(self._calls.report(selection, outcomes, final))
+        return self._carry_out(self._calls.report(selection, outcomes, dropped or {}, final, policy_version))
+
+    def report_evaluation(self, key: str, outcomes: Outcomes, run: str | None = None) -> Receipt:
+        """Tell what an evaluation saw: it informs the posteriors, but is no step of the training.
+
+        Args:
+            key: names the evaluation, as in "eval-100": each task counts once under a key.
+            outcomes: as in `report`, of any tasks of the run's pool.
+            run: the run; None: the client's.
+        """
+        return self._carry_out(
+            self._calls.report_without_selection(run, key, outcomes, evaluation=True, policy_version=None)
+        )
+
+    def report_unsolicited(
+        self, key: str, outcomes: Outcomes, run: str | None = None, *, policy_version: int | None = None
+    ) -> Receipt:
+        """Tell of tasks that were trained on without having been selected: a commit of its own.
+
+        `key` names the report: each task counts once under a key. The rest is as in `report`.
+        """
+        return self._carry_out(
+            self._calls.report_without_selection(
+                run, key, outcomes, evaluation=False, policy_version=policy_version
+            )
+        )
+
+    def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
+        """Keep a selection's tasks leased for so many seconds from now, or for as long as the run says."""
+        return self._carry_out(self._calls.renew(selection, seconds))
+
+    def release(self, selection: Selection | str) -> None:
+        """Give a selection back: its tasks can be drawn again. A selection that is named is of the client's run."""
+        if isinstance(selection, Selection):
+            self._carry_out(self._calls.release(selection.run, selection.selection))
+        else:
+            self._carry_out(self._calls.release(None, selection))
 
     def flush(self) -> int:
         """Send the reports that wait on disk, one attempt each.
@@ -103,97 +169,6 @@ class SelectorClient:
             How many still wait.
         """
         return self._carry_out(self._calls.flush())
-
-    def create_pool(self, pool: str) -> PoolInfo:
-        """Make a pool, or find the one that is there."""
-        return self._carry_out(self._calls.create_pool(pool))
-
-    def add_tasks(self, pool: str, tasks: Iterable[Task]) -> TaskReceipt:
-        """Add tasks to a pool; those that are there already are left as they are.
-
-        They are sent in batches, so `tasks` may be a generator of millions. Each batch is taken whole or not
-        at all; when one is refused, those before it stay. After a lost reply a batch is sent again, and its tasks
-        are then counted as unchanged.
-
-        Raises:
-            Conflict: a task is there with other values.
-        """
-        return self._carry_out(self._calls.add_tasks(pool, tasks))
-
-    def pool(self, pool: str) -> PoolInfo:
-        """A pool's counts, domains and reference names."""
-        return self._carry_out(self._calls.pool(pool))
-
-    def delete_pool(self, pool: str) -> None:
-        """Delete a pool.
-
-        Raises:
-            Conflict: a run uses it.
-        """
-        self._carry_out(self._calls.delete_pool(pool))
-
-    def create_run(
-        self,
-        run: str,
-        pool: str,
-        *,
-        seed: int | None = None,
-        posterior: Mapping[str, Any] | None = None,
-        implicit: Mapping[str, Any] | None = None,
-        policy: Mapping[str, Any] | None = None,
-        lease_seconds: float | None = None,
-        share_leased: bool | None = None,
-    ) -> RunStatus:
-        """Make a run over a pool, or find the one with this config; omitted parts are the service's defaults.
-
-        `posterior`, `implicit` and `policy` each name a `type`, as in `{"type": "thompson", "target": 0.5}`.
-
-        Raises:
-            Conflict: the run has another config.
-        """
-        config = {
-            "pool": pool,
-            "seed": seed,
-            "posterior": posterior,
-            "implicit": implicit,
-            "policy": policy,
-            "lease_seconds": lease_seconds,
-            "share_leased": share_leased,
-        }
-        return self._carry_out(self._calls.create_run(run, config))
-
-    def run_status(self, run: str | None = None) -> RunStatus:
-        """A run's config, step, selections, capability and effective task ratio."""
-        return self._carry_out(self._calls.run_status(run))
-
-    def delete_run(self, run: str | None = None) -> None:
-        """Delete a run with all its evidence."""
-        self._carry_out(self._calls.delete_run(run))
-
-    def posteriors(self, run: str | None = None, *, task: str | None = None) -> Iterator[PosteriorRow]:
-        """The posterior of every task of the pool, or of one `task`, fetched page by page.
-
-        A commit between two pages shows in the later one; `download_posteriors` gives one state.
-        """
-        cursor: str | None = None
-        while True:
-            page = self._carry_out(self._calls.posteriors(run, task, cursor))
-            yield from page.posteriors
-            if page.next is None:
-                return
-            cursor = page.next
-
-    def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
-        """Write the posterior of every task of the pool, in one state of the run, to a Parquet file.
-
-        Its columns are what a `PosteriorRow` has, the parameters of the run's kind of posterior included. The file
-        is replaced as the answer comes in, so an error on the way leaves a part of it; a refusal leaves what was
-        there.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        self._carry_out(self._calls.download_posteriors(run, path))
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[dict[str, Any]]:
         """The run's log from the event after `after` on; a broken stream is taken up where it broke."""
@@ -236,34 +211,3 @@ class SelectorClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _carry_out(self, plan: Plan[T]) -> T:
-        """Do what the plan of a call says; returns its result."""
-        reply: Reply | None = None
-        try:
-            while True:
-                action = plan.send(reply)
-                reply = None
-                if isinstance(action, Wait):
-                    time.sleep(action.seconds)
-                    continue
-                try:
-                    reply = self._send(action)
-                except httpx.TransportError as error:
-                    reply = error
-        except StopIteration as finished:
-            return finished.value
-        finally:
-            plan.close()
-
-    def _send(self, request: Request) -> httpx.Response:
-        if request.file is None:
-            return self._http.request(**request.arguments())
-        with self._http.stream(**request.arguments()) as response:
-            if not response.is_success:
-                response.read()
-                return response
-            with request.file.open("wb") as file:
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
-        return response

@@ -23,11 +23,16 @@ class SelectorError(Exception):
 
 
 class SelectorUnavailable(SelectorError):
-    """The selector gave no usable answer. `status` is that of the last answer, None when there was none."""
+    """The selector gave no usable answer.
 
-    def __init__(self, message: str, status: int | None = None):
-        super().__init__(message, status)
+    `status` is that of the last answer, None when there was none; `code` that of the problem document, "" when the
+    answer was none of the selector's.
+    """
+
+    def __init__(self, message: str, status: int | None = None, code: str = ""):
+        super().__init__(message, status, code)
         self.status = status
+        self.code = code
 
     def __str__(self) -> str:
         return self.args[0]

@@ -5,6 +5,8 @@ its outcomes in a folder on disk. They are sent, oldest first, with the next cal
 Outcomes of batches that the client drew itself are sent without a selection, under the batch's id as their key.
 The service counts each task of a selection, or of a key, once. So nothing is lost and nothing counts twice:
 whatever is sent again, by this process, by its successor or by another one on the same folder, does no harm.
+The outcomes of a selection that the service has lost (Redis restored from a backup, say) are sent without one, too,
+under the selection's id. What the service refuses is put aside in the folder, never thrown away.
 
 A selection whose reply was lost keeps its tasks leased at the service. So from then on, when the service has
 too few tasks for a batch, the client draws that batch itself too, with a warning.
@@ -166,6 +168,10 @@ class Fallback:
             step=self.step,
             spooled=True,
         )
+
+    def nothing_counted(self) -> Receipt:
+        """The receipt of a report that held no outcomes, of a selection that the service has lost."""
+        return Receipt(selection=None, accepted=0, duplicates=0, remaining=0, committed=False, step=self.step)
 
     def lost(self, error: SelectorUnavailable) -> None:
         """Note that the service is away: from now on one attempt a call, and no waiting."""

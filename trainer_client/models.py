@@ -4,15 +4,14 @@ Pieces refuse unknown fields, so that a typing mistake is seen at once. Answers 
 client works with a newer service.
 """
 
-import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat
 
-Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+from trainer_client.outcomes import Identifier
+
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
@@ -30,53 +29,6 @@ class Task(_Piece):
     id: Identifier
     domain: Identifier | None = None
     references: dict[str, Rate] = {}
-
-
-class Outcome(_Piece):
-    """What a trainer saw of one task: `successes` (0 to `trials`, fractions allowed) out of `trials`."""
-
-    task: Identifier
-    successes: Annotated[FiniteFloat, Field(ge=0)]
-    trials: Annotated[int, Field(ge=1, le=1_000_000)]
-
-    @model_validator(mode="after")
-    def _not_more_successes_than_trials(self) -> Self:
-        if self.successes > self.trials:
-            raise ValueError(
-                f"successes is {self.successes} of {self.trials} trials; it cannot exceed trials"
-            )
-        return self
-
-    @classmethod
-    def from_rewards(cls, task: str, rewards: Iterable[float]) -> "Outcome":
-        """The outcome of rollouts with these rewards, each in [0, 1]: successes are their sum.
-
-        Raises:
-            ValueError: there is no reward, or one lies outside [0, 1].
-        """
-        values = [float(reward) for reward in rewards]
-        for value in values:
-            if not 0 <= value <= 1:
-                raise ValueError(
-                    f"rewards of task {task!r}: got {value}, each must lie in [0, 1]; "
-                    "for counts send Outcome(task=…, successes=…, trials=…)"
-                )
-        return cls(task=task, successes=math.fsum(values), trials=len(values))
-
-
-Outcomes = Sequence[Outcome] | Mapping[str, Iterable[float]]
-"""What `report` takes: outcomes, or the rewards of each task's rollouts by the task's id."""
-
-
-def outcome_list(outcomes: Outcomes) -> list[Outcome]:
-    """The outcomes as a list, whichever way they were given.
-
-    Raises:
-        ValueError: see `Outcome.from_rewards`.
-    """
-    if isinstance(outcomes, Mapping):
-        return [Outcome.from_rewards(task, rewards) for task, rewards in outcomes.items()]
-    return list(outcomes)
 
 
 class _Posterior(_Answer):
@@ -115,10 +67,18 @@ class Explanation(_Posterior):
     draw: float | None = None
 
 
+class Predicted(_Answer):
+    """What the posterior expects of a batch: its mean pass rate, and how many of its groups are informative."""
+
+    mean: float | None = None
+    informative: float | None = None
+
+
 class Selection(_Answer):
     """A batch of tasks, leased to the caller until `expires_at`.
 
-    `step` is the run's number of commits at that moment, `replayed` whether the key had been asked before.
+    `step` is the run's number of commits at that moment, `replayed` whether the key had been asked before, `status`
+    what has become of it since ("open", "committed" or "released"; None: the service is of an older release).
     With `fallback` the client drew the tasks itself because the service was away: they are not leased,
     `expires_at` and `explain` are None, and `step` is the last one this client heard of.
     """
@@ -129,6 +89,8 @@ class Selection(_Answer):
     tasks: list[str]
     expires_at: datetime | None = None
     replayed: bool = False
+    status: str | None = None
+    predicted: Predicted | None = None
     explain: list[Explanation] | None = None
     fallback: bool = False
 
@@ -136,16 +98,20 @@ class Selection(_Answer):
 class Receipt(_Answer):
     """The answer to a report.
 
-    `accepted` outcomes are new, `duplicates` had been counted before, `remaining` tasks of the selection have
-    no outcome yet, `committed` says whether these outcomes have entered the posteriors, `step` is the run's
-    number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled` the
-    service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
+    `accepted` outcomes are new, `duplicates` had been counted before, `differing` are of tasks for which other
+    values stand (up to ten are named in `differing_tasks`), `dropped` tasks could not be scored, `remaining` tasks
+    of the selection are not known yet, `committed` says whether these outcomes have entered the posteriors,
+    `step` is the number of commits. `selection` is None for the outcomes of a fallback selection. With `spooled`
+    the service was away and the report waits on disk: nothing is counted yet, `remaining` is None, and `step` is
     the last one this client heard of.
     """
 
     selection: str | None
     accepted: int
     duplicates: int
+    differing: int = 0
+    differing_tasks: list[str] = []
+    dropped: int = 0
     remaining: int | None
     committed: bool
     step: int
@@ -162,10 +128,14 @@ class PoolInfo(_Answer):
 
 
 class TaskReceipt(_Answer):
-    """The answer to adding tasks: how many were new, how many were there already, how many the pool has."""
+    """The answer to adding tasks: how many were new, how many were there already, how many the pool has.
+
+    `extended` were there, and references that they lacked were added to them.
+    """
 
     inserted: int
     unchanged: int
+    extended: int = 0
     tasks: int
 
 
@@ -209,7 +179,9 @@ class RunStatus(_Answer):
 class PosteriorRow(_Posterior):
     """A task's posterior success rate; `parameters` are those of the kind of posterior by name.
 
-    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none).
+    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services of
+    release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it was
+    `dropped`, and whether the run draws it no more (`excluded`).
     """
 
     task: str
@@ -217,3 +189,9 @@ class PosteriorRow(_Posterior):
     sd: float
     selected: int
     last_step: int | None
+    domain: str | None = None
+    successes: float | None = None
+    trials: int | None = None
+    dropped: int | None = None
+    excluded: bool = False
+    references: dict[str, float] = {}

@@ -10,18 +10,29 @@ A framework's adapter (`integrations/`, a file each) says where its step begins 
 is here. Nothing here imports a framework.
 """
 
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from trainer_client.client import SelectorClient
-from trainer_client.models import Outcomes, Receipt, Selection, outcome_list
+from trainer_client.data_sets import fit
+from trainer_client.errors import SelectorUnavailable
+from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import Drops, Outcomes, outcome_list
+from trainer_client.ranks import alone, asked_once
+from trainer_client.resuming import KeyedSelections, OnRollback, StepKeys
+from trainer_client.rewards import RewardOutOfRange, RewardScale
 
-T = TypeVar("T")
+logger = logging.getLogger("trainer_client")
 
 Reward = float | None
-"""Of one rollout, in [0, 1]; None or NaN if it was not scored."""
+"""Of one rollout, as the run takes it; None or NaN if it was not scored."""
+
+NOT_SCORED = "not scored"
+"""Why a task is dropped of which no rollout has a reward."""
 
 
 def grouped(tasks: Iterable[str], groups: Iterable[Iterable[Reward]]) -> dict[str, list[float]]:
@@ -64,63 +75,17 @@ def _scored(rewards: Iterable[Reward]) -> list[float]:
     return [reward for reward in rewards if reward is not None and not math.isnan(reward)]
 
 
+def not_scored(tasks: Iterable[str], outcomes: Collection[str]) -> dict[str, str]:
+    """The tasks of which nothing is known, for `dropped` of a report, each with the reason."""
+    return {task: NOT_SCORED for task in tasks if task not in outcomes}
+
+
 def effective_task_ratio(outcomes: Outcomes) -> float | None:
-    """The share of tasks whose pass rate was strictly between 0 and 1; None if there are no tasks."""
+    """The share of tasks whose rewards were not all equal; None if there are no tasks."""
     seen = outcome_list(outcomes)
     if not seen:
         return None
-    return sum(0 < outcome.successes < outcome.trials for outcome in seen) / len(seen)
-
-
-class StepKeys:
-    """The keys of a training's selections: a job that dies and resumes makes the same ones again.
-
-    A key names a step and which of the step's selections it is. The same key again gets the same tasks. So a
-    step's number must be one that a checkpoint brings back, and that never comes again but by a resume: batches
-    drawn since the training began, not the position within an epoch.
-    """
-
-    def __init__(self) -> None:
-        self._step, self._selections = -1, 0
-
-    def next(self, step: int) -> str:
-        """The key of the next selection in this step: "step-7.0", then "step-7.1"."""
-        self._selections = self._selections + 1 if step == self._step else 0
-        self._step = step
-        return f"step-{step}.{self._selections}"
-
-
-def asked_once(
-    ask: Callable[[], T], *, is_main: bool, broadcast: Callable[[T | None], T | None], what: str
-) -> T:
-    """One rank asks and all hear. Every rank calls this.
-
-    Args:
-        ask: called on the main rank alone.
-        is_main: whether this is the main rank.
-        broadcast: hands the main rank's argument to every rank, which gets it returned. It is called also if `ask`
-            fails, with None, because the others wait for it.
-        what: what is asked for, for the error.
-
-    Returns:
-        The main rank's answer.
-
-    Raises:
-        RuntimeError: on the other ranks, if the main one failed. On the main rank its own error is raised.
-    """
-    answer: T | None = None
-    try:
-        if is_main:
-            answer = ask()
-    finally:
-        heard = broadcast(answer)
-    if heard is None:
-        raise RuntimeError(f"the main rank got no {what}; its own error says why")
-    return heard
-
-
-def _alone(selection: Selection | None) -> Selection | None:
-    return selection
+    return sum(outcome.informative for outcome in seen) / len(seen)
 
 
 def _unmeasured(name: str, value: float) -> None:
@@ -135,9 +100,10 @@ class TrainingSteps:
     Args:
         selector: a client with a run; used on the main rank alone.
         explain: whether selections are to say why each task was chosen.
+        on_rollback: what to do if the run is ahead of the training; see `resuming`.
         is_main: whether this is the rank that asks and reports.
-        broadcast: hands the main rank's selection, or None, to every rank; see `asked_once`. Not needed where
-            there is one rank.
+        broadcast: hands the main rank's answer, or None, to every rank; see `asked_once`. Not needed where there is
+            one rank.
         measure: gets the figures of the main rank as they arise, for the framework's log: `select_ms` and
             `report_ms`, the milliseconds that the calls took, and `etr`, see `effective_task_ratio`.
     """
@@ -147,25 +113,64 @@ class TrainingSteps:
         selector: SelectorClient,
         *,
         explain: bool = False,
+        on_rollback: OnRollback = "fork",
         is_main: bool = True,
-        broadcast: Callable[[Selection | None], Selection | None] = _alone,
+        broadcast: Callable[[Any], Any] = alone,
         measure: Callable[[str, float], None] = _unmeasured,
     ):
         self.is_main = is_main
         self._selector = selector
-        self._explain = explain
+        self._selections = KeyedSelections(selector, on_rollback=on_rollback, explain=explain)
         self._broadcast = broadcast
         self._measure = measure
         self._keys = StepKeys()
+        self._scale: RewardScale | None = None
+        self._said_dropped = False
 
-    def select(self, step: int, batch_size: int) -> Selection:
+    def fit(self, tasks: Sequence[str]) -> None:
+        """Compare the training's tasks with the run's pool, once, at the start. Every rank calls this.
+
+        Tasks of the pool that the training does not have are excluded in the run, with a warning. If the service is
+        away and the selector has a fallback, the training begins without this.
+
+        Raises:
+            DataSetMismatch: on the main rank: the pool lacks a task.
+            SelectorError: on the main rank: the service is away, or refuses.
+            RuntimeError: on the others, if the main one failed.
+        """
+
+        def ask() -> bool:
+            try:
+                status = fit(self._selector, tasks)
+            except SelectorUnavailable as error:
+                if not self._selector.has_fallback:
+                    raise
+                logger.warning("the data set was not compared with the run's pool: %s", error)
+            else:
+                self._scale = RewardScale.of(status.config.get("rewards"))
+            return True
+
+        asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what="look at the run's pool")
+
+    def begin(self, checkpoint: Path | None = None) -> None:
+        """Begin a training, or go on from a checkpoint, in the run that `remember` noted there."""
+        self._keys = StepKeys()
+        self._selections.go_on(checkpoint)
+
+    def remember(self, checkpoint: Path) -> None:
+        """Note in a checkpoint's folder in which run the training is."""
+        self._selections.remember(checkpoint)
+
+    def select(self, step: int, batch_size: int, *, policy_version: int | None = None) -> Selection:
         """The next selection of this step, on every rank the same. Every rank calls this.
 
         Args:
             step: see `StepKeys`.
             batch_size: how many tasks.
+            policy_version: the number of the weights that will make the rollouts.
 
         Raises:
+            RolledBack: on the main rank; see `resuming`.
             SelectorError: on the main rank, as `SelectorClient.select`.
             RuntimeError: on the others, if the main one failed.
         """
@@ -173,13 +178,21 @@ class TrainingSteps:
 
         def ask() -> Selection:
             start = time.perf_counter()
-            selection = self._selector.select(batch_size, key=key, explain=self._explain)
+            selection = self._selections.select(key, batch_size, policy_version)
             self._measure("select_ms", _ms_since(start))
             return selection
 
         return asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what="selection")
 
-    def report(self, selection: Selection, outcomes: Outcomes, *, final: bool = True) -> Receipt:
+    def report(
+        self,
+        selection: Selection,
+        outcomes: Outcomes,
+        *,
+        dropped: Drops | None = None,
+        final: bool = True,
+        policy_version: int | None = None,
+    ) -> Receipt:
         """Tell what came of a selection, before any filter of groups; without more to say, that ends it.
 
         The main rank calls this.
@@ -187,20 +200,56 @@ class TrainingSteps:
         Args:
             selection: what `select` gave.
             outcomes: as `grouped` gives them, or as `SelectorClient.report` takes them. May be empty if `final`.
+            dropped: tasks that could not be scored, and why, as `not_scored` gives them.
             final: whether nothing more will come of it; False for a part.
+            policy_version: the number of the weights that made the rollouts.
 
         Raises:
+            RewardOutOfRange: the run does not take a reward; nothing was counted.
             SelectorError: as `SelectorClient.report`.
             ValueError: likewise.
         """
+        if isinstance(outcomes, Mapping):
+            outcomes = {task: list(rewards) for task, rewards in outcomes.items()}
+            self._check(outcomes)
         seen = outcome_list(outcomes)
+        self._say_dropped(selection, dropped or {})
         start = time.perf_counter()
-        receipt = self._selector.report(selection, seen, final=final)
+        receipt = self._selector.report(
+            selection, seen, dropped=dropped, final=final, policy_version=policy_version
+        )
         self._measure("report_ms", _ms_since(start))
         ratio = effective_task_ratio(seen)
         if ratio is not None:
             self._measure("etr", ratio)
         return receipt
+
+    def _check(self, rewards: Mapping[str, Sequence[float]]) -> None:
+        """Refuse rewards that the run does not take, before anything is trained on them."""
+        if self._scale is None:
+            return
+        for task, of_task in rewards.items():
+            try:
+                self._scale.check_all(of_task)
+            except RewardOutOfRange as error:
+                raise RewardOutOfRange(f"task {task!r}: {error}") from None
+
+    def _say_dropped(self, selection: Selection, dropped: Drops) -> None:
+        """Say, once, that tasks are dropped."""
+        if not dropped or self._said_dropped:
+            return
+        self._said_dropped = True
+        task, why = next(iter(dropped.items()))
+        logger.warning(
+            "run %r: %d of the %d tasks of selection %s are reported as dropped, such as %r (%s): they give no "
+            "evidence. This is said once; the run's status counts them",
+            selection.run,
+            len(dropped),
+            len(selection.tasks),
+            selection.selection,
+            task,
+            why,
+        )
 
 
 def _ms_since(start: float) -> float:

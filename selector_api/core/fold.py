@@ -4,15 +4,23 @@
 
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
-    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with)
+    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
     grown      the pool's tasks up to `tasks` join
-    selected   `tasks` are leased to a caller as `selection`
-    committed  `outcomes` enter the posteriors; they close `selection` unless the `reason` is "late" (it was
-               closed before) or "unsolicited" (there was none)
-    released   `selection` is closed without evidence
+    selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
+    committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
+               the others, the tasks that it holds outcomes of are free again
+    dropped    tasks of `selection` could not be scored: `drops` are pairs of a place and why. They are free again
+    released   `selection` ends without further evidence; `entered`: how many of its outcomes were committed before
+    observed   `rows` inform the posteriors: an evaluation, which is no step
+    configured the configuration changes: the fields that are otherwise from here on
+    excluded   `tasks` are drawn no more, `by` the run or its pool; `included`: as far as they are concerned, again
+    rewound    Redis lost events: a process had folded `known` of them and `found` fewer, or others
 
-What closes a selection is its `reason`: "complete" (all its tasks were reported), "final" (the trainer said so) or
-"lease" (its time was over).
+Why a commit or a release came is its `reason`: "complete" (all tasks of `selection` were reported or dropped),
+"dropped" (all of them were), "final" (the trainer said so: what it left out counts as dropped), "lease" (its time
+was over), "given-back", "count" (as many outcomes as a commit waits for had come), "late" (its selection was closed
+before) or "unsolicited" (there was none). In version 1 nothing was dropped, and the reason told whether a commit
+closes its `selection`.
 """
 
 from __future__ import annotations
@@ -23,7 +31,9 @@ from typing import Any
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.config import RunConfig
+from selector_api.core.calibration import take_in
+from selector_api.core.config import RunChange, RunConfig
+from selector_api.core.evidence import Evidence, Place
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 
@@ -59,6 +69,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
             )
         state = RunState.initial(RunConfig.from_dict(event["config"]))
         state.created_at = event.get("at")
+        state.parent = event.get("parent")
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -69,9 +80,21 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         _select(state, event)
     elif kind == "committed":
         _commit(state, event)
+    elif kind == "dropped":
+        _drop(state, event)
     elif kind == "released":
-        _close(state, event)
-        state.released += 1
+        _close(state, event, event["selection"], bool(event.get("entered")))
+    elif kind == "observed":
+        _observe(state, event)
+    elif kind == "configured":
+        _configure(state, event)
+    elif kind in ("excluded", "included"):
+        move = state.withheld.excluded if kind == "excluded" else state.withheld.included
+        state.withheld = move(event["by"], _indices(state, event["tasks"]))
+        state.changes += 1
+    elif kind == "rewound":
+        state.rewinds += 1
+        state.rewound = {name: event[name] for name in ("known", "found", "at")}
     else:
         raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
     return state
@@ -93,32 +116,138 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
 
 def _select(state: RunState, event: Mapping[str, Any]) -> None:
     tasks = _indices(state, event["tasks"])
-    state.leased[event["selection"]] = tasks
+    selection, version = event["selection"], event.get("policy_version")
+    state.handed[selection] = state.leased[selection] = tasks
+    if version is not None:
+        state.versions[selection] = version
+        state.staleness.see(version)
+    state.predicted[selection] = state.posterior.of_tasks(tasks).mean()
+    if "expires_at" in event:
+        state.expires[selection] = event["expires_at"]
     state.selections += 1
     by_domain = state.config.policy.domains is not None
     state.history.record_selection(tasks, state.table.domain_codes[tasks].astype(np.int64), by_domain)
 
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
-    if event["reason"] not in ("late", "unsolicited"):
-        _close(state, event)
-        state.committed += 1
     outcomes = event["outcomes"]
-    tasks = _indices(state, [outcome["task"] for outcome in outcomes])
-    successes = np.array([outcome["successes"] for outcome in outcomes], np.float64)
-    trials = np.array([outcome["trials"] for outcome in outcomes], np.float64)
+    evidence = Evidence.of(outcomes, lambda *at: _at(state, *at), state.versions.get)
+    closes = event.get("closes")
+    if closes is None:  # version 1
+        closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
+    predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
+    if isinstance(outcomes, dict):
+        for selection, rows in outcomes.items():
+            if selection in state.leased:
+                _free(state, selection, [row[0] for row in rows])
+    for selection in closes:
+        _close(state, event, selection, True)
 
+    tasks, successes, trials = evidence.by_task
     state.posterior.observe(tasks, successes, trials)
     state.step += 1
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
-    state.recent.append(_effective(state, tasks, successes, trials))
+    state.history.tallies.count(tasks, successes, trials)
+    state.recent.append(_effective(state, evidence))
+    state.staleness.count(evidence.versions)
+    _chart(state, evidence, predicted)
 
 
-def _close(state: RunState, event: Mapping[str, Any]) -> None:
-    del state.leased[event["selection"]]
-    if event["reason"] == "lease":
+def _predicted(state: RunState, evidence: Evidence, selections: Sequence[str]) -> FloatArray:
+    """What was expected of each outcome when one of these selections, if it is open, was made; else NaN."""
+    predicted = np.full(len(evidence.tasks), np.nan)
+    for selection in selections:
+        if selection in state.handed:
+            handed = state.handed[selection]
+            order = np.argsort(handed)
+            place = np.minimum(np.searchsorted(handed, evidence.tasks, sorter=order), len(handed) - 1)
+            found = order[place]
+            here = handed[found] == evidence.tasks
+            predicted[here] = state.predicted[selection][found[here]]
+    return predicted
+
+
+def _chart(state: RunState, evidence: Evidence, predicted: FloatArray) -> None:
+    """Note what became of the commit in the run's course."""
+    rates = evidence.successes / evidence.trials
+    take_in(state.calibration, predicted, rates)
+    state.course.record(
+        step=state.step,
+        domains=state.table.domain_codes[evidence.tasks].astype(np.int64),
+        informative=int(evidence.informative.sum()),
+        rates=rates,
+        predicted=predicted,
+        never_selected=state.size - state.history.ever_selected,
+        capability=state.posterior.capability(),
+    )
+    if state.course.is_histogram_due(state.step):
+        state.course.record_histogram(state.step, state.difficulties())
+
+
+def _configure(state: RunState, event: Mapping[str, Any]) -> None:
+    fields = {name: value for name, value in event.items() if name not in ("seq", "type", "at")}
+    change = RunChange.from_dict(fields)
+    state.config = change.of(state.config)
+    state.changes += 1
+    if change.policy is not None:
+        state.policy_since = state.step
+        state.history.go_in_epochs(change.policy.in_epochs)
+
+
+def _observe(state: RunState, event: Mapping[str, Any]) -> None:
+    evidence = Evidence.of(event["rows"], lambda *at: _at(state, *at))
+    state.posterior.inform(*evidence.by_task)
+    state.history.tallies.count(*evidence.by_task)
+    state.evaluated += len(evidence.tasks)
+    state.evaluated_informative += int(evidence.informative.sum())
+
+
+def _drop(state: RunState, event: Mapping[str, Any]) -> None:
+    selection, places = event["selection"], [place for place, _ in event["drops"]]
+    tasks = _at(state, selection, places)
+    if selection in state.leased:
+        _free(state, selection, places)
+    state.history.tallies.drop(tasks, state.step)
+    state.dropped += len(tasks)
+
+
+def _free(state: RunState, selection: str, places: Sequence[Place]) -> None:
+    """Let the tasks at these places of an open selection be drawn again."""
+    leased = state.leased[selection]
+    state.leased[selection] = leased[~np.isin(leased, _at(state, selection, places))]
+
+
+def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
+    left_out = state.leased.pop(selection)
+    del state.handed[selection], state.predicted[selection]
+    state.versions.pop(selection, None)
+    state.expires.pop(selection, None)
+    if has_evidence:
+        state.committed += 1
+    else:
+        state.released += 1
+    reason = event["reason"] if selection == event["selection"] else None
+    if reason == "lease":
         state.timed_out += 1
+    is_version_1 = "closes" not in event and "entered" not in event
+    if reason == "final" and not is_version_1 and len(left_out):
+        state.history.tallies.drop(left_out, state.step)
+        state.dropped += len(left_out)
+
+
+def _at(state: RunState, selection: str, places: Sequence[Place]) -> IntArray:
+    """The tasks at these places of a selection, or with these ids."""
+    if all(isinstance(place, int) for place in places):
+        return state.handed[selection][np.array(places, np.int64)]
+    ids = [place for place in places if isinstance(place, str)]
+    tasks = np.empty(len(places), np.int64)
+    is_id = np.array([isinstance(place, str) for place in places])
+    tasks[is_id] = _indices(state, ids)
+    if len(ids) < len(places):
+        numbers = [place for place in places if isinstance(place, int)]
+        tasks[~is_id] = state.handed[selection][np.array(numbers, np.int64)]
+    return tasks
 
 
 def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
@@ -130,10 +259,9 @@ def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
     return tasks
 
 
-def _effective(
-    state: RunState, tasks: IntArray, successes: FloatArray, trials: FloatArray
-) -> dict[int, tuple[int, int]]:
-    domains = state.table.domain_codes[tasks]
-    effective = (successes > 0) & (successes < trials)
+def _effective(state: RunState, evidence: Evidence) -> dict[int, tuple[int, int]]:
+    domains = state.table.domain_codes[evidence.tasks]
     reported = {domain: domains == domain for domain in np.unique(domains).tolist()}
-    return {domain: (int(effective[here].sum()), int(here.sum())) for domain, here in reported.items()}
+    return {
+        domain: (int(evidence.informative[here].sum()), int(here.sum())) for domain, here in reported.items()
+    }

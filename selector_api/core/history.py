@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selector_api.core.arrays import IntArray
+from selector_api.core.tallies import Tallies
 
 WHOLE_POOL = -1
 """The scope of a policy that draws from the pool as one; any other scope is a domain code."""
@@ -25,6 +26,8 @@ class History:
         """Task that was selected last, by scope."""
         self.drawn: dict[int, int] = {}
         """Number of tasks drawn so far, by domain code."""
+        self.tallies = Tallies()
+        """What was counted of each task over all times."""
         self._seen: dict[int, set[int]] = {}
 
     def times_selected(self, tasks: IntArray) -> IntArray:
@@ -39,11 +42,18 @@ class History:
         """Tasks already handed out in the epoch that is under way (kept for policies that go in epochs)."""
         return self._seen.get(scope, set())
 
+    def go_in_epochs(self, in_epochs: bool) -> None:
+        """Let another policy ask which tasks were seen in its epochs; the first one begins now."""
+        if in_epochs != self._in_epochs:
+            self._in_epochs = in_epochs
+            self._seen.clear()
+
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
         added = size - len(self._last_step)
         self._times_selected = np.concatenate([self._times_selected, np.zeros(added, np.int32)])
         self._last_step = np.concatenate([self._last_step, np.full(added, -1, np.int32)])
+        self.tallies.grow(size)
 
     def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:
         """Remember a selection, in its order; `by_domain` tells the scope of the run's policy."""
@@ -75,6 +85,7 @@ class History:
             "drawn": np.array(sorted(self.drawn.items()), np.int64).reshape(-1, 2),
             "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
             "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
+            **self.tallies.to_arrays(),
         }
 
     @classmethod
@@ -90,4 +101,5 @@ class History:
         history.drawn = dict(arrays["drawn"].tolist())
         for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
             history._seen.setdefault(scope, set()).add(task)
+        history.tallies = Tallies.restored(size, arrays)
         return history

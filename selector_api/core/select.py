@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
+from selector_api.core.shortage import Shortage
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewTasks", "explained", "select"]
+__all__ = ["Choice", "TooFewTasks", "explained", "predicted", "select"]
 
 
 class TooFewTasks(ValueError):
@@ -20,11 +21,16 @@ class TooFewTasks(ValueError):
 
     code = "batch-too-large"
 
-    def __init__(self, available: int) -> None:
-        self.detail = f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first"
+    def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
+        why = "; ".join(map(str, shortages))
+        self.detail = (
+            f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first ({why})"
+        )
         super().__init__(self.detail)
         self.available = available
         """The largest batch that could be drawn now."""
+        self.shortages = shortages
+        """Where the tasks are too few: the pool, or domains with a share."""
 
 
 def select(state: RunState, batch_size: int) -> Choice:
@@ -43,13 +49,13 @@ def select(state: RunState, batch_size: int) -> Choice:
     """
     rng = generator(state.config.seed, state.selections + 1)
     policy = state.config.policy
-    shares = policy.domains
-    if shares is None:
+    if policy.domains is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
-            raise TooFewTasks(len(candidates))
-        return policy.choose(candidates, batch_size, rng)
+            raise TooFewTasks(len(candidates), [Shortage.of(candidates, batch_size)])
+        return _chosen(candidates, batch_size, rng)
 
+    shares = policy.shares
     # By name: the order in which a configuration happens to list its domains must not matter.
     names = sorted(name for name in shares if shares[name] > 0)
     share = np.array([shares[name] for name in names])
@@ -60,27 +66,57 @@ def select(state: RunState, batch_size: int) -> Choice:
     available = np.array([len(part) for part in parts])
     counts = apportioned(share, drawn, batch_size)
     if np.any(counts > available):
-        raise TooFewTasks(largest_batch(share, drawn, available, batch_size - 1))
-    return Choice.joined(
-        *(
-            policy.choose(part, count, rng)
-            for part, count in zip(parts, counts.tolist(), strict=True)
-            if count
+        raise TooFewTasks(
+            largest_batch(share, drawn, available, batch_size - 1),
+            [
+                Shortage.of(part, count)
+                for part, count in zip(parts, counts.tolist(), strict=True)
+                if count > len(part)
+            ],
         )
+    return Choice.joined(
+        *(_chosen(part, count, rng) for part, count in zip(parts, counts.tolist(), strict=True) if count)
     )
 
 
-def explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:
+def _chosen(candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    """`count` of the candidates; those that cool down after drops only as far as the others are too few."""
+    choose = candidates.state.config.policy.choose
+    rested = candidates.rested()
+    if len(rested) >= count:
+        return choose(rested, count, rng)
+    if not len(rested):
+        return choose(candidates, count, rng)
+    others = choose(rested, len(rested), rng)
+    return Choice.joined(others, choose(candidates.without(rested.tasks()), count - len(rested), rng))
+
+
+def predicted(state: RunState, choice: Choice) -> dict[str, float]:
+    """What is expected of a batch: its mean pass rate, and how many of its groups are informative."""
+    marginals = state.posterior.of_tasks(choice.tasks)
+    informative = marginals.informative(state.config.posterior.group_size)
+    return {"mean": rounded(marginals.mean().mean()), "informative": rounded(informative.sum())}
+
+
+def explained(state: RunState, choice: Choice) -> dict[str, list[float | None]]:
     """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
 
-    `draw` is None where the policy looks at none. The posterior's own parameters stand by their names.
+    In columns, and rounded: the log keeps it. `draw` is None where the policy looks at none. The posterior's own
+    parameters stand by their names.
     """
     marginals = state.posterior.of_tasks(choice.tasks)
     columns = {
-        "task": state.table.ids(choice.tasks),
-        "mean": marginals.mean().tolist(),
-        "sd": marginals.sd().tolist(),
-        "draw": [None if math.isnan(score) else score for score in choice.scores.tolist()],
-        **{name: values.tolist() for name, values in marginals.parameters().items()},
+        "mean": marginals.mean(),
+        "sd": marginals.sd(),
+        "draw": choice.scores,
+        **marginals.parameters(),
     }
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {
+        name: [None if math.isnan(value) else rounded(value) for value in values.tolist()]
+        for name, values in columns.items()
+    }
+
+
+def rounded(value: float) -> float:
+    """With 6 significant digits."""
+    return float(f"{value:.6g}")

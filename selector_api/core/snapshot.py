@@ -7,11 +7,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from selector_api.core.arrays import IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig
+from selector_api.core.course import Course
 from selector_api.core.history import History
+from selector_api.core.staleness import Staleness
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
+from selector_api.core.withheld import Withheld
 
 Header: TypeAlias = Mapping[str, Any]
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -22,6 +26,14 @@ _COUNTS = (
     "committed",
     "released",
     "timed_out",
+    "dropped",
+    "evaluated",
+    "evaluated_informative",
+    "policy_since",
+    "changes",
+    "parent",
+    "rewinds",
+    "rewound",
     "created_at",
     "last_commit_at",
 )
@@ -32,11 +44,23 @@ def taken(state: RunState) -> tuple[Header, Arrays]:
     header = {name: getattr(state, name) for name in _COUNTS} | {
         "config": state.config.to_dict(),
         "size": state.size,
-        "leased": {selection: tasks.tolist() for selection, tasks in state.leased.items()},
+        "leased": _lists(state.leased),
+        "handed": _lists(state.handed),
+        "versions": state.versions,
+        "expires": state.expires,
+        "predicted": {selection: part.tolist() for selection, part in state.predicted.items()},
+        "calibration": [list(group) for group in state.calibration],
+        "staleness": state.staleness.to_list(),
         "recent": [sorted(commit.items()) for commit in state.recent],
     }
     arrays = {"classes.domain": state.classes.domain, "classes.rates": state.classes.rates}
-    for prefix, part in (("posterior", state.posterior), ("history", state.history)):
+    parts = {
+        "posterior": state.posterior,
+        "history": state.history,
+        "withheld": state.withheld,
+        "course": state.course,
+    }
+    for prefix, part in parts.items():
         arrays |= {f"{prefix}.{name}": array for name, array in part.to_arrays().items()}
     return header, arrays
 
@@ -56,7 +80,14 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     state.history = History.restored(config.policy.in_epochs, state.size, _part(arrays, "history"))
     for name in _COUNTS:
         setattr(state, name, header[name])
-    state.leased = {selection: np.array(tasks, np.int64) for selection, tasks in header["leased"].items()}
+    state.leased, state.handed = _arrays(header["leased"]), _arrays(header["handed"])
+    state.versions = dict(header["versions"])
+    state.expires = dict(header["expires"])
+    state.predicted = {selection: np.array(part) for selection, part in header["predicted"].items()}
+    state.calibration.extend((predicted, seen) for predicted, seen in header["calibration"])
+    state.withheld = Withheld.restored(_part(arrays, "withheld"))
+    state.course = Course.restored(_part(arrays, "course"))
+    state.staleness = Staleness.of(header["staleness"])
     state.recent.extend(
         {domain: (effective, reported) for domain, (effective, reported) in commit}
         for commit in header["recent"]
@@ -64,19 +95,12 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     return state
 
 
-def upgraded(header: Header, arrays: Arrays) -> tuple[Header, Arrays]:
-    """A snapshot of version 1 (releases 0.1 and 0.2) as one of version 2."""
-    references = len(RunConfig.from_dict(header["config"]).posterior.references)
-    rates = np.column_stack([arrays["classes.weak"], arrays["classes.strong"]])
-    domains, capability = zip(*header["capability"], strict=True) if header["capability"] else ((), ())
-    # 0.1 did not count all of this yet.
-    counted = {"timed_out": 0, "created_at": None, "last_commit_at": None, "released": header["expired"]}
-    return {**counted, **header}, {
-        **arrays,
-        "classes.rates": rates[:, :references],
-        "posterior.capability_domain": np.array(domains, np.int64),
-        "posterior.capability": np.array(capability, np.float64),
-    }
+def _lists(tasks: Mapping[str, IntArray]) -> dict[str, list[int]]:
+    return {selection: part.tolist() for selection, part in tasks.items()}
+
+
+def _arrays(tasks: Mapping[str, list[int]]) -> dict[str, IntArray]:
+    return {selection: np.array(part, np.int64) for selection, part in tasks.items()}
 
 
 def _part(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:

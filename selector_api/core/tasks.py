@@ -7,7 +7,7 @@ their sorted hashes: about 40 bytes a task beside the id itself, where a dict of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -16,6 +16,7 @@ from selector_api.core.arrays import CodeArray, FloatArray, IntArray
 
 DEFAULT_DOMAIN = "default"
 """The domain of a task that names none."""
+_MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class TaskTable:
         rates = self._references.get(name)
         return np.full(len(self), np.nan) if rates is None else rates
 
+    def reference_counts(self) -> dict[str, int]:
+        """How many tasks were measured with each reference."""
+        return {name: int((~np.isnan(self.reference(name))).sum()) for name in self.reference_names}
+
     def domain_counts(self) -> dict[str, int]:
         """Number of tasks by domain name."""
         counts = np.bincount(self.domain_codes, minlength=len(self.domains))
@@ -61,6 +66,10 @@ class TaskTable:
         starts = np.where(tasks > 0, self._ends[np.maximum(tasks, 1) - 1], 0)
         text = self._text
         return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def first_ids(self, tasks: int) -> list[str]:
+        """Ids of at most the first `tasks` tasks, to compare one with that is not found; of many only some."""
+        return self.ids(np.arange(min(tasks, len(self), _MOST_COMPARED)))
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """The indices of these ids, shape [len(ids)], −1 where an id is unknown."""
@@ -122,6 +131,17 @@ class TaskTable:
             _hashes=np.insert(self._hashes, place, hashes[order]),
             _by_hash=np.insert(self._by_hash, place, order + len(self)),
         )
+
+    def measured(self, tasks: IntArray, references: Sequence[Mapping[str, float]]) -> TaskTable:
+        """This table once further references were measured of these tasks."""
+        columns = dict(self._references)
+        for name in dict.fromkeys(name for row in references for name in row):
+            column = self.reference(name).copy()
+            for task, row in zip(tasks.tolist(), references, strict=True):
+                if name in row:
+                    column[task] = row[name] + 0.0
+            columns[name] = column
+        return replace(self, reference_names=tuple(columns), _references=columns)
 
 
 def _hash_ids(ids: Sequence[bytes]) -> IntArray:

@@ -17,7 +17,8 @@ import numpy as np
 
 from selector_api.store.errors import UnreadableData
 
-_CHUNK_FORMAT = b"bots-tasks 1\n"
+_TASKS_FORMAT = b"bots-tasks 1\n"
+_MEASURED_FORMAT = b"bots-measured 1\n"
 _SNAPSHOT_FORMATS = {b"bots-snapshot 2\n": 2, b"bots-snapshot 1\n": 1}
 """The formats that are read, by version; the first is the one that is written."""
 _SNAPSHOT_HEADER = "header"
@@ -58,10 +59,33 @@ class Outcome:
     task: str
     successes: float
     trials: int
+    informative: bool | None = None
+    """Whether its rewards were not all equal; None: as successes out of trials tell."""
+    policy_version: int | None = None
+    """The trainer's number of the weights that made it."""
 
-    def to_json(self) -> str:
-        """The outcome as it stands in a `committed` event."""
-        return dumps({"task": self.task, "successes": self.successes, "trials": self.trials})
+    def to_text(self) -> str:
+        """The outcome as it stands in a row of an event, behind its place. Equal ones give equal text."""
+        more: dict[str, Any] = {}
+        if self.informative not in (None, 0 < self.successes < self.trials):
+            more["informative"] = self.informative
+        if self.policy_version is not None:
+            more["policy_version"] = self.policy_version
+        whole = float(self.successes).is_integer()
+        values = f"{int(self.successes) if whole else dumps(float(self.successes))},{self.trials}"
+        return f"{values},{dumps(more)}" if more else values
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A task that was handed out and could not be scored."""
+
+    task: str
+    why: str
+
+    def to_text(self) -> str:
+        """The reason as it stands in a row of an event, behind its place: a JSON string."""
+        return dumps(self.why)
 
 
 @dataclass(frozen=True)
@@ -69,7 +93,8 @@ class TaskRows:
     """Tasks in columns of equal length."""
 
     ids: Sequence[str]
-    domains: Sequence[str]
+    domains: Sequence[str | None]
+    """None where a task that is there already was named without one."""
     references: Sequence[Mapping[str, float]]
     """Of each task the pass rates that were measured, by reference."""
 
@@ -87,36 +112,40 @@ class TaskRows:
 
 def encode_tasks(rows: TaskRows) -> bytes:
     """A chunk of tasks: zlib-compressed JSON columns, null where a reference was not measured."""
+    columns = {"domains": list(rows.domains), **_columns(rows)}
+    return _sealed(_TASKS_FORMAT, zlib.compress(dumps(columns).encode()))
+
+
+def encode_measured(rows: TaskRows) -> bytes:
+    """A chunk of references that were measured of tasks which are there; the domains are left out."""
+    return _sealed(_MEASURED_FORMAT, zlib.compress(dumps(_columns(rows)).encode()))
+
+
+def _columns(rows: TaskRows) -> dict[str, Any]:
     names = dict.fromkeys(name for references in rows.references for name in references)
-    columns = {
+    return {
         "ids": list(rows.ids),
-        "domains": list(rows.domains),
         "references": {name: [references.get(name) for references in rows.references] for name in names},
     }
-    return _sealed(_CHUNK_FORMAT, zlib.compress(dumps(columns).encode()))
 
 
-def decode_tasks(chunks: Sequence[bytes]) -> TaskRows:
-    """The tasks of these chunks, one after the other.
+def decode_chunk(chunk: bytes) -> tuple[bool, TaskRows]:
+    """Whether a chunk is of tasks that joined, else of references measured later; and its rows.
 
     Raises:
-        UnreadableData: a chunk is damaged or of an unknown version.
+        UnreadableData: the chunk is damaged or of an unknown version.
     """
-    ids: list[str] = []
-    domains: list[str] = []
-    references: list[dict[str, float]] = []
-    for chunk in chunks:
-        _, packed = _unsealed(chunk, [_CHUNK_FORMAT], "chunk of tasks")
-        columns = json.loads(zlib.decompress(packed))
-        ids += columns["ids"]
-        domains += columns["domains"]
-        rows: list[dict[str, float]] = [{} for _ in columns["ids"]]
-        for name, rates in columns["references"].items():
-            for row, rate in zip(rows, rates, strict=True):
-                if rate is not None:
-                    row[name] = rate
-        references += rows
-    return TaskRows(ids, domains, references)
+    formats = [_TASKS_FORMAT, _MEASURED_FORMAT]
+    format_line, packed = _unsealed(chunk, formats, "chunk of tasks")
+    columns = json.loads(zlib.decompress(packed))
+    ids = columns["ids"]
+    rows: list[dict[str, float]] = [{} for _ in ids]
+    for name, rates in columns["references"].items():
+        for row, rate in zip(rows, rates, strict=True):
+            if rate is not None:
+                row[name] = rate
+    joined = format_line == _TASKS_FORMAT
+    return joined, TaskRows(ids, columns["domains"] if joined else [None] * len(ids), rows)
 
 
 def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import signal
 import tempfile
 import time
@@ -33,6 +34,8 @@ _PID_FILE = "valkey.pid"
 _LOG_FILE = "valkey.log"
 _LONGEST_SOCKET_PATH = 100
 """Bytes. A socket's address holds 108 of them on Linux and 104 on macOS."""
+_DATA_FOLDER = "appendonlydir"
+_DATA_FILE = re.compile(r"appendonly\.aof[\w.]*\w|manifest")
 _POLL_SECONDS = 0.01
 _STOP_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -193,8 +196,22 @@ class EmbeddedValkey:
             if await _ping(self.socket):
                 return
             await asyncio.sleep(_POLL_SECONDS)
-        lines = (self._folder / _LOG_FILE).read_text(errors="replace").splitlines()[-5:]
-        raise EmbeddedServerFailed("the embedded Valkey does not start; it says: " + " | ".join(lines))
+        raise EmbeddedServerFailed(f"the embedded Valkey does not start: {self._why_not()}")
+
+    def _why_not(self) -> str:
+        """What keeps Valkey from starting, and what to do, by what it has logged last."""
+        log_file = self._folder / _LOG_FILE
+        # Valkey marks with # what is wrong; its message on a manifest takes several lines.
+        lines = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
+        said = [line.partition(" # ")[2] or line for line in lines[-5:]]
+        damaged = next((found[0] for line in reversed(said) if (found := _DATA_FILE.search(line))), None)
+        if damaged is None:
+            return f"{said[-1] if said else 'it says nothing'} (all that it says: {log_file})"
+        return (
+            f"its data in {self._folder / _DATA_FOLDER} cannot be read ({damaged} is damaged or missing). Keep "
+            f"a copy of {self._folder} as it is. Then put back a backup of it, or give another --data-dir, which "
+            f"begins without pools and runs. What Valkey says of it: {log_file}"
+        )
 
     async def _supervise(self, process: asyncio.subprocess.Process) -> None:
         """Start Valkey again whenever it ends unasked."""
@@ -218,6 +235,11 @@ class EmbeddedValkey:
                 log.exception("the embedded Valkey could not be started")
             if self._stopping.is_set() and process.returncode is None:
                 process.terminate()
+
+
+def holds_data(data_folder: Path) -> bool:
+    """Whether a Valkey has kept its data in this folder."""
+    return (data_folder / _DATA_FOLDER).is_dir()
 
 
 def find_binary() -> Path:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from selector_api.near_names import hint, listed, near_names, shown
+
+_MOST_NAMED = 10
 
 
 class StoreError(Exception):
@@ -44,8 +50,8 @@ class CallError(StoreError):
     code: ClassVar[str]
     """What programs read: it names the problem (`web/problems.py`)."""
     detail: str
-    """What people read: the field that is wrong and what to do, without any value that was sent. Where an error
-    is of one entry among many, whoever answers puts the entry's place before it."""
+    """What people read: the field that is wrong, the name that was sent, and what to do; no other value that was
+    sent. Where an error is of one entry among many, whoever answers puts the entry's place before it."""
 
     def __str__(self) -> str:
         return self.detail
@@ -80,75 +86,128 @@ class Overloaded(CallError):
 
 
 @dataclass(eq=False)
-class UnknownPool(CallError):
+class UnknownName(CallError):
+    """Something was named that is not there. Its `detail` tells the name, and what is near it."""
+
+    name: str
+    known: Collection[str] = ()
+    """What there is. Where that takes a while to find out, whoever answers tells it by `among`."""
+    near: list[str] = field(init=False)
+    """The known names that may have been meant."""
+    place: ClassVar[str] = ""
+    """The field that has the name, if it is always the same, with a colon."""
+    problem: ClassVar[str]
+    """What is wrong, with the name for `{}`."""
+    cure: ClassVar[str] = ""
+    """What to do, behind a semicolon."""
+
+    def __post_init__(self) -> None:
+        self.among(self.known)
+
+    def among(self, known: Collection[str]) -> None:
+        """Tell what there is."""
+        self.known = known
+        self.near = near_names(self.name, known)
+        problem = self.problem.format(shown(self.name))
+        self.detail = f"{self.place}{problem}{hint(self.name, known)}{self.cure}"
+
+
+class UnknownPool(UnknownName):
     """There is no such pool."""
 
-    pool: str
     code = "unknown-pool"
-    detail = "pool: create it with PUT /pools/{pool}"
+    place = "pool: "
+    problem = "there is none named {}"
+    cure = "; GET /pools lists them, PUT /pools/{pool} creates one"
 
 
-@dataclass(eq=False)
-class UnknownRun(CallError):
+class UnknownRun(UnknownName):
     """There is no such run."""
 
-    run: str
     code = "unknown-run"
-    detail = "run: create it with PUT /runs/{run}"
+    place = "run: "
+    problem = "there is none named {}"
+    cure = "; GET /runs lists them, PUT /runs/{run} creates one"
 
 
 @dataclass(eq=False)
 class UnknownSelection(CallError):
-    """The run made no such selection."""
+    """The run made no such selection, or Redis has lost it."""
 
     selection: str
     code = "unknown-selection"
-    detail = "selection: the run never made it"
+    detail = (
+        "selection: the run has none of this id: it is another run's, or the store lost it; select anew, and "
+        "report what you have of it without a selection (selection null, with a key)"
+    )
 
 
-@dataclass(eq=False)
-class UnknownTask(CallError):
-    """An outcome names a task that the run does not have."""
+class UnknownTask(UnknownName):
+    """A task is named that the run or the pool does not have."""
 
-    task: str
     code = "invalid-request"
-    detail = "not a task of this run"
+    problem = "there is no task {}"
 
 
-@dataclass(eq=False)
-class UnknownDomain(CallError):
+class UnknownDomain(UnknownName):
     """A configuration names a domain that the pool does not have."""
 
-    domain: str
     code = "unknown-domain"
-    detail = "policy.domains: it names a domain of which the pool has no task"
+    place = "policy.domains: "
+    problem = "no task is of the domain {}"
 
 
-@dataclass(eq=False)
-class UnknownReference(CallError):
+class UnknownDomainAsked(UnknownDomain):
+    """A call asks for the tasks of a domain that the run does not have."""
+
+    place = "domain: "
+
+
+class UnknownReference(UnknownName):
     """A configuration names a reference that no task of the pool was measured with."""
 
-    reference: str
     code = "unknown-reference"
-    detail = "no task of the pool was measured with a reference of this name"
+    problem = "no task of the pool was measured with a reference named {}"
 
 
-@dataclass(eq=False)
-class TaskNotInSelection(CallError):
+class TaskNotInSelection(UnknownName):
     """An outcome names a task that the selection does not hold."""
 
-    task: str
     code = "task-not-in-selection"
-    detail = "not a task of this selection"
+    problem = "{} is not a task of this selection"
 
 
 @dataclass(eq=False)
 class TaskConflict(CallError):
-    """A task's id is there already with another domain or other references."""
+    """A task's id is there already with another domain, or another rate of a reference."""
 
     task: str
+    field: str
+    """`domain`, or `references.NAME`."""
+    here: object
+    sent: object
     code = "task-conflict"
-    detail = "its id exists with another domain or other references; nothing was inserted"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"{self.task!r}: its {self.field} is {self.here!r} and {self.sent!r} was sent; nothing was taken. "
+            "Send what it has, or put the tasks into another pool"
+        )
+
+
+@dataclass(eq=False)
+class ReferenceInUse(CallError):
+    """A reference cannot be added to tasks that are there, because a run reads it."""
+
+    reference: str
+    run: str
+    code = "reference-in-use"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"references.{self.reference}: the run {self.run!r} reads it, so no task that is there can get it any "
+            "more; give it another name, or delete the run first"
+        )
 
 
 @dataclass(eq=False)
@@ -170,7 +229,55 @@ class PoolInUse(CallError):
     pool: str
     runs: list[str]
     code = "pool-in-use"
-    detail = "pool: delete the runs that draw from it first"
+
+    def __post_init__(self) -> None:
+        more = f" and {len(self.runs) - _MOST_NAMED} more" if len(self.runs) > _MOST_NAMED else ""
+        named = f": {listed(self.runs[:_MOST_NAMED])}{more}" if self.runs else ""
+        self.detail = f"pool: runs draw from it{named}; delete them first, with DELETE /runs/{{run}}"
+
+
+class UnusableFork(CallError):
+    """A run cannot begin as it was told to."""
+
+    code = "invalid-request"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
+
+
+@dataclass(eq=False)
+class OutcomesWait(CallError):
+    """The kind of a run's commits cannot change now."""
+
+    outcomes: int
+    code = "run-conflict"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
+            "send `final`), then change it"
+        )
+
+
+CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
+"""Fields of a run's configuration that may change while it goes on."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is otherwise in a run than was sent; None is a field that is not there."""
+
+    field: str
+    here: Any
+    sent: Any
+
+    def __str__(self) -> str:
+        return f"{self.field} is {_said(self.here)} there and {_said(self.sent)} was sent"
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(eq=False)
@@ -181,17 +288,55 @@ class RunConflict(CallError):
     difference: str
     code = "run-conflict"
 
+    @classmethod
+    def of(cls, run: str, differing: Sequence[Difference]) -> RunConflict:
+        """A conflict that names each of these fields."""
+        fields = "; ".join(map(str, differing[:_MOST_NAMED]))
+        more = f" (and {len(differing) - _MOST_NAMED} more)" if len(differing) > _MOST_NAMED else ""
+        cure = (
+            "change it with PATCH /runs/{run}"
+            if all(each.field.partition(".")[0] in CHANGEABLE for each in differing)
+            else 'begin another run with its evidence: PUT /runs/{new} with "fork"'
+        )
+        return cls(
+            run,
+            f"with another configuration: {fields}{more}. Send the same one, choose another name, or {cure}",
+        )
+
     def __post_init__(self) -> None:
         self.detail = f"run: it exists {self.difference}"
 
 
 @dataclass(eq=False)
 class KeyConflict(CallError):
-    """The key was used before with another batch size."""
+    """The key was used before with another batch size, for a selection that was not given back."""
 
+    run: str
+    selection: str
     batch_size: int
     code = "key-conflict"
-    detail = "batch_size: this key was used with another one; use one key per selection"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"batch_size: this key stands for selection {self.selection!r} of {self.batch_size} tasks; ask for "
+            f"{self.batch_size}, use another key, fork the run, or release that selection first (POST "
+            f"/runs/{self.run}/selections/{self.selection}/release), if nothing of it was committed"
+        )
+
+
+@dataclass(eq=False)
+class SelectionClosed(CallError):
+    """The selection has ended, so its lease cannot be renewed."""
+
+    selection: str
+    status: str
+    code = "selection-closed"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"selection: it has ended and is {self.status}, so there is no lease to renew; select anew. "
+            "What is reported of it still counts"
+        )
 
 
 class NotExplained(CallError):

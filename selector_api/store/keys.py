@@ -13,30 +13,36 @@ class RunKeys(NamedTuple):
     """The keys of a run, in the order in which every script of a run takes them."""
 
     meta: str
-    """Hash: incarnation, pool, pool_incarnation, config (JSON), tasks, step."""
+    """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
+    a commit waits for), tasks, step, version."""
     log: str
     """List of events (JSON); an event's seq is its position, from 1."""
     leases: str
     """Sorted set: open selection -> unix ms at which its lease ends."""
     selections: str
-    """Hash: selection -> "<seq of its event>:<status>:<outcomes known>"."""
+    """Hash: selection -> "<seq of its event>:<status>:<tasks known>:<outcomes entered>:<dropped>:<seqs>", the seqs
+    being those of the events that hold its outcomes and drops. Up to 0.2 the last three were missing."""
     outcomes: str
-    """Hash: "<selection>:<task>" -> the outcome (JSON) while it waits for the commit, then ""."""
+    """Hash: "<selection>:<task>" -> the outcome or drop (see `codec.Outcome`) while the selection is open."""
     idempotency: str
-    """Hash: idempotency field (see below) -> selection, or "" for a report."""
+    """Hash: idempotency field (see below) -> selection, or for a report the outcome. Up to 0.2 that was ""."""
     snapshot: str
     """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
+    pending: str
+    """List: what waits for a commit of so many outcomes, in the order of arrival, each as "<selection> <row>"."""
 
 
 class PoolKeys(NamedTuple):
     """The keys of a pool, in the order in which every script of a pool takes them."""
 
     meta: str
-    """Hash: incarnation, tasks."""
+    """Hash: incarnation, tasks, registrations (how many there were)."""
     tasks: str
-    """List of chunks of tasks."""
+    """List of chunks: of tasks that joined, or of references that were measured of tasks that are there."""
     runs: str
     """Hash: run that draws from the pool -> token of its registration."""
+    retirements: str
+    """List of what was retired and restored, in order: {"excluded" | "included": [ids]}."""
 
 
 def run_keys(run: str) -> RunKeys:
@@ -50,13 +56,34 @@ def run_keys(run: str) -> RunKeys:
         outcomes=f"{tagged}:outcomes",
         idempotency=f"{tagged}:keys",
         snapshot=f"{tagged}:snapshot",
+        pending=f"{tagged}:pending",
     )
+
+
+def forking_key(run: str, nonce: str) -> str:
+    """Where the log of a fork is written until the run is made."""
+    return f"{run_keys(run).meta}:forking:{nonce}"
 
 
 def pool_keys(pool: str) -> PoolKeys:
     """The keys of this pool."""
     tagged = f"bots:{{pool:{pool}}}"
-    return PoolKeys(meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs")
+    return PoolKeys(
+        meta=tagged, tasks=f"{tagged}:tasks", runs=f"{tagged}:runs", retirements=f"{tagged}:retirements"
+    )
+
+
+RUN_NAMES, POOL_NAMES = "bots:runs", "bots:pools"
+"""Sorted sets without scores: the names of all runs and pools, for lists. A name may be there that is no more."""
+NAMED = "bots:named"
+"""Is there once the names of what releases before 0.3 made have been gathered, which kept none."""
+RUN_METAS, POOL_METAS = "bots:{run:*}", "bots:{pool:*}"
+"""Patterns of the keys `meta`, for that gathering."""
+
+
+def name_of(meta: bytes) -> str:
+    """The run or pool whose key `meta` this is."""
+    return meta.decode().partition(":")[2].partition(":")[2].removesuffix("}")
 
 
 TOKENS = "bots:tokens"

@@ -8,28 +8,26 @@ has; tasks are appended before the registered runs are grown. One of the two alw
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
 
-import numpy as np
-
-from selector_api.core.arrays import IntArray
+from selector_api.core.config import RunConfig
 from selector_api.core.tasks import TaskTable
-from selector_api.store.codec import TaskRows, decode_tasks, encode_tasks
+from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, PoolInUse, TaskConflict, TooManyReferences, UnknownPool
+from selector_api.store.errors import Overloaded, PoolInUse, ReferenceInUse, UnknownPool
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.lru import Lru
+from selector_api.store.names import Names
 from selector_api.store.scripts import Scripts
+from selector_api.store.task_chunks import prepared, with_chunks
 from selector_api.store.threads import Threads
 from selector_api.store.timings import held
 
-MAX_REFERENCES = 64
-"""Names of references that a pool may have: each is a column over all its tasks."""
-_ROWS_A_CHUNK = 50_000
 _CHUNKS_A_READ = 8
 _PATIENCE_SECONDS = 30.0
 
@@ -42,6 +40,8 @@ class Added:
     unchanged: int
     tasks: int
     """How many the pool has now."""
+    extended: int = 0
+    """Tasks that were there and got further references."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Registration:
 
     incarnation: str
     tasks: int
+    chunks: int
 
 
 @dataclass
@@ -67,8 +68,9 @@ class _Copy:
 class Pools:
     """The pools of a service."""
 
-    def __init__(self, redis: StoreClient, scripts: Scripts, threads: Threads) -> None:
+    def __init__(self, redis: StoreClient, scripts: Scripts, threads: Threads, names: Names) -> None:
         self._redis = redis
+        self._names = names
         self._scripts = scripts
         self._threads = threads
         self._copies: Lru[_Copy] = Lru(64)
@@ -77,7 +79,9 @@ class Pools:
         """Make an empty pool; False if it was there already."""
         incarnation = secrets.token_hex(8)
         meta = pool_keys(pool).meta
+        await self._names.add_pool(pool)
         await self._redis.hsetnx(meta, "incarnation", incarnation)
+        await self._names.add_pool(pool)  # a list may have struck it out meanwhile
         return await self._redis.read_fields(meta, "incarnation") == [incarnation.encode()]
 
     async def delete(self, pool: str) -> None:
@@ -90,13 +94,15 @@ class Pools:
         keys = pool_keys(pool)
         (incarnation,) = await self._redis.read_fields(keys.meta, "incarnation")
         if incarnation is None:
+            await self._names.drop_pool(pool)
             raise UnknownPool(pool)
-        registered = await self._registered(pool)
+        registered = await self.registered(pool)
         alive = [run for run in registered if await self._draws_from(run, pool, incarnation)]
         await self.forget(pool, {run: token for run, token in registered.items() if run not in alive})
         if not await self._scripts.pool("pool_delete", keys, incarnation):
             raise PoolInUse(pool, alive)
         self._copies.drop(pool)
+        await self._names.drop_pool(pool)
 
     async def table(self, pool: str) -> TaskTable:
         """All tasks that the pool has now.
@@ -106,28 +112,46 @@ class Pools:
         """
         return (await self._read(pool)).table
 
-    async def table_for_run(self, pool: str, incarnation: str, tasks: int) -> TaskTable:
-        """At least the first `tasks` tasks of this incarnation of the pool; asks Redis only if it must.
+    async def read(self, pool: str) -> tuple[str, TaskTable]:
+        """The pool's incarnation, and all its tasks.
+
+        Raises:
+            UnknownPool: there is none.
+        """
+        copy = await self._read(pool)
+        return copy.incarnation, copy.table
+
+    async def counts(self, pool: str) -> tuple[int, int] | None:
+        """How many tasks the pool has, and how many runs that are registered; None if there is no such pool."""
+        keys = pool_keys(pool)
+        incarnation, tasks = await self._redis.read_fields(keys.meta, "incarnation", "tasks")
+        if incarnation is None:
+            return None
+        return int(tasks or 0), await self._redis.execute_command("HLEN", keys.runs)
+
+    async def table_for_run(self, pool: str, incarnation: str, tasks: int, chunks: int = 0) -> TaskTable:
+        """At least the first `tasks` tasks and `chunks` chunks of this pool; asks Redis only if it must.
 
         Raises:
             UnknownPool: this incarnation is gone.
         """
         copy = self._copy(pool)
-        if copy.incarnation != incarnation or len(copy.table) < tasks:
+        if copy.incarnation != incarnation or len(copy.table) < tasks or copy.chunks < chunks:
             copy = await self._read(pool)
             if copy.incarnation != incarnation:
                 raise UnknownPool(pool)
         return copy.table
 
     async def add_tasks(self, pool: str, rows: TaskRows) -> Added:
-        """Add tasks, all or none; tasks that are there with the same values stay as they are.
+        """Add tasks, all or none; of tasks that are there, references that they have not are added.
 
         Also when nothing is new, the pool's runs are grown to all its tasks: so a call that is made again
         completes one that was interrupted.
 
         Raises:
             UnknownPool: there is no such pool.
-            TaskConflict: an id is there, or twice in `rows`, with different values.
+            TaskConflict: an id is there, or twice in `rows`, with other values.
+            ReferenceInUse: tasks that are there would get a reference which a run reads.
             TooManyReferences: the pool's tasks would have more than 64 references.
             Overloaded: other callers kept adding tasks at the same time.
         """
@@ -136,11 +160,18 @@ class Pools:
             copy = await self._read(pool)
             # Taken at once, because another caller may extend the copy meanwhile.
             incarnation, chunks, table = copy.incarnation, copy.chunks, copy.table
-            new, encoded = await self._threads.run(_prepare, table, rows)
+            new = await self._threads.run(prepared, table, rows)
             tasks = len(table)
-            if new:
+            if new.chunks:
+                registrations = await self._refuse_read(pool, new.references) if new.references else ""
                 status, *reply = await self._scripts.pool(
-                    "pool_append", pool_keys(pool), incarnation, chunks, new, *encoded
+                    "pool_append",
+                    pool_keys(pool),
+                    incarnation,
+                    chunks,
+                    new.inserted,
+                    registrations,
+                    *new.chunks,
                 )
                 if status == b"unknown-pool":
                     raise UnknownPool(pool)
@@ -149,9 +180,25 @@ class Pools:
                         raise Overloaded("pool")
                     continue
                 tasks = reply[0]
-            for run in await self._registered(pool):
+            for run in await self.registered(pool):
                 await self.grow(run, incarnation, tasks)
-            return Added(new, len(rows) - new, tasks)
+            return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
+
+    async def _refuse_read(self, pool: str, references: list[str]) -> str:
+        """Refuse references that a run reads: its classes rest on them.
+
+        Returns:
+            How many registrations there were.
+        """
+        keys = pool_keys(pool)
+        (registrations,) = await self._redis.read_fields(keys.meta, "registrations")
+        for run in await self.registered(pool):
+            (config,) = await self._redis.read_fields(run_keys(run).meta, "config")
+            read = RunConfig.from_dict(json.loads(config)).posterior.references if config else ()
+            for reference in references:
+                if reference in read:
+                    raise ReferenceInUse(reference, run)
+        return "0" if registrations is None else registrations.decode()
 
     async def register(self, pool: str, run: str) -> Registration:
         """Enter a run that draws from the pool, under a new token.
@@ -162,7 +209,7 @@ class Pools:
         status, *reply = await self._scripts.pool("pool_register", pool_keys(pool), run, secrets.token_hex(8))
         if status == b"unknown-pool":
             raise UnknownPool(pool)
-        return Registration(reply[0].decode(), reply[1])
+        return Registration(reply[0].decode(), reply[1], reply[2])
 
     async def registration_token(self, pool: str, run: str) -> str | None:
         """The token under which the run is registered with the pool."""
@@ -179,7 +226,8 @@ class Pools:
         """Let the pool's first `tasks` tasks join the run, if it is one of this incarnation of the pool."""
         await self._scripts.run("grow", run_keys(run), incarnation, tasks)
 
-    async def _registered(self, pool: str) -> dict[str, str]:
+    async def registered(self, pool: str) -> dict[str, str]:
+        """The runs that were registered, with their tokens. Some may be there no more."""
         registrations = await self._redis.read_hash(pool_keys(pool).runs)
         return {run.decode(): token.decode() for run, token in registrations.items()}
 
@@ -214,55 +262,8 @@ class Pools:
                 if known == 0:
                     copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
                 if content:
-                    copy.table = await self._threads.run(_extended, copy.table, content)
+                    copy.table = await self._threads.run(with_chunks, copy.table, content)
                     copy.chunks += len(content)
                     copy.last_digest = sha1(content[-1], usedforsecurity=False).hexdigest()
                 if copy.chunks >= chunks:
                     return copy
-
-
-def _extended(table: TaskTable, chunks: list[bytes]) -> TaskTable:
-    rows = decode_tasks(chunks)
-    return table.extended(rows.ids, rows.domains, rows.references)
-
-
-def _prepare(table: TaskTable, rows: TaskRows) -> tuple[int, list[bytes]]:
-    """How many of these tasks are new to the table, and their chunks."""
-    names = set(table.reference_names).union(*rows.references)
-    if len(names) > MAX_REFERENCES:
-        raise TooManyReferences(MAX_REFERENCES)
-    first: dict[str, int] = {}
-    for row, id_ in enumerate(rows.ids):
-        earlier = first.setdefault(id_, row)
-        if earlier != row and _values(rows, earlier) != _values(rows, row):
-            raise TaskConflict(id_)
-    distinct = rows.part(list(first.values()))
-    found = table.find(distinct.ids)
-    _refuse_changes(table, distinct, found)
-    (new,) = np.nonzero(found < 0)
-    chunks = [
-        encode_tasks(distinct.part(new[start : start + _ROWS_A_CHUNK].tolist()))
-        for start in range(0, len(new), _ROWS_A_CHUNK)
-    ]
-    return len(new), chunks
-
-
-def _values(rows: TaskRows, row: int) -> tuple[str, dict[str, float]]:
-    return rows.domains[row], dict(rows.references[row])
-
-
-def _refuse_changes(table: TaskTable, rows: TaskRows, found: IntArray) -> None:
-    """Raise TaskConflict if a task that is in the table (found >= 0) has other values there."""
-    (known,) = np.nonzero(found >= 0)
-    if not len(known):
-        return
-    tasks = found[known]
-    again = rows.part(known.tolist())
-    stored_domains: list[str] = [table.domains[code] for code in table.domain_codes[tasks].tolist()]
-    differs = np.array(again.domains) != np.array(stored_domains)
-    for name in {*table.reference_names, *(name for references in again.references for name in references)}:
-        rates = np.array([references.get(name, np.nan) for references in again.references])
-        stored = table.reference(name)[tasks]
-        differs |= (rates != stored) & ~(np.isnan(rates) & np.isnan(stored))
-    if differs.any():
-        raise TaskConflict(again.ids[int(np.argmax(differs))])

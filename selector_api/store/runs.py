@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, cast
 
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION
@@ -12,6 +15,8 @@ from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import (
+    Difference,
+    Overloaded,
     RunConflict,
     UnknownDomain,
     UnknownPool,
@@ -20,7 +25,9 @@ from selector_api.store.errors import (
     UnreadableData,
 )
 from selector_api.store.keys import run_keys
-from selector_api.store.pools import Pools
+from selector_api.store.names import Names
+from selector_api.store.pools import Pools, Registration
+from selector_api.store.retirements import Retirements
 from selector_api.store.scripts import Scripts
 
 
@@ -36,6 +43,8 @@ class Run:
     config: RunConfig
     tasks: int
     """How many of the pool's tasks have entered the run."""
+    chunks: int = 0
+    """How many chunks of the pool hold what it was made from; 0 if that was not noted, as up to 0.2."""
 
     @property
     def lease_ms(self) -> int:
@@ -43,56 +52,141 @@ class Run:
         return max(1, round(self.config.lease_seconds * 1000))
 
 
+@dataclass(frozen=True)
+class Glance:
+    """A run as a list shows it."""
+
+    run: Run
+    step: int
+    open: int
+    """Selections with a lease."""
+    last_commit_at: int | None
+    """Unix ms; None if there was no commit with this release."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The events of another run that a fork begins with, copied."""
+
+    key: str
+    """Where they are."""
+    events: int
+    """How many."""
+    parent: str
+    tasks: int
+    """How many tasks the parent began with."""
+    grown: int
+    """How many tasks there are behind the events."""
+    step: int
+    """Number of commits among them."""
+    selections: int
+    """Number of selections among them."""
+    changes: int
+    """Number of changes among them of what is drawn."""
+
+
 class Runs:
     """The runs of a service."""
 
-    def __init__(self, redis: StoreClient, scripts: Scripts, pools: Pools) -> None:
+    def __init__(
+        self, redis: StoreClient, scripts: Scripts, pools: Pools, retirements: Retirements, names: Names
+    ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._pools = pools
+        self._retirements = retirements
+        self._names = names
 
-    async def create(self, name: str, config: RunConfig) -> bool:
-        """Make a run; False if it was there already with the same configuration.
+    async def create(self, name: str, config: RunConfig, copied: Copied | None = None) -> bool:
+        """Make a run; False if it was there already with the same configuration, or began with it.
+
+        `copied` is what it begins with, if it is a fork.
 
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
             RunConflict: a run of this name has another configuration.
+            UnusableFork: the copy has ended by itself.
         """
-        _check(config, await self._pools.table(config.pool))
+        check_names(config, await self._pools.table(config.pool))
+        await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
-        status, known = await self._create(name, incarnation, config, pool.incarnation, pool.tasks)
-        if _parsed(name, known) != config:
-            raise RunConflict(name, "with another configuration; send the same one, or choose another name")
+        status, known = await self._create(name, incarnation, config, pool, copied)
+        if status == b"lost":
+            raise Overloaded("fork")
+        await self._refuse_other(name, config, known)
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
-        # Tasks may have been added, or the pool deleted, before the run was there to be seen.
+        # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
         try:
+            changes = await self._retirements.changes(config.pool)
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
-        except UnknownPool:
+            if status == b"created" and again.chunks > pool.chunks and config.posterior.references:
+                raise Overloaded("pool")
+        except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
             raise
         await self._pools.grow(name, pool.incarnation, again.tasks)
+        await self._retirements.follow(name, pool.incarnation, changes)
+        await self._names.add_run(name)
         return status == b"created"
 
+    async def is_there(self, name: str, config: RunConfig) -> bool:
+        """Whether there is a run of this name, with this configuration.
+
+        Raises:
+            RunConflict: it has another one.
+        """
+        (known,) = await self._redis.read_fields(run_keys(name).meta, "config")
+        if known is not None:
+            await self._refuse_other(name, config, known)
+        return known is not None
+
+    async def differences(self, name: str, config: RunConfig) -> list[Difference]:
+        """In which fields the run of this name is configured otherwise."""
+        known = (await self.find(name)).config
+        return differences(known if config.fork else replace(known, fork=None), config)
+
+    async def _refuse_other(self, name: str, config: RunConfig, known: bytes) -> None:
+        there = _parsed(name, known)
+        there = there if config.fork else replace(there, fork=None)
+        differing = differences(there, config)
+        if differing and config != await self._began(name, config):
+            raise RunConflict.of(name, differing)
+
+    async def _began(self, name: str, config: RunConfig) -> RunConfig | None:
+        """The configuration that the run of this name was made with; a run may have been changed since."""
+        first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
+        if first is None:
+            return None
+        began = _parsed(name, dumps(json.loads(first)["config"]))
+        return began if config.fork else replace(began, fork=None)
+
     async def _create(
-        self, name: str, incarnation: str, config: RunConfig, pool_incarnation: str, tasks: int
+        self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None
     ) -> tuple[bytes, bytes]:
         """What became of it, and the configuration of the run that is there now."""
         values = config.to_dict()
-        created = event_fields({"version": LOG_VERSION, "run": name, "config": values, "tasks": tasks})
+        tasks = copied.tasks if copied else pool.tasks
+        fields: dict[str, Any] = {"version": LOG_VERSION, "run": name, "config": values, "tasks": tasks}
+        if copied:
+            fields["parent"] = {"run": copied.parent, "step": copied.step}
+        keys = run_keys(name)
         status, known = await self._scripts.run(
             "create",
-            run_keys(name),
+            (*keys, copied.key) if copied else keys,
             incarnation,
             dumps(values),
             config.pool,
-            pool_incarnation,
-            tasks,
-            created,
+            pool.incarnation,
+            copied.grown if copied else tasks,
+            pool.chunks,
+            enter_text(config),
+            event_fields(fields),
+            *((copied.events, copied.step, copied.selections, copied.changes) if copied else ()),
         )
         return status, known
 
@@ -103,13 +197,23 @@ class Runs:
             UnknownRun: there is none.
         """
         values = await self._redis.read_fields(
-            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks"
+            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks", "chunks"
         )
         texts = [value.decode() for value in values if value is not None]
         if not texts:
             raise UnknownRun(name)
-        incarnation, pool, pool_incarnation, config, tasks = texts
-        return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks))
+        incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
+        return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks), int(*chunks))
+
+    async def glance(self, name: str) -> Glance | None:
+        """A run as a list shows it; None if there is none."""
+        try:
+            run = await self.find(name)
+        except UnknownRun:
+            return None
+        step, committed_at = await self._redis.read_fields(run_keys(name).meta, "step", "committed_at")
+        leased = await self._redis.execute_command("ZCARD", run_keys(name).leases)
+        return Glance(run, int(step or 0), leased, None if committed_at is None else int(committed_at))
 
     async def delete(self, name: str) -> None:
         """Delete a run and its log.
@@ -122,11 +226,17 @@ class Runs:
         deleted = await self._scripts.run("delete", run_keys(name), run.incarnation)
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
+        await self._names.drop_run(name)
+
+
+@lru_cache(256)  # every report asks
+def _read(config: str | bytes) -> RunConfig:
+    return RunConfig.from_dict(json.loads(config))
 
 
 def _parsed(name: str, config: str | bytes) -> RunConfig:
     try:
-        return RunConfig.from_dict(json.loads(config))
+        return _read(config)
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableData(
             f"the configuration of run {name!r} is not known here ({error!r}): "
@@ -134,11 +244,40 @@ def _parsed(name: str, config: str | bytes) -> RunConfig:
         ) from error
 
 
-def _check(config: RunConfig, table: TaskTable) -> None:
-    """Refuse names that the pool does not know: they would silently do nothing."""
+def enter_text(config: RunConfig) -> str:
+    """When outcomes enter the posteriors, as scripts read it."""
+    return config.commit if isinstance(config.commit, str) else str(config.commit.outcomes)
+
+
+def check_names(config: RunConfig, table: TaskTable) -> None:
+    """Refuse names that the pool does not know: they would silently do nothing.
+
+    Raises:
+        UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+    """
     for reference in config.posterior.references or ():
         if reference not in table.reference_names:
-            raise UnknownReference(reference)
+            raise UnknownReference(reference, table.reference_names)
     for domain in config.policy.domains or ():
         if domain not in table.domains:
-            raise UnknownDomain(domain)
+            raise UnknownDomain(domain, table.domains)
+
+
+def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:
+    """The fields in which two configurations differ, by their places."""
+    fields_here, fields_sent = _flat(here.to_dict()), _flat(sent.to_dict())
+    return [
+        Difference(name, fields_here.get(name), fields_sent.get(name))
+        for name in dict.fromkeys((*fields_here, *fields_sent))
+        if fields_here.get(name) != fields_sent.get(name)
+    ]
+
+
+def _flat(values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(cast("Mapping[str, Any]", value), f"{place}{name}.")
+        else:
+            flat[place + name] = value
+    return flat

@@ -14,12 +14,28 @@ from redis.commands.core import AsyncScript
 
 from selector_api.core.fold import LOG_VERSION
 from selector_api.store.connection import StoreClient
-from selector_api.store.keys import PoolKeys, RunKeys
+from selector_api.store.keys import PoolKeys
 
 RunScript: TypeAlias = Literal[
-    "create", "delete", "grow", "report", "report_unsolicited", "save_snapshot", "select", "sync"
+    "configure",
+    "create",
+    "delete",
+    "exclude",
+    "fork",
+    "grow",
+    "release",
+    "renew",
+    "report",
+    "report_unsolicited",
+    "retire",
+    "rewound",
+    "save_snapshot",
+    "select",
+    "sync",
 ]
-PoolScript: TypeAlias = Literal["pool_append", "pool_delete", "pool_forget", "pool_read", "pool_register"]
+PoolScript: TypeAlias = Literal[
+    "pool_append", "pool_delete", "pool_forget", "pool_read", "pool_register", "pool_retire"
+]
 
 _FOLDER = Path(__file__).parent / "lua"
 
@@ -31,8 +47,8 @@ class Scripts:
         self._redis = redis
         self._registered: dict[str, AsyncScript] = {}
 
-    async def run(self, script: RunScript, keys: RunKeys, *args: str | bytes | int) -> Any:
-        """Call a script of a run."""
+    async def run(self, script: RunScript, keys: Sequence[str], *args: str | bytes | int) -> Any:
+        """Call a script of a run; `keys` are `RunKeys`, and perhaps one behind them."""
         return await self._call(script, keys, args, prelude="common")
 
     async def pool(self, script: PoolScript, keys: PoolKeys, *args: str | bytes | int) -> Any:

@@ -64,12 +64,12 @@ def restored(data: bytes, table: TaskTable) -> RunState:
     """The state of an encoded snapshot.
 
     Raises:
-        UnreadableData: it is damaged, of a later release, or not of this table.
+        UnreadableData: it is damaged, of another version, or not of this table.
     """
     version, header, arrays = decode_snapshot(data)
+    if version == 1:  # releases 0.1 and 0.2; the log has what they did not count yet
+        raise UnreadableData("its snapshot lacks what was counted of single tasks")
     try:
-        if version == 1:
-            header, arrays = snapshot.upgraded(header, arrays)
         return snapshot.restored(header, arrays, table)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UnreadableData(f"the snapshot is not of this version ({error!r})") from error

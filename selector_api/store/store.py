@@ -6,13 +6,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from selector_api.store.changes import Changes
 from selector_api.store.connection import StoreClient, connect
+from selector_api.store.forks import Forks
 from selector_api.store.live_run import LiveRun
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.log import Logs
+from selector_api.store.names import Names
 from selector_api.store.pools import Pools
+from selector_api.store.retirements import Retirements
 from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.selections import Selections
 from selector_api.store.snapshots import Snapshots
 from selector_api.store.threads import Threads
 from selector_api.store.tokens import Tokens
@@ -29,6 +34,11 @@ class Store:
     snapshots: Snapshots
     live_runs: LiveRuns
     tokens: Tokens
+    names: Names
+    retirements: Retirements
+    forks: Forks
+    changes: Changes
+    selections: Selections
 
 
 @asynccontextmanager
@@ -47,16 +57,33 @@ async def open_store(
     redis = connect(url)
     try:
         scripts = Scripts(redis)
-        pools = Pools(redis, scripts, pool_threads)
-        runs = Runs(redis, scripts, pools)
+        names = Names(redis)
+        pools = Pools(redis, scripts, pool_threads, names)
+        retirements = Retirements(redis, scripts, pools)
+        runs = Runs(redis, scripts, pools, retirements, names)
         logs = Logs(scripts, runs, pools, threads)
+        forks = Forks(scripts, runs, logs, threads)
         snapshots = Snapshots(redis, scripts)
 
         def begin(run: str) -> LiveRun:
             return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)
 
         live_runs = LiveRuns(runs, begin)
-        yield Store(redis, pools, runs, logs, snapshots, live_runs, Tokens(redis))
+        changes = Changes(redis, scripts, pools, runs, live_runs)
+        yield Store(
+            redis,
+            pools,
+            runs,
+            logs,
+            snapshots,
+            live_runs,
+            Tokens(redis),
+            names,
+            retirements,
+            forks,
+            changes,
+            Selections(redis),
+        )
         await live_runs.close()
     finally:
         await redis.aclose()

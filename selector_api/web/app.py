@@ -16,10 +16,10 @@ from selector_api.web.calls import SECURITY_SCHEME, Calls, MatchCall
 from selector_api.web.drain import CloseConnections, Drain
 from selector_api.web.hosts import Hosts
 from selector_api.web.metrics import Metrics
-from selector_api.web.middleware import Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
+from selector_api.web.middleware import Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe, TellNear
 from selector_api.web.problems import ProblemDocument
 from selector_api.web.rate_limit import RateLimit
-from selector_api.web.routes import operations, pools, runs, selections
+from selector_api.web.routes import operations, pools, run_evidence, runs, selections
 from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
 
@@ -39,7 +39,11 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
         title="BOTS Selector",
         version=version("bots-selector"),
         description=_DESCRIPTION,
-        routes=[route for module in (selections, runs, pools, operations) for route in module.router.routes],
+        routes=[
+            route
+            for module in (selections, runs, run_evidence, pools, operations)
+            for route in module.router.routes
+        ],
         redirect_slashes=False,
         openapi_url=None,  # it is a route as all others
     )
@@ -56,6 +60,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
         rate_limit=RateLimit(settings.rate_limit),
     )
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)
+    app.add_middleware(TellNear, names=store.names)
     app.add_middleware(AnswerErrors, problem_of=exception_handlers.problem_of)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(MatchCall, calls=Calls(app.routes))

@@ -34,7 +34,7 @@ async def refuse_unsafe(settings: Settings, tokens: Tokens) -> None:
     if not settings.is_loopback and not await tokens.any():
         raise UnsafeBinding(
             f"host: {settings.host!r} can be reached from other machines and no token is configured. "
-            "Make one with `bots token create --name NAME --scope train` (same --data-dir or --redis-url), "
+            "Make one with `bots token create --name NAME --scope admin` (same --data-dir or --redis-url), "
             "or serve on 127.0.0.1"
         )
 
@@ -68,13 +68,21 @@ class Caller:
         if run is None and pool is None and not call.names_run_in_body and self.token.is_limited:
             raise Problem(FORBIDDEN, "Authorization: this call needs a token without limits to runs or pools")
 
+    def may_use_run(self, run: str) -> bool:
+        """Whether the token is for this run."""
+        return self.token is None or self.token.is_for_run(run)
+
+    def may_use_pool(self, pool: str) -> bool:
+        """Whether the token is for this pool."""
+        return self.token is None or self.token.is_for_pool(pool)
+
     def check_run(self, run: str) -> None:
         """Refuse a run that the token is not for.
 
         Raises:
             Problem: forbidden.
         """
-        if self.token is not None and not self.token.is_for_run(run):
+        if not self.may_use_run(run):
             raise Problem(FORBIDDEN, "run: this token is limited to others; ask for one that is for this run")
 
     def check_pool(self, pool: str) -> None:
@@ -83,7 +91,7 @@ class Caller:
         Raises:
             Problem: forbidden.
         """
-        if self.token is not None and not self.token.is_for_pool(pool):
+        if not self.may_use_pool(pool):
             raise Problem(
                 FORBIDDEN, "pool: this token is limited to others; ask for one that is for this pool"
             )

@@ -10,15 +10,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from selector_api.near_names import hint, shown
 from selector_api.settings import Settings
+from selector_api.web.problems import INVALID_REQUEST, Problem
 
 SMALL_BODY_BYTES = 64 << 10
 """What is read in a few milliseconds."""
@@ -77,6 +81,31 @@ class CallRoute(APIRoute):
         options["description"] = f"{inspect.getdoc(endpoint)}\n\n{text}"
         options["operation_id"] = endpoint.__name__
         super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Any:
+        """The handler. It refuses query parameters that the call does not know: they would silently do nothing."""
+        handle = super().get_route_handler()
+        known = list(_parameters(self.dependant))
+
+        async def strict(request: Request) -> Any:
+            unknown = [name for name in request.query_params if name not in known]
+            if unknown and not self.call.is_probe:
+                raise Problem(INVALID_REQUEST, _unknown_parameter(unknown[0], known))
+            return await handle(request)
+
+        return strict
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of a route's function and of what that depends on."""
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for each in dependant.dependencies:
+        yield from _parameters(each)
+
+
+def _unknown_parameter(name: str, known: Collection[str]) -> str:
+    choice = hint(name, known, most=len(known)) or "; this call takes none"
+    return f"{shown(name)[1:-1]}: there is no such query parameter{choice}"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
+from selector_api.near_names import hint
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.web import problems
 from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown
+from selector_api.web.known_fields import KnownFields
 from selector_api.web.problems import Problem
 
 log = structlog.get_logger("selector_api.web")
@@ -47,31 +49,49 @@ def _field(location: Sequence[str | int]) -> str:
     return text or "body"
 
 
-def explain_validation(errors: Sequence[Any]) -> str:
-    """One line for the first few errors of pydantic, without the input's values."""
-    lines = []
-    for error in errors[:3]:
-        message = error["msg"].removeprefix("Value error, ")
-        if error["type"] == "union_tag_invalid":  # pydantic's own message repeats the input
-            message = f"type must be one of {error['ctx']['expected_tags']}"
-        lines.append(f"{_field(error['loc'])}: {message}")
+def explain_validation(errors: Sequence[Any], known: KnownFields | None = None) -> str:
+    """One line for the first few errors of pydantic, without the input's values.
+
+    Args:
+        errors: which were found.
+        known: the fields there are, for one that is not known.
+    """
+    lines = [f"{_field(error['loc'])}: {_words(error, known)}" for error in errors[:3]]
     more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
     return "; ".join(lines) + more
 
 
-def problem_of(error: Exception) -> Problem:
-    """What to answer for an exception; those that nobody expected are logged."""
+def _words(error: Any, known: KnownFields | None) -> str:
+    match error["type"]:
+        case "union_tag_invalid":  # pydantic's own message repeats the input
+            return f"type must be one of {error['ctx']['expected_tags']}"
+        case "extra_forbidden":
+            *place, name = (part for part in error["loc"] if part not in _SOURCES)
+            return f"there is no such field{hint(str(name), known.at(place) if known else (), most=20)}"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
+
+
+def problem_of(error: Exception, known: KnownFields | None = None) -> Problem:
+    """What to answer for an exception; those that nobody expected are logged.
+
+    Args:
+        error: which was raised.
+        known: the fields that a body may have.
+    """
     match error:
         case Problem():
             return error
         case RequestValidationError():
-            return _of_request(error)
+            return _of_request(error, known)
         case HTTPException():
-            return _of_http(error)
+            return _of_http(error, known)
         case ClientDisconnect():
             return Problem(problems.INVALID_JSON, "body: it ended early")
         case TooFewTasks():
-            return Problem.of(error, available=error.available)
+            return Problem.of(
+                error, available=error.available, shortages=[vars(each) for each in error.shortages]
+            )
         case CallError():
             if isinstance(error, UnreadableData):
                 log.error("data in Redis cannot be read", reason=str(error))
@@ -83,19 +103,19 @@ def problem_of(error: Exception) -> Problem:
             return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
 
 
-def _of_request(error: RequestValidationError) -> Problem:
+def _of_request(error: RequestValidationError, known: KnownFields | None) -> Problem:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return Problem(problems.INVALID_JSON, f"body: {first['ctx']['error']}")
     if isinstance(error.body, bytes):  # it was not said to be JSON, so it was not read
         return Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Content-Type: send application/json")
-    return Problem(problems.INVALID_REQUEST, explain_validation(error.errors()))
+    return Problem(problems.INVALID_REQUEST, explain_validation(error.errors(), known))
 
 
-def _of_http(error: HTTPException) -> Problem:
+def _of_http(error: HTTPException, known: KnownFields | None) -> Problem:
     cause = error.__cause__  # FastAPI wraps what is raised while a body is read
     if isinstance(cause, Problem | RequestValidationError):
-        return problem_of(cause)
+        return problem_of(cause, known)
     kind, detail = _HTTP_KINDS.get(error.status_code, _HTTP_KINDS[400])
     return Problem(kind, detail)
 
@@ -104,7 +124,7 @@ def install(app: FastAPI) -> None:
     """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        problem = problem_of(error)
+        problem = problem_of(error, KnownFields.of_body(request))
         if problem.kind is problems.METHOD_NOT_ALLOWED:
             methods = sorted(Matched.of(request.scope).methods)
             problem.headers = {"Allow": ", ".join(methods)}  # RFC 9110, section 15.5.6

@@ -1,7 +1,7 @@
 """What surrounds every request, as pure ASGI (Starlette's BaseHTTPMiddleware costs most of the throughput).
 
-From the outside in: `calls.MatchCall`, `Observe` (request id, log, metrics), `AnswerErrors`, `LimitConcurrency`,
-`Admit`, `LimitBody`.
+From the outside in: `calls.MatchCall`, `Observe` (request id, log, metrics), `AnswerErrors`, `TellNear`,
+`LimitConcurrency`, `Admit`, `LimitBody`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import Settings
+from selector_api.store.errors import StoreUnavailable, UnknownPool, UnknownRun
+from selector_api.store.names import Names
 from selector_api.store.timings import measured
 from selector_api.web.auth import Authorizer, Caller
 from selector_api.web.calls import Matched
@@ -120,6 +123,27 @@ class AnswerErrors:
             if started:  # a broken answer must not look whole: the server closes the connection
                 raise
             await problem.response()(scope, receive, send)
+
+
+class TellNear:
+    """Tells an error about a pool or run that is not there which ones there are, as far as the caller may know."""
+
+    def __init__(self, app: ASGIApp, names: Names) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            await self._app(scope, receive, send)
+        except (UnknownPool, UnknownRun) as error:
+            caller: Caller = scope["caller"]
+            with suppress(StoreUnavailable):
+                if isinstance(error, UnknownPool):
+                    error.among([name for name in await self._names.pools() if caller.may_use_pool(name)])
+                else:
+                    error.among([name for name in await self._names.runs() if caller.may_use_run(name)])
+            raise
 
 
 class LimitConcurrency:

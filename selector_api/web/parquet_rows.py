@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ MAX_CELLS = 4_000_000
 MAX_UNPACKED_BYTES = 512 * MEBIBYTE
 _MAX_TEXT = 256
 _COLUMNS = ["id", "domain", "references"]
+_UUID_BYTES = 16
 
 
 def slices_of_rows(body: bytes, size: int) -> Iterator[list[dict[str, Any]]]:
@@ -41,9 +43,10 @@ def slices_of_rows(body: bytes, size: int) -> Iterator[list[dict[str, Any]]]:
         table = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts).read()
         if any(_longest_text(chunk) > _MAX_TEXT for column in table.columns for chunk in column.chunks):
             raise Problem(INVALID_PARQUET, "body: ids, domains and references have at most 256 characters")
+        uuids = [name for name in table.column_names if _is_uuid(table.schema.field(name).type)]
         for start in range(0, table.num_rows, size):
             rows = table.slice(start, size).to_pylist(maps_as_pydicts="strict")
-            yield [_without_nulls(row) for row in rows]
+            yield [_with_uuids(_without_nulls(row), uuids) for row in rows]
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
 
@@ -53,12 +56,25 @@ def _refuse_columns(schema: pa.Schema) -> None:
     fits = {"id"} <= set(names) <= set(_COLUMNS) and len(set(names)) == len(names)
     for name in names if fits else ():
         kind = schema.field(name).type
-        fits &= pa.types.is_null(kind) or (_is_rates(kind) if name == "references" else _is_text(kind))
+        fits &= pa.types.is_null(kind) or (_is_rates(kind) if name == "references" else _is_name(kind))
     if not fits:
         raise Problem(
             INVALID_PARQUET,
-            "body: the columns are id (text), domain (text) and references (struct or map of numbers)",
+            "body: the columns are id and domain (text, integers or UUIDs), and references "
+            "(struct or map of numbers)",
         )
+
+
+def _is_name(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return _is_text(kind) or pa.types.is_integer(kind) or _is_uuid(kind)
+
+
+def _is_uuid(kind: pa.DataType) -> bool:
+    """Whether it is of UUIDs: known to Arrow as such, or as the 16 bytes that Parquet stores."""
+    stored = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    return pa.types.is_fixed_size_binary(stored) and stored.byte_width == _UUID_BYTES
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -96,6 +112,15 @@ def _longest_text(array: pa.Array) -> int:
         lengths = pc.call_function("utf8_length", [array.dictionary])
         return pc.call_function("max", [lengths]).as_py() or 0
     return 0  # numbers
+
+
+def _with_uuids(row: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+    """The row with the text of its UUIDs."""
+    for name in columns:
+        if name in row:
+            value = row[name]
+            row[name] = str(UUID(bytes=value) if isinstance(value, bytes) else value)
+    return row
 
 
 def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Errors on the wire: RFC 9457 `application/problem+json`, each with a stable code.
 
-A problem names the field that is wrong and what to do; it never repeats the input.
+A problem names the field that is wrong, what was sent as far as it is a name that the caller gave (of a run, pool,
+task, reference, domain or field), what is near it, and what to do. It repeats no other input.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from selector_api.core.select import TooFewTasks
-from selector_api.store.errors import CallError
+from selector_api.store.errors import CallError, UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -48,9 +49,11 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The address does not take 
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be given")
 REQUEST_TIMEOUT = Kind("request-timeout", 408, "The body took too long")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
+SELECTION_CLOSED = Kind("selection-closed", 409, "The selection has ended")
 NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
 RUN_CONFLICT = Kind("run-conflict", 409, "The run exists with another configuration")
 POOL_IN_USE = Kind("pool-in-use", 409, "Runs draw from the pool")
+REFERENCE_IN_USE = Kind("reference-in-use", 409, "A run reads the reference")
 TASK_CONFLICT = Kind("task-conflict", 409, "A task exists with other values")
 BATCH_TOO_LARGE = Kind("batch-too-large", 409, "Fewer tasks can be drawn now")
 PAYLOAD_TOO_LARGE = Kind("payload-too-large", 413, "The body is too large")
@@ -94,7 +97,7 @@ class Problem(Exception):
 
     Args:
         kind: which problem.
-        detail: the field that is wrong and what to do, without the input's values.
+        detail: the field that is wrong and what to do, without the input's values but for names.
         members: extension members of the answer (RFC 9457, section 3.2).
     """
 
@@ -117,6 +120,8 @@ class Problem(Exception):
             place: of the body's entry that it is of, if there are many.
             members: extension members of the answer.
         """
+        if isinstance(error, UnknownName):
+            members |= {"got": error.name, "near": error.near}
         return cls(KINDS[error.code], f"{place}: {error.detail}" if place else error.detail, **members)
 
     def response(self) -> JSONResponse:
@@ -146,8 +151,11 @@ class ProblemDocument(BaseModel):
                     "type": "urn:bots:problem:unknown-run",
                     "title": "There is no such run",
                     "status": 404,
-                    "detail": "run: create it with PUT /runs/{run}",
+                    "detail": "run: there is none named 'my-rum'; near it: 'my-run'; GET /runs lists them, "
+                    "PUT /runs/{run} creates one",
                     "code": "unknown-run",
+                    "got": "my-rum",
+                    "near": ["my-run"],
                     "request_id": "0b6d6a2c4b0f4f0f9d3c7a51c1a1f0de",
                 }
             ]

@@ -19,6 +19,7 @@ from selector_api.settings import Settings
 from selector_api.store.connection import check_server
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import open_store
+from selector_api.web.address import check_address
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
 from selector_api.web.drain import Drain, DrainingServer
@@ -81,10 +82,12 @@ def serve(settings: Settings) -> None:
 
     Raises:
         StoreError: Redis cannot be used.
+        UnusableAddress: the service cannot listen there.
         UnsafeBinding: the host can be reached from elsewhere and there is no token.
-        SystemExit: the address is taken.
+        SystemExit: the address was taken just now.
     """
     configure_logging(settings)
+    check_address(settings)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(_serve(settings))
 

@@ -11,6 +11,7 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 from selector_api.store.codec import TaskRows
 from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.json_body import read_json
+from selector_api.web.known_fields import KnownFields
 from selector_api.web.parquet_rows import slices_of_rows
 from selector_api.web.problems import (
     INVALID_JSON,
@@ -30,6 +31,8 @@ _SLICE = 1_000
 included."""
 
 _tasks: TypeAdapter[list[TaskItem]] = TypeAdapter(Annotated[list[TaskItem], FailFast()])
+_fields = KnownFields.of_type(dict[str, TaskItem])
+"""By a task\'s place in the body."""
 
 
 def read_tasks(content_type: str, body: bytes) -> TaskRows:
@@ -49,12 +52,13 @@ def read_tasks(content_type: str, body: bytes) -> TaskRows:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Content-Type: send one of {', '.join(readers)}")
     slices, unit, first = reader
     ids: list[str] = []
-    domains: list[str] = []
+    domains: list[str | None] = []
     references: list[dict[str, float]] = []
     for values in slices(body):
         tasks = _validated(values, unit, first + len(ids))
         ids += [task.id for task in tasks]
-        domains += [task.domain for task in tasks]
+        # One that is not told is none that another could contradict.
+        domains += [task.domain if "domain" in task.model_fields_set else None for task in tasks]
         references += [task.references for task in tasks]
     if not ids:
         raise Problem(INVALID_REQUEST, "body: it holds no task")
@@ -96,4 +100,4 @@ def _validated(values: list[Any], unit: str, first: int) -> list[TaskItem]:
             place, *inside = entry["loc"]
             assert isinstance(place, int)
             entry["loc"] = (f"{unit} {first + place}", *inside)
-        raise Problem(INVALID_REQUEST, explain_validation(errors)) from error
+        raise Problem(INVALID_REQUEST, explain_validation(errors, _fields)) from error

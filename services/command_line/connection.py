@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.command_line.failures import MISTAKE, Failure
+from services.command_line.refusals import refusal
 
 if TYPE_CHECKING:
     from trainer_client import SelectorClient
@@ -21,13 +24,36 @@ def checked_name(value: str | None) -> str | None:
     return value
 
 
-Url = Annotated[str, typer.Option("--url", help="Where the service is.")]
+def _url(value: str) -> str:
+    """The address that was given, else the environment's, else the one that a service has by itself."""
+    if value:
+        return value
+    file = os.environ.get("SELECTOR_URL_FILE")
+    if not file:
+        return DEFAULT_URL
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"SELECTOR_URL_FILE: {file} cannot be read: {error}", MISTAKE) from error
+
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar="SELECTOR_URL",
+        callback=_url,
+        show_default=f"the content of SELECTOR_URL_FILE, else {DEFAULT_URL}",
+        help="Where the service is.",
+    ),
+]
 Token = Annotated[
     str | None, typer.Option("--token", envvar="SELECTOR_TOKEN", help="Bearer token of the service.")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", callback=checked_name, help="Name of the run.")]
-
-DEFAULT_URL = "http://127.0.0.1:8000"
+PoolName = Annotated[str, typer.Argument(metavar="POOL", callback=checked_name, help="Name of the pool.")]
 
 
 class Unreachable(Failure):
@@ -55,10 +81,12 @@ def connected(
         try:
             yield client
         except ApiError as error:
-            raise Failure(f"{section}: {error}" if section else str(error)) from error
+            words = refusal(error)
+            raise Failure(f"{section}: {words}" if section else words) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
-            raise Unreachable(f"{field}no service at {url}: {error}") from error
+            what = "the service cannot answer, at" if error.code else "no service at"
+            raise Unreachable(f"{field}{what} {url}: {error}") from error
 
 
 def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:

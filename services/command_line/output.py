@@ -14,6 +14,8 @@ from services.command_line.failures import Failure
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from trainer_client import TaskReceipt
+
 T = TypeVar("T")
 
 # Moving the bar for every row would cost more than reading it.
@@ -41,6 +43,15 @@ def replacing(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror or error}") from error
+
+
+def told_of(pool: str, receipt: TaskReceipt) -> str:
+    """What became of the tasks that were sent to a pool."""
+    extended = f"{receipt.extended:,} extended by new references, " if receipt.extended else ""
+    return (
+        f"pool {pool!r}: {receipt.inserted:,} inserted, {extended}{receipt.unchanged:,} unchanged, "
+        f"{receipt.tasks:,} tasks in all"
+    )
 
 
 def progress_bar() -> Progress:

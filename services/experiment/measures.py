@@ -87,7 +87,7 @@ class Measures:
 def effective_task_ratio(step: StepRecord) -> float:
     """Share of the step's reported tasks whose pass rate was strictly between 0 and 1; 0 if there are none."""
     tasks = _reported(step)
-    effective = sum(0 < task.successes < task.trials for task in tasks)
+    effective = sum(task.effective for task in tasks)
     return effective / len(tasks) if tasks else 0.0
 
 

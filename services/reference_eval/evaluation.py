@@ -5,6 +5,7 @@ from statistics import fmean
 
 import typer
 
+from services.command_line.output import told_of
 from services.reference_eval import pool, result
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.measure import measure
@@ -39,10 +40,7 @@ def evaluate(config: ReferenceEvaluation, shard: Shard) -> None:
     typer.echo(f"{config.output}: {_summary(config, [rates[task.id] for task in tasks])}")
     if config.pool:
         receipt = pool.fill(config.pool, (_pool_task(task, config.name, rates[task.id]) for task in tasks))
-        typer.echo(
-            f"pool {config.pool.pool!r}: {receipt.inserted:,} inserted, {receipt.unchanged:,} unchanged, "
-            f"{receipt.tasks:,} tasks in all"
-        )
+        typer.echo(told_of(config.pool.pool, receipt))
 
 
 def _summary(config: ReferenceEvaluation, rates: Sequence[float]) -> str:

@@ -79,7 +79,7 @@ def _tokens(
 def _pass_rates(
     tasks: Sequence[TaskRow], completions: Sequence[Sequence[str]], scorer: Scorer, threads: int
 ) -> dict[str, float]:
-    """Each task's mean reward."""
+    """Each task's mean reward, which lies in [0, 1]."""
     texts = [text for of_task in completions for text in of_task]
     answers = [task.answer for task, of_task in zip(tasks, completions, strict=True) for _ in of_task]
     rewards = iter(scorer.scores(texts, answers, threads))

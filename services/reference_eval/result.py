@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from services.command_line.failures import Failure
 from services.command_line.output import replacing
 from services.reference_eval.config import ReferenceEvaluation
-from services.task_files.pool_tasks import TaskColumns, TaskFile
+from services.task_files.pool_tasks import TaskFile
+from services.task_files.rows import open_rows
 from services.task_files.tasks import TaskSource
 
 if TYPE_CHECKING:
@@ -52,9 +54,8 @@ def write(config: ReferenceEvaluation, rates: Mapping[str, float]) -> None:
 
 def _ids(source: TaskSource) -> Iterator[str]:
     """The id of every row's task."""
-    hashed = () if source.id else source.id_from_hash
-    tasks = TaskFile(source.file, TaskColumns(id=source.id or "id", hashed=hashed))
-    return (task.id for _, task in tasks)
+    columns = replace(source.columns(), domain=None, references={})
+    return (task.id for _, task in TaskFile(source.file, columns))
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def _opened(config: ReferenceEvaluation) -> Iterator[tuple[pa.Schema, Iterator[p
             _check_new(config.rate_column, schema, path)
             yield schema, (file.read_row_group(number) for number in range(file.num_row_groups))
     else:
-        table = _json_table(config.tasks)
+        table = _table(config.tasks)
         _check_new(config.rate_column, table.schema, path)
         yield table.schema, iter([table])
 
@@ -79,16 +80,15 @@ def _check_new(column: str, schema: pa.Schema, path: Path) -> None:
         raise Failure(f"column: {path} has a column {column!r} already; give another name, or another column")
 
 
-def _json_table(source: TaskSource) -> pa.Table:
-    """The rows of a JSONL file. A column that no Arrow type holds as it is becomes JSON text.
+def _table(source: TaskSource) -> pa.Table:
+    """The rows of a file of text. A column that no Arrow type holds as it is becomes JSON text.
 
     Raises `Failure` where that would make other tasks: only an answer that is a mapping or a list may be JSON text
     as well, which rewards read.
     """
     import pyarrow as pa
 
-    with source.file.open("rb") as file:
-        records = [json.loads(line) for line in file if not line.isspace()]
+    records = [row.values for row in open_rows(source.file)]
     columns = {}
     for name in dict.fromkeys(name for record in records for name in record):
         values = [record.get(name) for record in records]
@@ -107,7 +107,7 @@ def _json_table(source: TaskSource) -> pa.Table:
 def _makes_tasks(name: str, source: TaskSource) -> bool:
     """Whether a top-level column is one that tasks are made of, or holds one."""
     used = [
-        *([source.id] if source.id else source.id_from_hash),
+        *source.columns().of_id,
         source.prompt,
         source.answer,
         source.domain or "",

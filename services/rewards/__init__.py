@@ -1,4 +1,4 @@
-"""Rewards: what a completion is worth, in [0, 1]. Each kind is a `type` in a configuration and a file here."""
+"""Rewards: what a completion is worth to the run. Each kind is a `type` in a configuration and a file here."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from services.rewards.function import FunctionReward
 from services.rewards.python_tests import PythonTests
 from services.rewards.reasoning_gym import ReasoningGym
 from services.rewards.scorer import Scorer
+from trainer_client import RewardScale
 
 __all__ = ["Reward", "RewardThreads", "Scorer", "make_scorer"]
 
@@ -27,6 +28,9 @@ RewardThreads = Annotated[
 ]
 
 
-def make_scorer(reward: Reward) -> Scorer:
-    """What scores completions by this reward. Raises `Failure` if a library or the user's function is missing."""
-    return Scorer(reward.make())
+def make_scorer(reward: Reward, scale: RewardScale | None = None) -> Scorer:
+    """What scores completions by this reward, for a run that takes these; without one for rewards in [0, 1].
+
+    Raises `Failure` if a library or the user's function is missing.
+    """
+    return Scorer(reward.make(), scale or RewardScale())

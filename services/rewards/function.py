@@ -14,7 +14,7 @@ from services.command_line.failures import Failure
 
 
 class FunctionReward(Section):
-    """`function(completion: str, answer) -> float` in [0, 1], called in the trainer's own process.
+    """`function(completion: str, answer) -> float` as the run takes it, called in the trainer's own process.
 
     It can keep what it needs in memory, a reward model for example, and nothing ends it when it takes too long.
     """

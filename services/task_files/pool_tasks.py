@@ -1,17 +1,18 @@
-"""Tasks out of Parquet and JSONL files."""
+"""Tasks out of task files."""
 
 import json
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from services.command_line.failures import Failure
 from services.task_files.rows import Row, open_rows, wrong_value
+from services.task_files.scales import Scale, fitting, is_absent, number
 from trainer_client import Task
 
 
@@ -19,34 +20,27 @@ from trainer_client import Task
 class TaskColumns:
     """Which columns a task is made of.
 
-    Its id is the value of the column `id`, or, when `hashed` names columns, a hash of theirs (`content_id`).
-    `references` maps the name of a reference to the column of its pass rates.
+    Its id is the value of the column `id` (of several with commas between: `joined`), or, when `hashed` names
+    columns, a hash of theirs (`content_id`); `prefix` goes before it. `references` maps the name of a reference to
+    the column of its pass rates, `scales` to how they are written there.
     """
 
     id: str = "id"
     hashed: Sequence[str] = ()
+    prefix: str = ""
     domain: str | None = None
-    references: dict[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict[str, str])
+    scales: Mapping[str, Scale] = field(default_factory=dict[str, Scale])
+
+    @property
+    def of_id(self) -> Sequence[str]:
+        """The columns that the id is made of."""
+        return self.hashed or self.id.split(",")
 
     def names(self) -> list[str]:
         """Every column that is read, once."""
         domain = [self.domain] if self.domain else []
-        return list(dict.fromkeys([*(self.hashed or [self.id]), *domain, *self.references.values()]))
-
-    def of_field(self, location: Sequence[int | str]) -> str:
-        """The column that a field of a task comes from, such as ("references", "weak")."""
-        if location[0] == "id":
-            return self.id
-        if location[0] == "domain":
-            return str(self.domain)
-        return self.references.get(str(location[1]), str(location[1]))
-
-
-class Census(NamedTuple):
-    """How many rows a file has, and how many of them repeat the id of another."""
-
-    rows: int
-    repeated: int
+        return list(dict.fromkeys([*self.of_id, *domain, *self.references.values()]))
 
 
 class TaskFile:
@@ -64,23 +58,60 @@ class TaskFile:
         for row in self.rows:
             yield row.position, self._task(row)
 
+    def at(self, numbers: Collection[int]) -> dict[int, tuple[str, Task]]:
+        """Of the rows with these numbers, from 0 on, the place ("line 3") and the task."""
+        found: dict[int, tuple[str, Task]] = {}
+        for index, row in enumerate(self.rows):
+            if index in numbers:
+                found[index] = row.place, self._task(row)
+            if len(found) == len(numbers):
+                break
+        return found
+
     def _task(self, row: Row) -> Task:
         columns = self.columns
         task = {
-            "id": self._content_id(row) if columns.hashed else _text(row.values[columns.id]),
+            "id": columns.prefix + self._id(row),
             "domain": _text(row.values[columns.domain]) if columns.domain else None,
-            "references": {
-                name: row.values[column]
-                for name, column in columns.references.items()
-                if row.values[column] is not None
-            },
+            "references": dict(self._rates(row)),
         }
         try:
             return Task.model_validate(task, strict=True)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            column = columns.of_field(first["loc"])
-            raise self._failure(row, column, first["input"], first["msg"]) from error
+            raise self._explained(row, error) from error
+
+    def _id(self, row: Row) -> str:
+        """The id without the prefix."""
+        columns = self.columns.of_id
+        if self.columns.hashed:
+            return self._content_id(row)
+        parts = [_text(row.values[column]) for column in columns]
+        for column, part in zip(columns, parts, strict=True):
+            if part is None:
+                raise self._failure(
+                    row, column, part, "There is no id here; --id names its column, or several"
+                )
+            if not isinstance(part, str):
+                raise self._failure(row, column, part, "An id is text or an integer")
+            if not part:
+                raise self._failure(row, column, part, "An id has at least 1 character")
+        return joined(parts)
+
+    def _rates(self, row: Row) -> Iterator[tuple[str, Any]]:
+        """The rates that were measured; what is no rate is left for `Task` to refuse."""
+        all_text = self.rows.all_text
+        for name, column in self.columns.references.items():
+            value = row.values[column]
+            scale = self.columns.scales.get(name)
+            if is_absent(value, text=all_text):
+                continue
+            if scale is None:
+                yield name, value if isinstance(value, str) and not all_text else number(value)
+                continue
+            try:
+                yield name, scale.rate(value)
+            except ValueError as error:
+                raise self._failure(row, column, value, str(error)) from error
 
     def _content_id(self, row: Row) -> str:
         values = [row.values[column] for column in self.columns.hashed]
@@ -93,8 +124,31 @@ class TaskFile:
         except (TypeError, ValueError) as error:
             raise self._failure(row, named, content, f"It has no JSON form: {error}") from error
 
+    def _explained(self, row: Row, error: ValidationError) -> Failure:
+        """The failure that a row is no task, which names the column that is to blame."""
+        first = error.errors(include_url=False)[0]
+        match first["loc"]:
+            case ("references", str(name), *_) if name in self.columns.references:
+                column = self.columns.references[name]
+                value = row.values[column]
+                return self._failure(row, column, value, f"{first['msg']}. {fitting(value)}")
+            case ("domain", *_):
+                return self._failure(row, str(self.columns.domain), first["input"], first["msg"])
+            case _:
+                return self._failure(row, ",".join(self.columns.of_id), first["input"], first["msg"])
+
     def _failure(self, row: Row, column: str, value: Any, reason: str) -> Failure:
         return wrong_value(self.path, row, column, value, reason)
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Some columns' values as one id, such as `gsm8k/17`, from which they can be read again.
+
+    Slashes are between them. The first may hold slashes of its own, as `openai/gsm8k` does; in the others they are
+    written as `%2F`, and per cent signs as `%25`.
+    """
+    first, *others = parts
+    return "/".join([first, *(part.replace("%", "%25").replace("/", "%2F") for part in others)])
 
 
 def content_id(value: Any) -> str:
@@ -107,16 +161,6 @@ def content_id(value: Any) -> str:
     return sha256(canonical.encode()).hexdigest()[:32]
 
 
-def count(tasks: Iterator[Task]) -> Census:
-    """Count tasks and repeated ids in 8 bytes of memory a task: by 64-bit digests, so all but certainly."""
-    import numpy as np
-
-    digests = array("Q")
-    for task in tasks:
-        digests.append(int.from_bytes(blake2b(task.id.encode(), digest_size=8).digest()))
-    return Census(len(digests), len(digests) - len(np.unique(np.asarray(digests))))
-
-
 def _text(value: Any) -> Any:
-    """An integer as decimal digits; anything else as it is."""
-    return str(value) if type(value) is int else value
+    """An integer as decimal digits, a UUID as its text; anything else as it is."""
+    return str(value) if type(value) is int or isinstance(value, UUID) else value

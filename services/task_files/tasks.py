@@ -1,4 +1,4 @@
-"""Tasks with their prompts and answers, out of the same Parquet and JSONL files that fill a pool.
+"""Tasks with their prompts and answers, out of the same files that fill a pool.
 
 Ids, domains and references are read as `bots pool import` reads them, so a task has the same id in a training, in
 an evaluation and in the pool.
@@ -7,14 +7,15 @@ an evaluation and in the pool.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.command_line.configuration import Section
 from services.command_line.failures import Failure
 from services.task_files.pool_tasks import TaskColumns, TaskFile
 from services.task_files.rows import Row, open_rows, wrong_value
+from services.task_files.scales import FORMS, scales_of
 
 Prompt = str | list[dict[str, str]]
 """Text, or chat messages with a `role` and a `content` each."""
@@ -23,21 +24,28 @@ Prompt = str | list[dict[str, str]]
 class TaskSource(Section):
     """Where tasks come from. A column's name may be dotted to reach into structs: `reward_model.ground_truth`."""
 
-    file: Path = Field(description="Parquet or JSONL file of the tasks, a row a task")
+    file: Path = Field(
+        description="file of the tasks, a row a task: Parquet, JSON lines, a JSON array or CSV; text also with .gz"
+    )
     id: str | None = Field(
         default=None,
         min_length=1,
-        description="column of the id; without it the id is made of `id_from_hash`",
+        description="column of the id, or several with commas between, joined by slashes as "
+        "`bots pool import --id` does; without it the id is made of `id_from_hash`",
     )
     id_from_hash: list[str] = Field(
         default=["prompt"],
         min_length=1,
         description="columns whose content the id is a hash of, as `bots pool import --id-from-hash` makes it",
     )
+    prefix: str = Field(
+        default="", description="what goes before every id, as `bots pool import --prefix` puts it"
+    )
     prompt: str = Field(
         default="prompt",
         min_length=1,
-        description="column of the prompt: text, or chat messages with `role` and `content`",
+        description="column of the prompt: text, or chat messages with `role` and `content`, which is text or a "
+        'list of `{"type": "text", "text": …}`, whose texts are put together as they are',
     )
     answer: str = Field(
         default="answer",
@@ -48,10 +56,30 @@ class TaskSource(Section):
     references: dict[str, str] = Field(
         default={}, description="name of each reference and the column of its pass rates"
     )
+    scale: str | None = Field(
+        default=None, min_length=1, description=f"how the pass rates are written, if not as such: {FORMS}"
+    )
+    scales: dict[str, str] = Field(default={}, description="the same for single references, by name")
     system_prompt: str | None = Field(
         default=None, min_length=1, description="system message put before every prompt, which becomes a chat"
     )
     limit: int | None = Field(default=None, ge=1, description="how many tasks to read, from the first one on")
+
+    @model_validator(mode="after")
+    def _scales_there_are(self) -> Self:
+        scales_of(self.scale, self.scales, self.references)
+        return self
+
+    def columns(self) -> TaskColumns:
+        """Which columns the pool's part of a task is made of."""
+        return TaskColumns(
+            id=self.id or "",
+            hashed=() if self.id else self.id_from_hash,
+            prefix=self.prefix,
+            domain=self.domain,
+            references=self.references,
+            scales=scales_of(self.scale, self.scales, self.references),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,14 +118,8 @@ def read_tasks(source: TaskSource) -> list[TaskRow]:
 
 
 def _rows(source: TaskSource) -> Iterator[tuple[Row, TaskRow]]:
-    columns = TaskColumns(
-        id=source.id or "",
-        hashed=() if source.id else source.id_from_hash,
-        domain=source.domain,
-        references=source.references,
-    )
     # The file is gone through twice, side by side: once by what reads a pool's tasks, once for the other columns.
-    pool_tasks = TaskFile(source.file, columns)
+    pool_tasks = TaskFile(source.file, source.columns())
     rows = open_rows(source.file, list(dict.fromkeys([source.prompt, source.answer])))
     for (_, task), row in zip(pool_tasks, rows, strict=True):
         answer = row.values[source.answer]
@@ -108,14 +130,20 @@ def _rows(source: TaskSource) -> Iterator[tuple[Row, TaskRow]]:
 
 def _prompt(source: TaskSource, row: Row) -> Prompt:
     value = row.values[source.prompt]
-    if isinstance(value, str) and value:
+    text = _text(value)
+    if text:
         if source.system_prompt is None:
-            return value
-        messages = [{"role": "user", "content": value}]
+            return text
+        messages = [{"role": "user", "content": text}]
     elif isinstance(value, list) and value and all(map(_is_message, value)):
-        messages = [{"role": message["role"], "content": message["content"]} for message in value]
+        messages = [
+            {"role": message["role"], "content": _text(message["content"]) or ""} for message in value
+        ]
     else:
-        reason = "Give text, or a list of messages with a text as role and as content"
+        reason = (
+            "Give text, or a list of messages, each with a text as role and as content; content may be in parts "
+            "of type text"
+        )
         raise _failure(source, row, source.prompt, reason)
     if source.system_prompt is None:
         return messages
@@ -126,7 +154,25 @@ def _prompt(source: TaskSource, row: Row) -> Prompt:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("role", "content"))
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("role"), str)
+        and _text(value.get("content")) is not None
+    )
+
+
+def _text(value: Any) -> str | None:
+    """Text, be it in parts as OpenAI's API takes them; None: it is none."""
+    if isinstance(value, list) and value and all(map(_is_part, value)):
+        return "".join(part["text"] for part in value)
+    return value if isinstance(value, str) else None
+
+
+def _is_part(value: Any) -> bool:
+    """Whether it is a part of type text. In Parquet the members of other types stand beside it as nulls."""
+    if not isinstance(value, dict) or value.get("type") != "text" or not isinstance(value.get("text"), str):
+        return False
+    return all(member is None for name, member in value.items() if name not in ("type", "text"))
 
 
 def _differ(one: TaskRow, other: TaskRow, field: str) -> bool:

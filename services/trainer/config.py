@@ -13,6 +13,7 @@ from services.models import config
 from services.models.config import Dtype, MemoryShare, Sampling, TransformersEngine, VllmEngine
 from services.rewards import Reward, RewardThreads
 from services.task_files.tasks import TaskSource
+from trainer_client.resuming import OnRollback
 
 
 class Lora(Section):
@@ -50,6 +51,12 @@ class CreateRun(Section):
     policy: dict[str, Any] | None = None
     lease_seconds: PositiveFloat | None = None
     share_leased: bool | None = None
+    rewards: dict[str, Any] | None = Field(
+        default=None,
+        description='Which rewards there are: {"type": "range", "min": 0, "max": 1} (null), or '
+        '{"type": "threshold", "pass_at": x}. One outside the range stops the training.',
+    )
+    commit: Literal["selection"] | dict[str, Any] | None = None
 
 
 class Selector(Section):
@@ -63,6 +70,12 @@ class Selector(Section):
     fallback: bool = Field(
         default=True,
         description="While the service is away, train on uniformly drawn tasks; their outcomes are sent later.",
+    )
+    on_rollback: OnRollback = Field(
+        default="fork",
+        description="What to do if the run has outcomes of steps that come after the checkpoint: go on in a fork "
+        "of it (its name is the run's with a number, `my-run-2`; the run itself stays as it is), keep it (what is "
+        "done again does not count), or fail.",
     )
 
 

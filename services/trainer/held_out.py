@@ -8,7 +8,7 @@ from trainer_client.integrations.trl import TASK_COLUMN
 
 
 def held_out_rates(trainer: Any, samples: int) -> list[float]:
-    """The mean reward of so many completions of each row of a `PodTrainer`'s `eval_dataset`, in its order.
+    """The pass rate over so many completions of each row of a `PodTrainer`'s `eval_dataset`, in its order.
 
     Every process calls this and rolls out its share. vLLM gets all prompts at once; transformers as many as a
     process takes through the model at once in training.
@@ -26,5 +26,6 @@ def held_out_rates(trainer: Any, samples: int) -> list[float]:
         rewards = trainer.reward_funcs[0](
             completions=completions, **{TASK_COLUMN: [row[TASK_COLUMN] for row in batch]}
         )
-        rates += [sum(rewards[at : at + samples]) / samples for at in range(0, len(rewards), samples)]
+        worth = list(map(trainer.scorer.scale.worth, rewards))
+        rates += [sum(worth[at : at + samples]) / samples for at in range(0, len(worth), samples)]
     return gather_object(rates)[: len(rows)]

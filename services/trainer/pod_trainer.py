@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class PodTrainer(SelectedGRPOTrainer):
         super().__init__(*args, explain=True, **kwargs)
         self.records = records
         self.scorer = scorer
-        self._failures_before = scorer.failures
+        self._failures_before = scorer.failure_kinds.copy()
         self.selections: list[SelectionRecord] = []
         self.selector_seconds = 0.0
         self.rollouts = 0
@@ -52,11 +53,22 @@ class PodTrainer(SelectedGRPOTrainer):
         self.selector_seconds += time.perf_counter() - start
         means = {told.task: told.mean for told in selection.explain or []}
         tasks = [
-            TaskRecord(task=task, mean=means.get(task), successes=sum(row), trials=len(row))
+            TaskRecord(
+                task=task,
+                mean=means.get(task),
+                successes=sum(map(self.scorer.scale.worth, row)),
+                trials=len(row),
+                informative=min(row) < max(row),
+            )
             for task, row in zip(selection.tasks, rewards, strict=True)
         ]
         self.selections.append(
-            SelectionRecord(selection=selection.selection, fallback=selection.fallback, tasks=tasks)
+            SelectionRecord(
+                selection=selection.selection,
+                run=selection.run,
+                fallback=selection.fallback,
+                tasks=tasks,
+            )
         )
         self.rewards_sum += sum(map(sum, rewards))
 
@@ -98,8 +110,8 @@ class PodTrainer(SelectedGRPOTrainer):
 
     def record_step(self, seconds: float) -> None:
         """Write what the step that has just ended saw, and start over. Every process calls this."""
-        failures = sum(gather_object([self.scorer.failures - self._failures_before]))
-        self._failures_before = self.scorer.failures
+        failures = sum(gather_object([self.scorer.failure_kinds - self._failures_before]), Counter[str]())
+        self._failures_before = self.scorer.failure_kinds.copy()
         if self.records is not None:
             record = StepRecord(
                 step=self.state.global_step,
@@ -109,7 +121,8 @@ class PodTrainer(SelectedGRPOTrainer):
                 seconds=seconds,
                 selector_seconds=self.selector_seconds,
                 reward=self.rewards_sum / self.rollouts if self.rollouts else None,
-                reward_failures=failures,
+                reward_failures=failures.total(),
+                reward_failure_kinds=dict(failures),
             )
             self.records.write(record)
             logger.info("step %d of %d: %s", record.step, self.state.max_steps, in_words(record))
@@ -133,7 +146,7 @@ def in_words(step: StepRecord) -> str:
     tasks = [task for selection in step.selections for task in selection.tasks]
     words = [f"{step.seconds:.1f} s", f"{1000 * step.selector_seconds:.0f} ms of them with the selector"]
     if tasks:
-        effective = sum(0 < task.successes < task.trials for task in tasks)
+        effective = sum(task.effective for task in tasks)
         words = [f"reward {step.reward:.3f}", f"{effective} of {len(tasks)} tasks effective", *words]
     if any(selection.fallback for selection in step.selections):
         words.append("drawn uniformly, as the selector is away")

@@ -20,22 +20,34 @@ class _Record(BaseModel):
 
 
 class TaskRecord(_Record):
-    """A selected task: the posterior mean it was selected at (None: not known), and its outcome."""
+    """A selected task: the posterior mean it was selected at (None: not known), and its outcome.
+
+    `successes` is what its rewards are worth to the run, `informative` whether they were not all equal (None: the
+    record is of an older release).
+    """
 
     task: str
     mean: float | None
     successes: float
     trials: int
+    informative: bool | None = None
+
+    @property
+    def effective(self) -> bool:
+        """Whether its group had a gradient."""
+        return 0 < self.successes < self.trials if self.informative is None else self.informative
 
 
 class SelectionRecord(_Record):
     """A selection and what was rolled out for it; `fallback`: drawn by the client alone.
 
-    A training that goes on from a checkpoint rolls out again what was selected after it, and reports it again; the
-    service counts the first report. The records then hold what the model was trained on, the log what was first.
+    `run` is the run it is of: a training that goes on from a checkpoint goes on in a fork of its run, unless
+    `selector.on_rollback` says to keep it. Then it rolls out again what was selected after the checkpoint, and the
+    service counts the first report: the records hold what the model was trained on, the log what was first.
     """
 
     selection: str
+    run: str | None = None
     fallback: bool
     tasks: list[TaskRecord]
 
@@ -46,7 +58,8 @@ class StepRecord(_Record):
     `rollouts` and `rollout_tokens` count all completions of the step, also those of groups that were filtered out.
     `seconds` is the step's time without evaluation and checkpoint, `selector_seconds` the part of it that was spent
     in select and report. `reward` is the mean over `rollouts`, None if there were none; `reward_failures` counts
-    rewards that raised, held-out ones of the evaluation before the step among them.
+    rewards that raised or were no number and so are worth nothing, held-out ones of the evaluation before the step
+    among them; `reward_failure_kinds` says how many of which kind.
     """
 
     kind: Literal["step"] = "step"
@@ -58,6 +71,7 @@ class StepRecord(_Record):
     selector_seconds: float
     reward: float | None
     reward_failures: int = 0
+    reward_failure_kinds: dict[str, int] = {}
     at: float = Field(default_factory=time.time)
 
 

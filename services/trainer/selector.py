@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 from services.command_line.connection import Unreachable, connected, open_client
 from services.command_line.failures import Failure
+from services.command_line.output import told_of
+from services.task_files.filling import fill
 from services.task_files.tasks import TaskRow
 from services.trainer.config import CreateRun, TrainerConfig
-from trainer_client import Fallback, Forbidden, NotFound, RunStatus, SelectorClient, Task
+from trainer_client import Fallback, Forbidden, NotFound, RewardScale, RunStatus, SelectorClient, Task
 
 logger = logging.getLogger("services.trainer")
 
@@ -33,26 +35,22 @@ def make_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) ->
     _asked(config, begun, lambda client: _make(client, config, tasks, create))
 
 
-def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> None:
-    """Make pool and run as `selector.create` says, or find them, and check that they are this training's.
+def enter_run(config: TrainerConfig, tasks: Sequence[TaskRow], *, begun: bool) -> RewardScale:
+    """Make pool and run as `selector.create` says, or find them; which rewards the run takes.
 
     `begun` says whether the training has records already; with a fallback it then goes on also while the service is
-    away. Raises `Failure` if the service refuses or is away, or the run has other tasks or another training's past.
+    away. Raises `Failure` if the service refuses or is away, or the run has another training's past.
     """
     status = _asked(config, begun, lambda client: _made_or_found(client, config, tasks))
     if status is None:
-        return
+        return RewardScale.of(config.selector.create and config.selector.create.rewards)
     run = config.selector.run
     if status.step and not begun:
         raise Failure(
             f"selector.run: {run!r} has {status.step} commits, but there are no records in {config.output}. A "
             "training from scratch needs a run of its own; one that goes on, the output that it began with"
         )
-    if status.tasks != len(tasks):
-        raise Failure(
-            f"selector.run: {run!r} draws from a pool of {status.tasks} tasks, and this training has {len(tasks)}. "
-            "Give it a pool of its own tasks: mind tasks.limit and rollouts.max_prompt_tokens"
-        )
+    return RewardScale.of(status.config.get("rewards"))
 
 
 def _asked(
@@ -87,11 +85,9 @@ def _made_or_found(client: SelectorClient, config: TrainerConfig, tasks: Sequenc
 def _make(
     client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow], create: CreateRun
 ) -> RunStatus:
-    client.create_pool(create.pool)
-    receipt = client.add_tasks(
-        create.pool, (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks)
-    )
-    logger.info("pool %r: %d tasks inserted, %d there", create.pool, receipt.inserted, receipt.unchanged)
+    of_pool = (Task(id=task.id, domain=task.domain, references=task.references) for task in tasks)
+    receipt = fill(client, create.pool, of_pool)
+    logger.info(told_of(create.pool, receipt))
     asked = create.model_dump()
     asked["posterior"] = asked["posterior"] or {"type": "bots", "rollouts": config.training.rollouts}
     return client.create_run(config.selector.run, seed=config.seed, **asked)

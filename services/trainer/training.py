@@ -26,7 +26,8 @@ from services.trainer.pod_trainer import PodTrainer
 from services.trainer.records import RECORDS, FinishedRecord, RecordWriter, read_records
 from services.trainer.selector import enter_run, make_client, make_run
 from services.trainer.vllm_engine import engine_options, update_on_cpu
-from trainer_client import SelectorClient
+from trainer_client import RewardScale, SelectorClient
+from trainer_client.data_sets import DataSetMismatch
 from trainer_client.integrations.trl import TASK_COLUMN
 
 logger = logging.getLogger("services.trainer")
@@ -54,12 +55,12 @@ def train(config: TrainerConfig) -> None:
             if main:
                 finish(config, selector, step)
             return
-        records = None
+        records, scale = None, None
         if main:
-            enter_run(config, tasks, begun=(config.output / RECORDS).exists())
+            scale = enter_run(config, tasks, begun=(config.output / RECORDS).exists())
             records = RecordWriter(config.output, step)
             save_mapping(config.output / CONFIG, config.model_dump(mode="json", exclude_none=True))
-        trainer = make_trainer(config, tokenizer, tasks, selector, records, step)
+        trainer = make_trainer(config, tokenizer, tasks, selector, records, shared(scale), step)
         if checkpoint:
             logger.info("going on after step %d, from %s", step, checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -117,6 +118,15 @@ def shared_checkpoint(folder: Path, main: bool) -> Path | None:
     return checkpoint
 
 
+def shared(scale: RewardScale | None) -> RewardScale:
+    """What the main process knows of the run's rewards, on all processes."""
+    message = [scale]
+    broadcast_object_list(message)
+    [heard] = message
+    assert heard is not None
+    return heard
+
+
 def finish(config: TrainerConfig, selector: SelectorClient, step: int) -> None:
     """Send the reports that wait on disk, and end the records."""
     unsent = selector.flush()
@@ -133,11 +143,12 @@ def make_trainer(
     tasks: Sequence[TaskRow],
     selector: SelectorClient,
     records: RecordWriter | None,
+    scale: RewardScale | None = None,
     step: int = 0,
 ) -> PodTrainer:
     """TRL's trainer with model, data, reward and selector, to go on after `step` steps."""
     processes = PartialState().num_processes
-    scorer = make_scorer(config.reward)
+    scorer = make_scorer(config.reward, scale)
     held_out = read_tasks(config.evaluation.tasks) if config.evaluation else []
     answers = {task.id: task.answer for task in [*tasks, *held_out]}
     if len(answers) < len(tasks) + len(held_out):
@@ -154,6 +165,7 @@ def make_trainer(
         "eval_dataset": dataset(held_out) if held_out else None,
         "peft_config": lora_config(config.model.lora) if config.model.lora else None,
         "selector": selector,
+        "on_rollback": config.selector.on_rollback,
         "scorer": scorer,
         "records": records,
     }
@@ -165,6 +177,8 @@ def make_trainer(
                 if filtering
                 else PodTrainer(**arguments)
             )
+    except DataSetMismatch as error:
+        raise Failure(f"tasks.file: {error}", MISTAKE) from error
     except OSError as error:
         raise Failure(
             f"model.path: got {config.model.path!r}; it cannot be loaded: {error}", MISTAKE

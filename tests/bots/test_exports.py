@@ -15,13 +15,14 @@ from trainer_client import FakeSelector, SelectorClient, Task
 
 def exported(path: Path) -> list[dict[str, object]]:
     if path.suffix == ".parquet":
-        return parquet.read_table(path).to_pylist()
+        rows = parquet.read_table(path).to_pylist()
+        return [row | {"references": dict(row["references"])} for row in rows]
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
     with path.open(newline="") as file:
         return [
             {
-                name: (cell if name == "task" else float(cell)) if cell != "" else None
+                name: (cell if name in ("task", "domain") else json.loads(cell)) if cell != "" else None
                 for name, cell in row.items()
             }
             for row in csv.DictReader(file)

@@ -86,6 +86,8 @@ def test_a_port_or_a_data_folder_in_use_is_said(service: Service, tmp_path: Path
     port = serve("--port", service.port, "--data-dir", tmp_path)
     assert port.returncode == 1
     assert "address already in use" in port.stderr
+    assert f"listens on port {service.port} of 127.0.0.1. Choose another with --port" in port.stderr
+    assert not list(tmp_path.iterdir())
     folder = serve("--port", 0, "--data-dir", service.data_dir)
     assert folder.returncode == 1
     assert "in use by the service" in folder.stderr

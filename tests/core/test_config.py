@@ -39,6 +39,8 @@ def test_absent_fields_take_the_defaults_of_the_paper_s_run():
             "implicit": {"type": "none"},
         },
         "policy": {"type": "thompson", "target": 0.5, "temperature": 0.0, "exploration": 0.0},
+        "rewards": {"type": "range", "min": 0.0, "max": 1.0},
+        "commit": "selection",
         "lease_seconds": 3600.0,
         "share_leased": False,
     }

@@ -170,12 +170,16 @@ async def test_any_name_of_a_folder_will_do(tmp_path: Path, name: str) -> None:
     assert linked == tmp_path / name or not linked.exists()
 
 
-async def test_a_folder_whose_data_is_damaged_is_refused_with_valkeys_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["appendonly.aof.manifest", "appendonly.aof.1.incr.aof"])
+async def test_a_folder_whose_data_is_damaged_is_refused_in_plain_words(tmp_path: Path, name: str) -> None:
     async with EmbeddedValkey(tmp_path) as server:
         await write(server, "value")
-    (tmp_path / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
-    with pytest.raises(EmbeddedServerFailed, match=r"does not start.*manifest"):
+    (tmp_path / "appendonlydir" / name).write_text("nonsense\n")
+    named = "manifest" if "manifest" in name else name
+    words = rf"does not start: its data in {tmp_path}.*{named}.*put back a backup"
+    with pytest.raises(EmbeddedServerFailed, match=words) as caught:
         await EmbeddedValkey(tmp_path).start()
+    assert "nonsense" not in str(caught.value)
     with pytest.raises(EmbeddedServerFailed):  # and not DataFolderInUse
         await EmbeddedValkey(tmp_path).start()
 

@@ -2,7 +2,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainer_client import FakeSelector, async_client, client
+from trainer_client import (
+    FakeSelector,
+    _async_pools_and_runs_client,
+    _pools_and_runs_client,
+    async_client,
+    client,
+)
 
 
 @pytest.fixture
@@ -18,8 +24,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         made.append(seconds)
 
-    monkeypatch.setattr(client, "time", SimpleNamespace(sleep=made.append))
-    monkeypatch.setattr(async_client, "asyncio", SimpleNamespace(sleep=sleep))
+    for module in (client, _pools_and_runs_client):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=made.append))
+    for module in (async_client, _async_pools_and_runs_client):
+        monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
     return made
 
 

@@ -18,7 +18,7 @@ from trainer_client import (
     SelectorUnavailable,
     Task,
     Unauthorized,
-    _calls,
+    _pools_and_runs,
 )
 
 
@@ -183,6 +183,39 @@ def test_the_token_can_be_a_mounted_secret(monkeypatch: pytest.MonkeyPatch, tmp_
     SelectorClient("http://selector", transport=fake.transport).create_pool("p")
 
 
+def test_a_mounted_token_that_is_replaced_is_read_again_at_a_401(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    secret = tmp_path / "token"
+    secret.write_text("bots_old")
+    monkeypatch.setenv("SELECTOR_TOKEN_FILE", str(secret))
+    fake = FakeSelector(token="bots_new")
+    client = SelectorClient("http://selector", transport=fake.transport)
+    with pytest.raises(Unauthorized):
+        client.create_pool("p")
+    assert len(fake.requests) == 1
+    secret.write_text("bots_new\n")
+    client.create_pool("p")
+    client.create_pool("p")
+    assert len(fake.requests) == 4
+
+
+def test_the_address_comes_from_the_argument_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    fake = FakeSelector()
+    with pytest.raises(ValueError, match="SELECTOR_URL or SELECTOR_URL_FILE"):
+        SelectorClient(transport=fake.transport)
+    file = tmp_path / "url"
+    file.write_text("http://announced:1\n")
+    monkeypatch.setenv("SELECTOR_URL_FILE", str(file))
+    SelectorClient(transport=fake.transport).create_pool("p")
+    monkeypatch.setenv("SELECTOR_URL", "http://named:2")
+    SelectorClient(transport=fake.transport).create_pool("p")
+    SelectorClient("http://given:3", transport=fake.transport).create_pool("p")
+    assert [request.url.host for request in fake.requests] == ["announced", "named", "given"]
+
+
 @pytest.mark.parametrize("arguments", [{"base_url": "selector:8000"}, {"max_retries": -1}])
 def test_a_client_that_cannot_work_is_not_made(arguments: dict):
     with pytest.raises(ValueError, match=next(iter(arguments))):
@@ -219,8 +252,8 @@ def test_pools_and_runs_are_administered():
 
 
 def test_many_tasks_go_in_bounded_batches(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_calls, "BATCH_TASKS", 3)
-    monkeypatch.setattr(_calls, "BATCH_BYTES", 100)
+    monkeypatch.setattr(_pools_and_runs, "BATCH_TASKS", 3)
+    monkeypatch.setattr(_pools_and_runs, "BATCH_BYTES", 100)
     fake = FakeSelector()
     client = SelectorClient("http://selector", transport=fake.transport)
     client.create_pool("p")

@@ -289,16 +289,40 @@ def test_without_a_valid_token_reports_stay_on_disk(
     assert fake.evidence("run") == dict.fromkeys(selection.tasks, (1.5, 3))
 
 
-def test_a_refusal_to_the_callers_face_is_raised_and_leaves_nothing_behind(
+def test_a_refusal_to_the_callers_face_is_raised_and_the_report_is_put_aside(
     client: SelectorClient, fallback: Fallback
 ):
-    selection = Selection(selection="s9", run="run", step=0, tasks=["task-0"])
-    with pytest.raises(NotFound):
-        client.report(selection, rewards(selection))
     with pytest.raises(InvalidRequest):
         client.select(0)
+    assert not fallback.spool.rejected.exists()
+    selection = Selection(selection="s9", run="another", step=0, tasks=["task-0"])
+    with pytest.raises(NotFound):
+        client.report(selection, rewards(selection))
+    assert len(fallback.spool) == 0
+    assert len(list(fallback.spool.rejected.glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_the_outcomes_of_a_lost_selection_are_sent_without_one(
+    away: bool,
+    client: SelectorClient,
+    fake: FakeSelector,
+    fallback: Fallback,
+    caplog: pytest.LogCaptureFixture,
+):
+    selection = Selection(selection="s9", run="run", step=0, tasks=["task-0", "task-1"])
+    if away:
+        fake.down()
+        assert client.report(selection, rewards(selection)).spooled
+        fake.up()
+        assert client.flush() == 0
+    else:
+        assert client.report(selection, rewards(selection)).accepted == 2
+    client.report(selection, rewards(selection))
+    assert fake.evidence("run") == dict.fromkeys(selection.tasks, (1.5, 3))
     assert len(fallback.spool) == 0
     assert not fallback.spool.rejected.exists()
+    assert "does not know selection s9 any more" in caplog.text
 
 
 def test_going_away_and_coming_back_is_logged_once(

@@ -63,8 +63,8 @@ def test_tasks_and_rewards_of_different_length_are_a_mistake(group: Callable[...
         group(["a", "b"], [[1]])
 
 
-def test_the_effective_task_ratio_counts_pass_rates_between_none_and_all():
-    assert effective_task_ratio({"a": [1, 0], "b": [1, 1], "c": [0, 0], "d": [0.5]}) == 0.5
+def test_the_effective_task_ratio_counts_groups_whose_rewards_are_not_all_equal():
+    assert effective_task_ratio({"a": [1, 0], "b": [1, 1], "c": [0, 0.5], "d": [0.5, 0.5]}) == 0.5
     assert effective_task_ratio([Outcome(task="a", successes=16, trials=16)]) == 0
     assert effective_task_ratio({}) is None
 

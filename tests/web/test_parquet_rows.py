@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +40,39 @@ def test_nulls_are_absent_values() -> None:
     ]
 
 
+UUIDS = [UUID(int=number) for number in (1, 2**127)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            pa.array([3, 17], pa.type_for_alias(f"{sign}int{bits}"))
+            for sign in ("", "u")
+            for bits in (8, 16, 32, 64)
+        ),
+        pa.array([3, 17]).dictionary_encode(),
+        pa.array([UUIDS[0].bytes, UUIDS[1].bytes], pa.uuid()),
+        pa.array([UUIDS[0].bytes, UUIDS[1].bytes], pa.binary(16)),
+        pa.array([str(UUIDS[0]), str(UUIDS[1])]),
+    ],
+    ids=lambda column: str(column.type),
+)
+@pytest.mark.parametrize("schema_of_arrow", [True, False])
+def test_numbers_and_uuids_are_taken_as_their_text(column: pa.Array, schema_of_arrow: bool) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": column, "domain": column}), file, store_schema=schema_of_arrow)
+    rows = read_tasks(PARQUET, file.getvalue())
+    expected = ["3", "17"] if "int" in str(column.type) else [str(uuid) for uuid in UUIDS]
+    assert rows.ids == rows.domains == expected
+
+
+def test_a_number_keeps_all_its_digits() -> None:
+    largest = pa.table({"id": pa.array([0, 2**64 - 1], pa.uint64())})
+    assert read_tasks(PARQUET, file_of(largest)).ids == ["0", "18446744073709551615"]
+    assert read_tasks(PARQUET, file_of(pa.table({"id": [-(2**63)]}))).ids == ["-9223372036854775808"]
+
+
 @pytest.mark.parametrize(
     ("references", "detail"),
     [
@@ -60,7 +94,8 @@ def test_a_wrong_cell_is_named(references: pa.Array, detail: str) -> None:
         pa.table({"id": ["a"], "difficulty": [1]}),
         pa.table({"domain": ["a"]}),
         pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["id", "id"]),
-        pa.table({"id": [1]}),
+        pa.table({"id": [1.5]}),
+        pa.table({"id": [True]}),
         pa.table({"id": [b"a"]}),
         pa.table({"id": ["a"], "references": [[0.5]]}),
         pa.table({"id": ["a"], "references": ["ab"]}),
@@ -72,7 +107,8 @@ def test_a_wrong_cell_is_named(references: pa.Array, detail: str) -> None:
         "unknown column",
         "no id",
         "two ids",
-        "number as id",
+        "fraction as id",
+        "truth as id",
         "bytes as id",
         "list as references",
         "text as references",

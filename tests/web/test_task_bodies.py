@@ -62,6 +62,28 @@ def forms_of(tasks: list[dict[str, Any]]) -> list[tuple[str, bytes]]:
     ]
 
 
+def test_a_number_and_its_text_are_one_task(http: httpx.Client, pool: str) -> None:
+    for number, tasks in enumerate([[{"id": 40}, {"id": -7}], [{"id": "40"}, {"id": "-7"}]]):
+        for content_type, body in forms_of(tasks):
+            headers = {"Content-Type": content_type}
+            answer = http.post(f"/pools/{pool}/tasks", content=body, headers=headers).json()
+            assert (answer["inserted"], answer["tasks"]) == (0 if number or content_type != JSON else 2, 12)
+
+
+def test_numbers_are_ids_in_every_call(http: httpx.Client, pool: str) -> None:
+    numbered = pool + "-numbered"
+    assert http.put(f"/pools/{numbered}", json={}).is_success
+    assert http.post(f"/pools/{numbered}/tasks", json=[{"id": i} for i in range(3)]).is_success
+    assert http.put(f"/runs/{numbered}", json={"pool": numbered}).is_success
+    selection = http.post("/select", json={"run": numbered, "batch_size": 3, "key": 5}).json()
+    assert sorted(selection["tasks"]) == ["0", "1", "2"]
+    again = http.post("/select", json={"run": numbered, "batch_size": 3, "key": "5"}).json()
+    assert again["replayed"]
+    outcomes = [{"task": i, "successes": 1, "trials": 2} for i in range(3)]
+    body = {"run": numbered, "selection": selection["selection"], "outcomes": outcomes}
+    assert http.post("/report", json=body).json()["accepted"] == 3
+
+
 def test_many_tasks_keep_their_order() -> None:
     tasks = [
         {"id": f"task-{number}", "domain": f"domain-{number % 3}", "references": {"weak": number / 2500}}

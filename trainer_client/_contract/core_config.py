@@ -6,18 +6,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from trainer_client._contract.core_fields import ByType, Name, schema
+from trainer_client._contract.core_fields import ByType, Either, Name, schema
 from trainer_client._contract.core_policies import Policy
 from trainer_client._contract.core_policies_thompson import Thompson
 from trainer_client._contract.core_posteriors import PosteriorConfig
 from trainer_client._contract.core_posteriors_bots import Bots
+from trainer_client._contract.core_rewards import Rewards
+from trainer_client._contract.core_rewards_range import Range
 
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
+LeaseSeconds = Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)]
+MAX_OUTCOMES = 10_000
+"""The most outcomes that one commit waits for."""
+
+
+@dataclass(frozen=True)
+class EveryOutcomes:
+    """A commit for every so many outcomes, in the order of their arrival, whatever selections they are of."""
+
+    __pydantic_config__ = schema(outcomes=64)
+
+    outcomes: Annotated[int, Ge(1), Le(MAX_OUTCOMES)]
+    """How many: the tasks of one optimizer step"""
+
+
+Commit = Annotated[
+    Literal["selection"] | EveryOutcomes,
+    Either(f'must be "selection" or {{"outcomes": n}}, n a whole number from 1 to {MAX_OUTCOMES}'),
+]
+"""When outcomes enter the posteriors."""
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a run begins: with the evidence of another one, taken in anew under its own configuration."""
+
+    __pydantic_config__ = schema(run="qwen-grpo-1", step=300)
+
+    run: Name
+    """The run whose evidence it is"""
+    step: Annotated[int, Ge(0), Le(MAX_SEED)] | None = None
+    """After how many of its commits; absent: all that it has when the fork is made"""
 
 
 @dataclass(frozen=True)
@@ -46,10 +80,16 @@ class RunConfig:
     """What is known of the tasks"""
     policy: Annotated[Policy, ByType()] = field(default_factory=Thompson)
     """How a batch is drawn"""
-    lease_seconds: Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)] = 3600.0
+    rewards: Annotated[Rewards, ByType()] = field(default_factory=Range)
+    """How a rollout's reward counts"""
+    commit: Commit = "selection"
+    """When outcomes enter the posteriors: with their selection, or as soon as so many have arrived"""
+    lease_seconds: LeaseSeconds = 3600.0
     """How long a selection's tasks are held"""
     share_leased: bool = False
     """Whether leased tasks may be handed out again"""
+    fork: Fork | None = None
+    """The evidence to begin with; absent: none"""
 
 
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:

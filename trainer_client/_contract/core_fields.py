@@ -17,16 +17,36 @@ def _is_segment(name: str) -> bool:
     return True
 
 
-class _SegmentPattern:
-    """What `_is_segment` demands, in the words of JSON Schema."""
+def decimal_text(value: Any) -> Any:
+    """An integer as its decimal text, text as it is.
 
-    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
-        return {**handler(core_schema), "pattern": r"^(\.{0,2}[^/.][^/]*|\.{3}[^/]*)$"}
+    Raises:
+        ValueError: it is neither, so `true` and 1.5 are no ids.
+    """
+    if isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise ValueError("give text or an integer")
 
 
-Id = Annotated[str, Len(1, 256)]
-"""Name of a task, domain, reference, selection or key: 1 to 256 characters."""
-Name = Annotated[Id, Predicate(_is_segment), _SegmentPattern()]
+class TakeInteger:
+    """Stands in `Annotated`, last: an integer is taken as its decimal text, as data sets number their tasks."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """The text's schema behind `decimal_text`."""
+        text = handler(source)
+        return {
+            "type": "function-before",
+            "function": {"type": "no-info", "function": decimal_text},
+            "schema": text,
+            "json_schema_input_schema": {"type": "union", "choices": [text, {"type": "int"}]},
+        }
+
+
+Id = Annotated[str, Len(1, 256), TakeInteger()]
+"""Name of a task, domain, reference, selection or key: 1 to 256 characters, or an integer as its decimal text."""
+Name = Annotated[Id, Predicate(_is_segment)]
 """Name of a pool or run, which is a segment of an address: a slash, even a quoted one, makes another address,
 and clients resolve dots (RFC 3986, section 5.2.4)."""
 Share = Annotated[float, Ge(0.0), Le(1.0)]
@@ -45,6 +65,7 @@ def schema(**example: Any) -> Mapping[str, Any]:
             document["required"] = ["type", *document.get("required", ())]
 
     return {
+        "alias_generator": _json_name,
         "extra": "forbid",
         "strict": True,
         "allow_inf_nan": False,
@@ -68,6 +89,35 @@ class ByType:
         }
 
 
+class NumberOr:
+    """Stands in `Annotated` behind a number or one dataclass: an error speaks of the one that was sent."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union of the two that is told apart by whether an object was sent."""
+        number, kind = get_args(source)
+        return {
+            "type": "tagged-union",
+            "discriminator": _object_or_number,
+            "choices": {"number": handler.generate_schema(number), "object": handler.generate_schema(kind)},
+        }
+
+
+class Either:
+    """Stands in `Annotated` behind a union without a `type`; what is none of it is an error with these words."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
+        """A union that has one error."""
+        return {
+            "type": "union",
+            "choices": [handler.generate_schema(kind) for kind in get_args(source)],
+            "custom_error_type": "neither",
+            "custom_error_message": self._words,
+        }
+
+
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
     present = (
@@ -75,13 +125,27 @@ def to_dict(value: Any) -> dict[str, Any]:
         for field in fields(value)
         if field.default is not None or getattr(value, field.name) is not None
     )
-    return {name: _json(getattr(value, name)) for name in sorted(present, key=lambda name: name != "type")}
+    names = sorted(present, key=lambda name: name != "type")
+    return {_json_name(name): _json(getattr(value, name)) for name in names}
+
+
+def _object_or_number(value: Any) -> str:
+    return "object" if isinstance(value, Mapping) or is_dataclass(value) else "number"
+
+
+def _json_name(name: str) -> str:
+    """What a field is called in JSON: a name that is a word of Python's ends with an underscore in a dataclass."""
+    return name.removesuffix("_")
 
 
 def _json(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
-    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+    if isinstance(value, dict):
+        return {name: _json(entry) for name, entry in cast("dict[str, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        return [_json(entry) for entry in cast("list[Any]", value)]
+    return value
 
 
 def _kinds(hint: Any) -> list[Any]:

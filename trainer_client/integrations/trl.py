@@ -6,7 +6,8 @@
     )
     trainer.train()
 
-A row of `train_dataset` is a task: its column `task` holds the id that the pool knows it by.
+A row of `train_dataset` is a task: its column `task` holds the id that the pool knows it by (an integer stands for
+its decimal text). Tasks of the pool that it lacks are excluded from the run, with a warning.
 
 TRL reads its data one batch ahead, so a sampler that asked the selector would choose batch k+1 before batch k has
 its rewards. This trainer leaves the sampler alone and replaces the rows where generation starts: select, roll out,
@@ -16,18 +17,26 @@ score, report, update, and only then select again.
 # TRL and what it stands on have few types.
 # pyright: standard
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer_client.client import SelectorClient
+from trainer_client.data_sets import DataSetMismatch, task_ids
 from trainer_client.models import Selection
-from trainer_client.steps import TrainingSteps, grouped
+from trainer_client.resuming import OnRollback
+from trainer_client.steps import Reward, TrainingSteps, grouped, not_scored
 
 TASK_COLUMN = "task"
+
+OutcomeReward = int | Callable[[Sequence[Reward]], Reward] | None
+"""Which of a rollout's rewards, one of each reward function, is its outcome."""
 
 
 class SelectedGRPOTrainer(GRPOTrainer):
@@ -36,21 +45,28 @@ class SelectedGRPOTrainer(GRPOTrainer):
     That is once an optimizer step, unless `steps_per_generation` or `num_iterations` say otherwise; a selection
     has `generation_batch_size / num_generations` tasks. With several ranks the main one asks and tells the others,
     and reports for all. The key of a selection comes from `global_step`: a job that dies and resumes from a
-    checkpoint gets the same tasks for the same step, and what it reports again counts once.
+    checkpoint gets the same tasks for the same step. If the run is ahead of the checkpoint, `on_rollback` says what
+    is done; by default the training goes on in a fork of its run, whose name its checkpoints remember.
 
     Evaluation uses `eval_dataset` as TRL does. TRL's logs get `selector/etr`, the share of the batch's tasks whose
-    pass rate was strictly between 0 and 1, and `selector/select_ms` and `selector/report_ms`.
+    rewards were not all equal, and `selector/select_ms` and `selector/report_ms`. `global_step` is told as the
+    policy version: it is the number of updates of the weights that roll out.
 
     Args:
         args: as TRL's trainer takes them; so are `kwargs`.
-        selector: a client with a run; its pool's tasks must be rows of `train_dataset`.
+        selector: a client with a run; its pool must have the tasks of `train_dataset`.
         explain: whether selections are to say why each task was chosen.
-        outcome_reward: which of `reward_funcs` says whether a rollout passed: its values, in [0, 1], are reported.
-            A rollout for which it returns None is not counted.
+        outcome_reward: what is reported of a rollout. None: the value of the first of `reward_funcs` that answers
+            (does not return None), as where each knows a domain. A number: that function's. Or a callable, which
+            gets the values of all functions (None where one did not answer) and returns what is reported. A rollout
+            without a value is not counted; a task without any is reported as dropped.
+        on_rollback: "fork", "keep" or "fail"; see `trainer_client.resuming`.
 
     Raises:
-        ValueError: `train_dataset` has no column `task`, or, in training, it lacks a task that the selector chose.
-        SelectorError: in training, as `SelectorClient.select` and `report`.
+        DataSetMismatch: `train_dataset` has no column `task`, an id twice, or tasks that the pool lacks.
+        RewardOutOfRange: in training, before an update: a reward that the run does not take.
+        RolledBack: in training, with `on_rollback="fail"`.
+        SelectorError: as `SelectorClient.select` and `report`.
     """
 
     def __init__(
@@ -58,25 +74,38 @@ class SelectedGRPOTrainer(GRPOTrainer):
         *args: Any,
         selector: SelectorClient,
         explain: bool = False,
-        outcome_reward: int = 0,
+        outcome_reward: OutcomeReward = None,
+        on_rollback: OnRollback = "fork",
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
-        if not isinstance(self.train_dataset, Dataset) or TASK_COLUMN not in self.train_dataset.column_names:
-            raise ValueError(
-                f"train_dataset must be a datasets.Dataset with a column {TASK_COLUMN!r} of ids in the pool"
-            )
-        self._rows = self.train_dataset
-        self._row_of_task = {task: row for row, task in enumerate(self._rows[TASK_COLUMN])}
+        self._rows, tasks = _rows_and_ids(self.train_dataset)
+        self._row_of_task = {task: row for row, task in enumerate(tasks)}
         self._outcome_reward = outcome_reward
         self._outcomes: torch.Tensor = torch.empty(0)
         self._steps = TrainingSteps(
             selector,
             explain=explain,
+            on_rollback=on_rollback,
             is_main=self.accelerator.is_main_process,
             broadcast=_broadcast,
             measure=lambda name, value: self._metrics["train"][f"selector/{name}"].append(value),
         )
+        self._steps.fit(tasks)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Train as TRL does, in the run that the checkpoint remembers."""
+        folder = resume_from_checkpoint
+        if folder is True:
+            folder = get_last_checkpoint(str(self.args.output_dir))
+        self._steps.begin(Path(folder) if folder else None)
+        return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.accelerator.is_main_process:
+            folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            self._steps.remember(Path(str(self.args.output_dir)) / folder)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Replace this rank's `inputs` (rows, one for each rollout) by those of the selected tasks."""
@@ -100,24 +129,63 @@ class SelectedGRPOTrainer(GRPOTrainer):
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Keep the outcome of every rank's rollouts: TRL returns rewards gathered, in the order of the ranks."""
         rewards = super()._calculate_rewards(*args, **kwargs)
-        self._outcomes = rewards[:, self._outcome_reward]
+        self._outcomes = _outcomes(rewards, self._outcome_reward)
         return rewards
 
     def _select(self, batch_size: int) -> Selection:
         """This generation's selection, on every rank."""
-        return self._steps.select(self.state.global_step, batch_size)
+        step = self.state.global_step
+        return self._steps.select(step, batch_size, policy_version=step)
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         """Report the rewards of each selected task's rollouts (NaN: not scored), and end the selection."""
-        self._steps.report(selection, grouped(selection.tasks, rewards))
+        seen = grouped(selection.tasks, rewards)
+        self._steps.report(
+            selection,
+            seen,
+            dropped=not_scored(selection.tasks, seen),
+            policy_version=self.state.global_step,
+        )
 
     def _row(self, task: str) -> dict[str, Any]:
         if task not in self._row_of_task:
             raise ValueError(f"the selector chose task {task!r}, which train_dataset does not have")
-        return self._rows[self._row_of_task[task]]
+        return {**self._rows[self._row_of_task[task]], TASK_COLUMN: task}
 
 
-def _broadcast(selection: Selection | None) -> Selection | None:
-    box = [selection]
+def _rows_and_ids(rows: Any) -> tuple[Dataset, list[str]]:
+    """The data set, and the ids of its rows.
+
+    Raises:
+        DataSetMismatch: it has none.
+    """
+    if not isinstance(rows, Dataset):
+        kind = type(rows).__name__
+        raise DataSetMismatch(f"train_dataset: got a {kind}; it must be a datasets.Dataset")
+    if TASK_COLUMN not in rows.column_names:
+        raise DataSetMismatch(
+            f"train_dataset must be one with a column {TASK_COLUMN!r} of ids in the pool; its columns are "
+            f"{', '.join(rows.column_names)}. Rename the one that holds the ids: "
+            f"dataset.rename_column(…, {TASK_COLUMN!r})"
+        )
+    try:
+        return rows, task_ids(rows[TASK_COLUMN])
+    except DataSetMismatch as error:
+        raise DataSetMismatch(f"train_dataset, column {TASK_COLUMN!r}: {error}") from None
+
+
+def _outcomes(rewards: torch.Tensor, which: OutcomeReward) -> torch.Tensor:
+    """Of each rollout, a row, the reward that is reported; a column a function, NaN where it has no answer."""
+    if isinstance(which, int):
+        return rewards[:, which]
+    if which is None:
+        first = (~rewards.isnan()).to(torch.int8).argmax(dim=1, keepdim=True)
+        return rewards.gather(1, first).squeeze(1)
+    chosen = [which([None if value != value else value for value in row]) for row in rewards.tolist()]
+    return torch.tensor([float("nan") if value is None else value for value in chosen], dtype=torch.float64)
+
+
+def _broadcast(answer: Any) -> Any:
+    box = [answer]
     broadcast_object_list(box)
     return box[0]

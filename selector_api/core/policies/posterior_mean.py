@@ -29,7 +29,7 @@ class PosteriorMean(TargetPolicy):
     def _scores(self, marginals: Marginals, rng: np.random.Generator) -> FloatArray:
         return marginals.mean()
 
-    def _nearest(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def _nearest(self, candidates: Candidates, count: int, target: float, rng: np.random.Generator) -> Choice:
         """By strata: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
         posterior = candidates.state.posterior
         means = np.concatenate(
@@ -39,7 +39,7 @@ class PosteriorMean(TargetPolicy):
             ]
         )
         sizes = candidates.sizes()
-        distances = np.round(np.abs(means - self.target), _DECIMALS)
+        distances = np.round(np.abs(means - target), _DECIMALS)
         by_distance = np.argsort(distances)
         last = distances[by_distance[np.searchsorted(np.cumsum(sizes[by_distance]), count)]]
         (whole,) = np.nonzero(distances < last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -12,8 +12,9 @@ from annotated_types import Ge, Le
 from selector_api.core.arrays import FloatArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import Share
+from selector_api.core.history import WHOLE_POOL
 from selector_api.core.policies.exploration import explored
-from selector_api.core.policies.policy import PolicyKind
+from selector_api.core.policies.policy import DomainPart, MovingTarget, PolicyKind, Target
 from selector_api.core.policies.softmax import softmax_sample
 from selector_api.core.posteriors.posterior import Marginals
 
@@ -22,7 +23,12 @@ from selector_api.core.posteriors.posterior import Marginals
 class TargetPolicy(PolicyKind):
     """Tasks by the distance |p̂ − p*|, where p̂ is what a kind takes for a task's success probability."""
 
-    target: Share = field(default=0.5, metadata={"description": "p*: the success probability that is sought"})
+    target: Target = field(
+        default=0.5,
+        metadata={
+            "description": "p*: the success probability that is sought, or how it moves with the commits"
+        },
+    )
     temperature: Annotated[float, Ge(0.0), Le(1e6)] = field(
         default=0.0,
         metadata={"description": "τ: 0 takes the nearest tasks, above it a softmax of −|p̂ − p*|/τ"},
@@ -31,12 +37,24 @@ class TargetPolicy(PolicyKind):
         default=0.0, metadata={"description": "Share of a batch that is drawn uniformly"}
     )
 
+    has_target: ClassVar[bool] = True
+
+    def target_of(self, candidates: Candidates) -> float:
+        """p* of these candidates, at the step of their run."""
+        state, target = candidates.state, self.target
+        if candidates.scope != WHOLE_POOL:
+            part = (self.domains or {}).get(state.table.domains[candidates.scope])
+            if isinstance(part, DomainPart) and part.target is not None:
+                target = part.target
+        return target.at(state.step - state.policy_since) if isinstance(target, MovingTarget) else target
+
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """A share of `count` uniformly; of the others the nearest, or for τ > 0 a softmax."""
         choose = self._nearest if self.temperature == 0 else self._softmax
+        target = self.target_of(candidates)
 
         def rest(candidates: Candidates, count: int) -> Choice:
-            return choose(candidates, count, rng)
+            return choose(candidates, count, target, rng)
 
         return explored(self.exploration, candidates, count, rng, rest)
 
@@ -45,12 +63,12 @@ class TargetPolicy(PolicyKind):
         """p̂ of every row."""
 
     @abstractmethod
-    def _nearest(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def _nearest(self, candidates: Candidates, count: int, target: float, rng: np.random.Generator) -> Choice:
         """The `count` candidates whose p̂ is nearest p*; of equal ones uniformly."""
 
-    def _softmax(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def _softmax(self, candidates: Candidates, count: int, target: float, rng: np.random.Generator) -> Choice:
         """Task by task: costs O(pool)."""
         tasks = candidates.tasks()
         scores = self._scores(candidates.state.posterior.of_tasks(tasks), rng)
-        chosen = softmax_sample(scores, self.target, self.temperature, count, rng)
+        chosen = softmax_sample(scores, target, self.temperature, count, rng)
         return Choice(tasks[chosen], scores[chosen])

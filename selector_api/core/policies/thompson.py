@@ -35,7 +35,7 @@ class Thompson(TargetPolicy):
     def _scores(self, marginals: Marginals, rng: np.random.Generator) -> FloatArray:
         return marginals.draw(rng)
 
-    def _nearest(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def _nearest(self, candidates: Candidates, count: int, target: float, rng: np.random.Generator) -> Choice:
         posterior = candidates.state.posterior
         classes = posterior.of_classes().take(candidates.classes)
         sizes = candidates.class_counts
@@ -52,14 +52,14 @@ class Thompson(TargetPolicy):
         first_class = len(candidates.individuals)
         strata = np.concatenate([np.arange(first_class), first_class + one_by_one])
 
-        distances = np.abs(draws - self.target)
+        distances = np.abs(draws - target)
         (near,) = np.nonzero(distances <= _distance_of(distances, count))
         draws, strata, distances = draws[near], strata[near], distances[near]
         if len(large):
-            rows, more = draws_near(classes.take(large), sizes[large], self.target, distances, count, rng)
+            rows, more = draws_near(classes.take(large), sizes[large], target, distances, count, rng)
             draws = np.concatenate([draws, more])
             strata = np.concatenate([strata, first_class + large[rows]])
-            distances = np.abs(draws - self.target)
+            distances = np.abs(draws - target)
 
         chosen = np.lexsort((rng.random(len(draws)), distances))[:count]  # equal distances in random order
         return Choice(candidates.tasks_of(strata[chosen], rng), draws[chosen])

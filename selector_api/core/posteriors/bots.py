@@ -68,6 +68,11 @@ class Bots(PosteriorKind):
         implicit = self.implicit
         return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()
 
+    @property
+    def group_size(self) -> int:
+        """m: see `PosteriorKind.group_size`."""
+        return self.rollouts
+
     def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
         """See `PosteriorKind.rates`. Here a task that lacks one of the two has neither.
 
@@ -207,6 +212,17 @@ class BotsPosterior:
         self._beta = self._moved(self._beta, prior_beta, beta_implicit)
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
+
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """α += s, β += n − s of these tasks: no forgetting, no implicit evidence; see `Posterior.inform`."""
+        rows = self._rows_for(tasks)
+        decay = self._decay_since(self._written[rows])
+        self._written[rows] = self._step
+        for residual, explicit in (
+            (self._alpha_residual, successes),
+            (self._beta_residual, trials - successes),
+        ):
+            residual.put(rows, residual.take(rows).times(decay).plus(DoubleDouble.of(explicit)))
 
     def capability(self) -> Mapping[int, float]:
         """μ by domain code, as far as it is known."""

@@ -47,6 +47,10 @@ class Marginals(Protocol):
         """Density at x; may be infinite at 0 and 1."""
         ...
 
+    def informative(self, rollouts: int) -> FloatArray:
+        """Probability of every row that so many rollouts neither all pass nor all fail."""
+        ...
+
     def take(self, rows: IntArray) -> Marginals:
         """The distributions of these rows, which may repeat."""
         ...
@@ -77,6 +81,16 @@ class Posterior(Protocol):
             tasks: shape [batch], distinct task indices.
             successes: how many of its trials each task passed, 0 to `trials`.
             trials: > 0.
+        """
+        ...
+
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+        """Take in what was seen of tasks outside the training: no time passes, and nothing follows for others.
+
+        Args:
+            tasks: as in `observe`.
+            successes: as in `observe`.
+            trials: as in `observe`.
         """
         ...
 
@@ -121,6 +135,11 @@ class PosteriorKind(ABC):
     @abstractmethod
     def references(self) -> tuple[str, ...]:
         """The references that it reads. Tasks of equal domain and rates make a class."""
+
+    @property
+    def group_size(self) -> int:
+        """Rollouts of a group, as far as something is expected of it."""
+        return 16
 
     def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
         """The rates by which these tasks are told apart, shape [tasks, references], NaN where there is none."""

@@ -1,2 +1,2 @@
 -- Put before every script of a pool. KEYS as in keys.py, PoolKeys.
-local META, TASKS, RUNS = unpack(KEYS)
+local META, TASKS, RUNS, RETIREMENTS = unpack(KEYS)

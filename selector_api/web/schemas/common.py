@@ -18,8 +18,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-"""Name of a task, domain, reference, selection or key: 1 to 256 characters."""
+from selector_api.core.fields import TakeInteger
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), TakeInteger()]
+"""Name of a task, domain, reference, selection or key: 1 to 256 characters, or an integer as its decimal text."""
 
 
 def _name(value: str) -> str:

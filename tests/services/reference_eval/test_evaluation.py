@@ -153,7 +153,7 @@ def test_the_task_file_is_not_replaced(folder: Path, model: Path):
         evaluation(folder, model, tasks={"file": file}, output=file)
 
 
-def test_the_pool_gets_all_references_and_keeps_the_first_values(
+def test_the_pool_gets_all_references_also_later_ones_and_keeps_the_first_values(
     folder: Path, model: Path, service_url: str, capsys: pytest.CaptureFixture[str]
 ):
     """The weak model is measured first; the strong one's tasks are the file that came of that."""
@@ -171,8 +171,11 @@ def test_the_pool_gets_all_references_and_keeps_the_first_values(
         assert client.pool("reference-eval").references == ["tiny", "weak"]
     evaluate(evaluation(folder, model, **changes), WHOLE)
     assert "pool 'reference-eval': 0 inserted, 10 unchanged, 10 tasks in all" in capsys.readouterr().out
-    with pytest.raises(Failure, match=r"Measure all references first.*fill a new pool"):
-        evaluate(evaluation(folder, model, name="weak", pool=pool), WHOLE)
+    evaluate(evaluation(folder, model, name="late", output=str(folder / "late.parquet"), pool=pool), WHOLE)
+    assert "pool 'reference-eval': 0 inserted, 10 extended by new references" in capsys.readouterr().out
+    changes = {"output": str(folder / "other.parquet"), "sampling": {"seed": 7}, "pool": pool}
+    with pytest.raises(Failure, match=r"give the reference another name, or fill a new pool"):
+        evaluate(evaluation(folder, model, name="weak", **changes), WHOLE)
 
 
 def test_without_a_terminal_a_line_tells_how_far_it_is(

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from services.command_line.failures import Failure
 from services.rewards.scorer import Scorer
+from trainer_client import RewardScale
 
 
 def scorer_of(value: Any) -> Scorer:
@@ -37,14 +39,38 @@ def test_the_function_gets_completion_and_answer():
     assert calls == [("completion", {"any": ["value"]})]
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), -1e-9, 1.0001, 2, None, "1", "high", 1j, [1.0]], ids=repr
-)
-def test_anything_else_counts_as_0_and_as_a_failure(value, caplog):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "1", "high", 1j, [1.0]], ids=repr)
+def test_what_is_no_number_counts_as_0_and_as_a_failure(value, caplog):
     scorer = scorer_of(value)
     assert scorer.score("completion", "answer") == 0.0
     assert scorer.failures == 1
-    assert "return a number in [0, 1]" in caplog.text
+    assert "return a" in caplog.text
+    assert "number" in caplog.text
+
+
+@pytest.mark.parametrize("value", [1.1, 1.0001, -0.5, 2], ids=repr)
+def test_a_number_outside_the_range_stops_at_the_first_and_is_never_another(value: float):
+    scorer = scorer_of(value)
+    with pytest.raises(Failure, match=rf"reward of {float(value)}, but the run's range is 0 to 1.*rewards"):
+        scorer.score("completion", "answer")
+    assert scorer.failures == 0
+
+
+@pytest.mark.parametrize(
+    "scale", [RewardScale(-1, 1.1), RewardScale(pass_at=0.5), RewardScale(0, 10)], ids=repr
+)
+def test_what_the_run_takes_stays_as_it_is(scale: RewardScale):
+    assert Scorer(lambda _completion, _answer: 1.1, scale).score("completion", "answer") == 1.1
+
+
+def test_what_float32_carries_over_a_bound_is_taken():
+    assert scorer_of(1.0000001).score("completion", "answer") == 1.0000001
+
+
+def test_a_failure_is_worth_nothing_whatever_the_range():
+    scorer = Scorer(lambda _completion, _answer: None, RewardScale(-1, 1))
+    assert scorer.score("completion", "answer") == -1
+    assert scorer.failure_kinds == {"NotAReward": 1}
 
 
 @pytest.mark.parametrize(

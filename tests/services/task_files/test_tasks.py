@@ -90,6 +90,49 @@ def test_a_prompt_may_be_text(file):
     assert [task.prompt for task in read_tasks(source(path))] == ["1 + 1 ="]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["1 + 1?", [{"type": "text", "text": "1 + 1?"}], [{"type": "text", "text": t} for t in ("1 +", " 1?")]],
+)
+def test_content_may_be_in_parts_of_text(file, content):
+    path = file([{"prompt": [{"role": "user", "content": content}], "answer": "2"}])
+    (task,) = read_tasks(source(path))
+    assert task.prompt == chat("1 + 1?")
+    assert task.id == content_id([{"role": "user", "content": content}])
+
+
+def test_a_prompt_may_be_parts_of_text(file):
+    path = file([{"prompt": [{"type": "text", "text": "1 + 1 ="}], "answer": "2"}])
+    assert [task.prompt for task in read_tasks(source(path))] == ["1 + 1 ="]
+
+
+def test_members_of_other_parts_may_stand_beside_text_as_nulls(file):
+    parts = [{"type": "text", "text": "1 + 1?", "image_url": None}]
+    path = file([{"prompt": [{"role": "user", "content": parts}], "answer": "2"}])
+    assert [task.prompt for task in read_tasks(source(path))] == [chat("1 + 1?")]
+
+
+def test_ids_and_rates_are_read_as_an_import_reads_them(file):
+    path = file([{"source": "gsm8k", "index": 17, "prompt": "?", "answer": "2", "fails": 12, "rate": 50.0}])
+    (task,) = read_tasks(
+        source(
+            path,
+            id="source,index",
+            prefix="train/",
+            references={"weak": "fails", "strong": "rate"},
+            scale="percent",
+            scales={"weak": "failures/16"},
+        )
+    )
+    assert (task.id, task.references) == ("train/gsm8k/17", {"weak": 0.25, "strong": 0.5})
+
+
+def test_a_csv_has_tasks(tmp_path):
+    (tmp_path / "tasks.csv").write_text("id,prompt,answer,rate\n1,?,2,0.5\n")
+    (task,) = read_tasks(source(tmp_path / "tasks.csv", id="id", references={"weak": "rate"}))
+    assert task == TaskRow("1", "?", "2", None, {"weak": 0.5})
+
+
 def test_a_system_prompt_comes_first_and_makes_a_chat_of_text(file):
     path = file([{"id": "a", "prompt": "1 + 1?", "answer": "2"}])
     (task,) = read_tasks(source(path, id="id", system_prompt="Reason."))
@@ -136,6 +179,13 @@ def test_an_id_with_another_content_is_a_failure(file, second, fields):
         ({"prompt": [], "answer": "2"}, "column 'prompt': got []. Give text, or a list of messages"),
         ({"prompt": [{"role": "user", "content": None}], "answer": "2"}, "column 'prompt': got [{"),
         ({"prompt": [{"role": "user"}], "answer": "2"}, "column 'prompt': got [{"),
+        (
+            {
+                "prompt": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}],
+                "answer": "2",
+            },
+            "content may be in parts of type text",
+        ),
         ({"prompt": 5, "answer": "2"}, "column 'prompt': got 5."),
         ({"prompt": "?", "answer": None}, "column 'answer': got None. A reward has nothing to compare with"),
     ],
@@ -172,7 +222,17 @@ def test_a_file_without_tasks_is_a_failure(tmp_path):
         read_tasks(source(tmp_path / "tasks.jsonl"))
 
 
-@pytest.mark.parametrize("members", [{"limit": 0}, {"id_from_hash": []}, {"id": ""}, {"ids": "a"}])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"limit": 0},
+        {"id_from_hash": []},
+        {"id": ""},
+        {"ids": "a"},
+        {"scale": "x"},
+        {"scales": {"weak": "percent"}},
+    ],
+)
 def test_a_source_is_checked(members):
     with pytest.raises(ValidationError):
         source(Path("tasks.jsonl"), **members)

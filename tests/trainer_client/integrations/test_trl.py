@@ -112,7 +112,9 @@ def make_trainer(
 
 
 def calls(fake: FakeSelector) -> list[str]:
-    return [request.url.path for request in fake.requests]
+    """Those of the training, without the look at the pool at its start."""
+    paths = [request.url.path for request in fake.requests]
+    return [path for path in paths if path in ("/select", "/report")]
 
 
 def select_bodies(fake: FakeSelector) -> list[dict[str, Any]]:

@@ -1,0 +1,239 @@
+"""`bots pool import`: a file's tasks into a pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.command_line.connection import Token, Url, checked_name, connected
+from services.command_line.failures import INTERRUPTED, Failure
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from services.task_files.census import Census, Overlap
+    from services.task_files.pool_tasks import TaskColumns, TaskFile
+    from trainer_client import SelectorClient, TaskReceipt
+
+METHOD_NOT_ALLOWED = 405
+"""What services before 0.3, which do not list a pool's tasks, answer: contradictions show when tasks are sent."""
+OTHER_TASKS = "If they are other tasks, give them ids of their own: --prefix PREFIX, or --id COLUMN,COLUMN"
+
+
+def import_tasks(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A .parquet, .jsonl, .ndjson, .json or .csv file; all but the first also with .gz behind.",
+        ),
+    ],
+    pool: Annotated[
+        str, typer.Option("--pool", callback=checked_name, help="The pool; it is made if it is not there.")
+    ],
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="COLUMN[,COLUMN…]",
+            show_default="id",
+            help="Column of the tasks' ids: text, integers or UUIDs. Several are joined by slashes, as in "
+            "gsm8k/17; a slash in any but the first is written %2F, a per cent sign %25.",
+        ),
+    ] = None,
+    id_from_hash: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[,COLUMN…]",
+            help="Instead of --id: make the id from these columns' content, the first 32 hex digits of the "
+            "SHA-256 of its JSON with sorted keys, without spaces, in ASCII (several columns: of the list of "
+            "their values). Rows of the same content are one task.",
+        ),
+    ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="What goes before every id, so that two files' numbers are told apart."
+        ),
+    ] = "",
+    domain: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the tasks' domains.")
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="A reference and the column of its pass rates, from 0 to 1 (see --scale); null, NaN or an empty "
+            "cell: not measured. Repeatable.",
+        ),
+    ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]SCALE",
+            help="How the pass rates (or those of one reference) are written, if not as such: fraction (text "
+            "such as 3/8), percent, successes/N or failures/N (counts out of N rollouts). Repeatable.",
+        ),
+    ] = None,
+    url: Url = "",
+    token: Token = None,
+) -> None:
+    """Import the tasks of a file into a pool.
+
+    A dotted column reaches into a struct; other columns are not read.
+    The file is checked as a whole, and against the pool, before anything
+    is sent. Importing it again changes nothing, so an interrupted import
+    is run again; references that the pool's tasks lack are added to them.
+
+    Example:
+
+        bots pool import math.parquet --pool math --id data_source,index
+            --domain data_source --reference weak=qwen2.5_7b_pass_rate
+            --reference strong=failures --scale strong=failures/16
+    """
+    columns = _columns(id_column, id_from_hash, prefix, domain, reference or [], scale or [])
+
+    from services.command_line.output import moving, progress_bar
+    from services.task_files.filling import fill
+    from services.task_files.pool_tasks import TaskFile
+
+    try:
+        tasks = TaskFile(file, columns)
+        with progress_bar() as bar:
+            census = _counted(tasks, bar)
+            with connected(url, token) as client:
+                overlap = _compared(client, pool, tasks, census)
+                receipt = fill(client, pool, moving(bar, "sending", tasks, tasks.total))
+    except KeyboardInterrupt:
+        raise Failure(
+            "interrupted. Run the same command again: tasks that were sent are left as they are", INTERRUPTED
+        ) from None
+    _tell(pool, columns, census, overlap, receipt)
+
+
+def _counted(tasks: TaskFile, bar: Progress) -> Census:
+    """The census of a file's tasks. Raises `Failure` if there are none, or two that contradict each other."""
+    from services.command_line.output import moving
+    from services.task_files.census import Census, differences
+
+    census = Census(moving(bar, "checking", tasks, tasks.total))
+    if not census.rows:
+        raise Failure(f"{tasks.path}: there is no row in it")
+    rows = census.contradiction()
+    if rows is None:
+        return census
+    found = tasks.at(rows)
+    (earlier, one), (later, other) = found[rows[0]], found[rows[1]]
+    theirs, mine = differences(one, other)
+    raise Failure(
+        f"{tasks.path}, {later}: task {other.id!r} has {mine}, and in {earlier} {theirs}. Nothing was sent. "
+        f"{OTHER_TASKS}"
+    )
+
+
+def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census) -> Overlap | None:
+    """What the file has in common with the pool; None: there is no such pool.
+
+    Raises `Failure` naming the first rows that contradict the pool.
+    """
+    from services.task_files.census import Overlap, differences
+    from services.task_files.filling import is_there
+    from trainer_client import ApiError
+
+    if not is_there(client, pool):
+        return None
+    try:
+        overlap = census.compared(client.pool_tasks(pool))
+    except ApiError as error:
+        if error.status == METHOD_NOT_ALLOWED:
+            return Overlap()
+        raise
+    if not overlap.named:
+        return overlap
+    lines: list[str] = []
+    for row, (place, task) in tasks.at(overlap.named).items():
+        mine, theirs = differences(task, overlap.named[row])
+        lines.append(f"{tasks.path}, {place}: task {task.id!r} has {mine}, and in pool {pool!r} {theirs}")
+    more = overlap.conflicts - len(lines)
+    lines.append(f"{f'So do {more:,} more. ' if more else ''}Nothing was sent. {OTHER_TASKS}")
+    raise Failure("\n".join(lines))
+
+
+def _tell(
+    pool: str, columns: TaskColumns, census: Census, overlap: Overlap | None, receipt: TaskReceipt
+) -> None:
+    """Say what became of the tasks; what the user may not expect goes to stderr."""
+    from services.command_line.output import told_of
+
+    if census.repeated:
+        typer.echo(f"{census.repeated:,} of {census.rows:,} rows repeat an earlier id: no tasks of their own")
+    typer.echo(told_of(pool, receipt))
+    for name, rows in census.measured(columns.references).items():
+        if rows < census.rows:
+            typer.echo(
+                f"reference {name!r}: {census.rows - rows:,} of {census.rows:,} rows have none", err=True
+            )
+    # Ids made from several columns, from content or with a prefix are meant to be the same where they are.
+    told_apart = columns.prefix or len(columns.of_id) > 1 or columns.hashed
+    if overlap is not None and overlap.known > overlap.measured and not told_apart:
+        typer.echo(
+            f"{overlap.known:,} of {census.rows - census.repeated:,} ids were in the pool already and are taken as "
+            f"the same tasks; only their ids say so. {OTHER_TASKS}",
+            err=True,
+        )
+
+
+def _columns(
+    id_column: str | None,
+    id_from_hash: str | None,
+    prefix: str,
+    domain: str | None,
+    reference: list[str],
+    scale: list[str],
+) -> TaskColumns:
+    """The columns that the options name."""
+    from services.task_files.pool_tasks import TaskColumns
+    from services.task_files.scales import scales_of
+
+    if id_column and id_from_hash:
+        raise typer.BadParameter("give either --id or --id-from-hash", param_hint="--id-from-hash")
+    for option, text in (("--id", id_column), ("--id-from-hash", id_from_hash)):
+        if text is not None and not all(text.split(",")):
+            raise typer.BadParameter(f"got {text!r}; give COLUMN,COLUMN…", param_hint=option)
+    references = _by_name(reference, "--reference", "COLUMN")
+    general = [text for text in scale if "=" not in text]
+    if len(general) > 1:
+        raise typer.BadParameter(f"got {' and '.join(general)}; give one for all", param_hint="--scale")
+    if general and not references:
+        raise typer.BadParameter("it needs a --reference", param_hint="--scale")
+    single = _by_name([text for text in scale if "=" in text], "--scale", "SCALE")
+    try:
+        scales = scales_of(general[0] if general else None, single, references)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--scale") from error
+    return TaskColumns(
+        id=id_column or "id",
+        hashed=id_from_hash.split(",") if id_from_hash else (),
+        prefix=prefix,
+        domain=domain,
+        references=references,
+        scales=scales,
+    )
+
+
+def _by_name(options: list[str], option: str, value: str) -> dict[str, str]:
+    """Options NAME=VALUE by name."""
+    values: dict[str, str] = {}
+    for text in options:
+        name, _, given = text.partition("=")
+        if not name or not given:
+            raise typer.BadParameter(f"got {text!r}; give NAME={value}", param_hint=option)
+        if name in values:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint=option)
+        values[name] = given
+    return values

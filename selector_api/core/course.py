@@ -1,0 +1,187 @@
+"""The course of a run: what became of its commits, in a bounded number of points.
+
+A point stands for `stride` commits, the last one for those that have come since. When there are as many as there
+may be, each two become one and the stride doubles: so a long run is as long to look at as a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from selector_api.core.arrays import FloatArray, IntArray
+
+MAX_POINTS = 1024
+MAX_DOMAINS = 64
+"""Domains that are told apart: the first of the pool."""
+BINS = 10
+"""Of histograms of success probabilities, equally wide."""
+_SUMS = ("commits", "groups", "informative", "rates", "predicted", "predicted_groups")
+_LAST = ("step", "never_selected")
+_COLUMNS = (*_SUMS, *_LAST)
+_EVERY = 16
+_MAX_HISTOGRAMS = 64
+
+
+class Course:
+    """What became of a run's commits."""
+
+    def __init__(self) -> None:
+        self._points: list[FloatArray] = []
+        self._groups: list[dict[int, int]] = []
+        """Of each point the groups by domain code."""
+        self._capability: list[dict[int, float]] = []
+        self.stride = 1
+        self._histograms: list[tuple[int, IntArray]] = []
+        self._every = _EVERY
+
+    def record(
+        self,
+        step: int,
+        domains: IntArray,
+        informative: int,
+        rates: FloatArray,
+        predicted: FloatArray,
+        never_selected: int,
+        capability: Mapping[int, float],
+    ) -> None:
+        """Take in the commit that led to `step`.
+
+        Args:
+            step: of the run after it.
+            domains: the domain code of each group.
+            informative: how many groups were informative.
+            rates: the pass rate of each group.
+            predicted: the success probability that was expected of each when it was selected, NaN where none was.
+            never_selected: tasks that were never selected.
+            capability: by domain code.
+        """
+        known = ~np.isnan(predicted)
+        counts = np.bincount(domains[domains < MAX_DOMAINS])
+        row = np.array(
+            [
+                1,
+                len(rates),
+                informative,
+                float(rates.sum()),
+                float(predicted[known].sum()),
+                int(known.sum()),
+                step,
+                never_selected,
+            ],
+            np.float64,
+        )
+        groups = {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
+        now = {code: value for code, value in capability.items() if code < MAX_DOMAINS}
+        if self._points and self._points[-1][0] < self.stride:
+            self._points[-1] = _joined(self._points[-1], row)
+            self._groups[-1] = _summed(self._groups[-1], groups)
+            self._capability[-1] = now
+            return
+        if len(self._points) == MAX_POINTS:
+            self._halve()
+        self._points.append(row)
+        self._groups.append(groups)
+        self._capability.append(now)
+
+    def is_histogram_due(self, step: int) -> bool:
+        """Whether the difficulties of all tasks are to be noted after this commit, which takes a while."""
+        return step % self._every == 0
+
+    def record_histogram(self, step: int, counts: IntArray) -> None:
+        """Note how many tasks have a mean in each of the `BINS`."""
+        if len(self._histograms) == _MAX_HISTOGRAMS:
+            self._histograms = self._histograms[1::2]
+            self._every *= 2
+            if step % self._every:
+                return
+        self._histograms.append((step, counts))
+
+    def _halve(self) -> None:
+        pairs = range(0, len(self._points), 2)
+        self._points = [_joined(self._points[i], self._points[i + 1]) for i in pairs]
+        self._groups = [_summed(self._groups[i], self._groups[i + 1]) for i in pairs]
+        self._capability = [self._capability[i + 1] for i in pairs]
+        self.stride *= 2
+
+    def points(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
+        """At most `count` points, from the first commit to the last; `domains` are the names by code."""
+        starts = range(0, len(self._points), max(1, -(-len(self._points) // count)))
+        ends = [*starts[1:], len(self._points)]
+        return [self._point(start, end, domains) for start, end in zip(starts, ends, strict=True)]
+
+    def _point(self, start: int, end: int, domains: tuple[str, ...]) -> dict[str, Any]:
+        row, groups = self._points[start], self._groups[start]
+        for place in range(start + 1, end):
+            row, groups = _joined(row, self._points[place]), _summed(groups, self._groups[place])
+        values = dict(zip(_COLUMNS, row.tolist(), strict=True))
+        total, told = values["groups"], values["predicted_groups"]
+        return {
+            "step": int(values["step"]),
+            "commits": int(values["commits"]),
+            "groups": int(total),
+            "etr": values["informative"] / total if total else None,
+            "predicted": values["predicted"] / told if told else None,
+            "seen": values["rates"] / total if total else None,
+            "never_selected": int(values["never_selected"]),
+            "capability": {domains[code]: value for code, value in sorted(self._capability[end - 1].items())},
+            "share": {domains[code]: number / total for code, number in sorted(groups.items())},
+        }
+
+    def histograms(self) -> list[dict[str, Any]]:
+        """The histograms that were noted, in order."""
+        return [{"step": step, "tasks": counts.tolist()} for step, counts in self._histograms]
+
+    def copy(self) -> Course:
+        """A copy that later commits leave as it is."""
+        course = Course()
+        course.__dict__.update(
+            {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+        )
+        return course
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything that `restored` needs."""
+        groups = [
+            (p, code, number) for p, each in enumerate(self._groups) for code, number in sorted(each.items())
+        ]
+        capability = [
+            (p, code, value)
+            for p, each in enumerate(self._capability)
+            for code, value in sorted(each.items())
+        ]
+        histograms = [(step, *counts.tolist()) for step, counts in self._histograms]
+        return {
+            "points": np.array(self._points, np.float64).reshape(-1, len(_COLUMNS)),
+            "groups": np.array(groups, np.int64).reshape(-1, 3),
+            "capability": np.array(capability, np.float64).reshape(-1, 3),
+            "histograms": np.array(histograms, np.int64).reshape(-1, 1 + BINS),
+            "strides": np.array([self.stride, self._every]),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray]) -> Course:
+        """The course that `to_arrays` was called on."""
+        course = cls()
+        course._points = list(arrays["points"])
+        course._groups = [{} for _ in course._points]
+        for place, code, number in arrays["groups"].tolist():
+            course._groups[place][code] = number
+        course._capability = [{} for _ in course._points]
+        for place, code, value in arrays["capability"].tolist():
+            course._capability[int(place)][int(code)] = value
+        course._histograms = [(int(row[0]), row[1:]) for row in arrays["histograms"]]
+        course.stride, course._every = arrays["strides"].tolist()
+        return course
+
+
+def _joined(first: FloatArray, second: FloatArray) -> FloatArray:
+    joined = first + second
+    joined[len(_SUMS) :] = second[len(_SUMS) :]
+    return joined
+
+
+def _summed(first: dict[int, int], second: dict[int, int]) -> dict[int, int]:
+    return {code: first.get(code, 0) + second.get(code, 0) for code in first.keys() | second.keys()}

@@ -1,0 +1,81 @@
+"""What of a run's log a fork of it takes over: its evidence, and what was excluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OF_A_RUN = ("created", "configured", "rewound")
+"""What is true of the parent alone."""
+_NO_EVIDENCE = ("grown", "excluded", "included")
+"""What is taken over also from behind the commit at which the log is cut."""
+
+
+class Taken:
+    """Reads a log from its first event on, and tells which events a fork takes over.
+
+    Selections that are open at the cut do not come along, unless some of their outcomes have entered a commit:
+    those are closed by `closing`.
+
+    Attributes:
+        tasks: how many tasks the parent began with.
+        grown: how many it has.
+        step: commits read.
+        is_cut: the wanted step was read.
+    """
+
+    def __init__(self, step: int | None) -> None:
+        """Nothing read yet; `step` is the number of commits to take over, None for all."""
+        self._wanted = step
+        self._kept: dict[int, str] = {}
+        self._open: dict[str, list[int]] = {}
+        self._entered: set[str] = set()
+        self.tasks = 0
+        self.grown = 0
+        self.step = 0
+        self.is_cut = step == 0
+
+    def read(self, seq: int, event: Mapping[str, Any]) -> None:
+        """Take in the next event."""
+        kind = event["type"]
+        if kind == "created":
+            self.tasks = self.grown = event["tasks"]
+        elif kind == "grown":
+            self.grown = event["tasks"]
+        if kind in _OF_A_RUN or event.get("by") == "pool" or (self.is_cut and kind not in _NO_EVIDENCE):
+            return
+        self._kept[seq] = kind
+        selection = event.get("selection")
+        if kind == "selected":
+            self._open[event["selection"]] = [seq]
+        elif kind == "committed":
+            self._commit(event)
+        elif kind == "released":
+            self._open.pop(event["selection"], None)
+        elif selection in self._open:
+            self._open[selection].append(seq)
+
+    def _commit(self, event: Mapping[str, Any]) -> None:
+        self.step += 1
+        self.is_cut = self.step == self._wanted
+        closed = event.get("closes")
+        if closed is None:  # as up to 0.2
+            closed = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
+        for selection in closed:
+            self._open.pop(selection, None)
+        if isinstance(event["outcomes"], Mapping):
+            self._entered.update(event["outcomes"])
+
+    def seqs(self) -> set[int]:
+        """The places of the events that are taken over."""
+        left = (seqs for selection, seqs in self._open.items() if selection not in self._entered)
+        return self._kept.keys() - {seq for seqs in left for seq in seqs}
+
+    def closing(self) -> list[str]:
+        """The selections that are to be released behind these events."""
+        return [selection for selection in self._open if selection in self._entered]
+
+    def counts(self) -> tuple[int, int]:
+        """How many selections are among the events that are taken over, and how many changes of what is drawn."""
+        kinds = [self._kept[seq] for seq in self.seqs()]
+        return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")

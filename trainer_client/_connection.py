@@ -1,0 +1,100 @@
+"""Where the service is and with which token: from the arguments, the environment, or mounted files."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+# Seconds. A machine that is gone answers nothing at all, and the trainer waits this long to know.
+LONGEST_CONNECT = 5.0
+
+
+class BearerToken(httpx.Auth):
+    """A token that does not change."""
+
+    def __init__(self, token: str):
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send it along."""
+        _authorize(request, self._token)
+        yield request
+
+
+class MountedToken(httpx.Auth):
+    """The token in a file, which is read again when the service does not know it any more.
+
+    Raises:
+        ValueError: the file cannot be read at the start.
+    """
+
+    def __init__(self, variable: str, file: str):
+        self._file = file
+        self._token = _content(variable, file)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send it along; after a 401 once more, if the file now holds another."""
+        sent = self._token
+        _authorize(request, sent)
+        response = yield request
+        if response.status_code != 401:
+            return
+        try:
+            self._token = _content("", self._file)
+        except ValueError:  # It is just being replaced; the 401 stands, and the next call looks again.
+            return
+        if self._token != sent:
+            _authorize(request, self._token)
+            yield request
+
+
+def _authorize(request: httpx.Request, token: str) -> None:
+    if token:
+        request.headers["Authorization"] = f"Bearer {token}"
+
+
+def http_options(base_url: str | None, token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:
+    """The arguments that both of httpx's clients are made with.
+
+    Raises:
+        ValueError: no address is given or set, or it is none; or a file that the environment names cannot be read.
+    """
+    if not isinstance(timeout, httpx.Timeout):
+        timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+    return {
+        "base_url": _address(base_url),
+        "auth": _authorization(token),
+        "timeout": timeout,
+        # Shorter than the 75 s after which the service closes, so that no request meets a closing connection.
+        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30),
+    }
+
+
+def _address(base_url: str | None) -> str:
+    source = "base_url"
+    if base_url is None and (base_url := os.environ.get("SELECTOR_URL")):
+        source = "SELECTOR_URL"
+    if not base_url and (file := os.environ.get("SELECTOR_URL_FILE")):
+        base_url, source = _content("SELECTOR_URL_FILE", file), f"SELECTOR_URL_FILE: {file}"
+    if base_url is None:
+        raise ValueError("base_url: none given; name it, or set SELECTOR_URL or SELECTOR_URL_FILE")
+    if not base_url.startswith(("http://", "https://")):
+        raise ValueError(f"{source}: got {base_url!r}, it must start with http:// or https://")
+    return base_url
+
+
+def _authorization(token: str | None) -> httpx.Auth | None:
+    token = token or os.environ.get("SELECTOR_TOKEN")
+    if token:
+        return BearerToken(token)
+    file = os.environ.get("SELECTOR_TOKEN_FILE")
+    return MountedToken("SELECTOR_TOKEN_FILE", file) if file else None
+
+
+def _content(variable: str, file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{variable}: {file} cannot be read: {error}") from error

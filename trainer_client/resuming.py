@@ -1,0 +1,196 @@
+"""Selections by key: what a training gets that goes on from a checkpoint, and what it is told.
+
+The same key again gets the same tasks. So a training that goes back to a checkpoint of step k finds under the keys
+of step k the selections that it made before, and what it reports of them again would not count. `on_rollback` says
+what it does then:
+
+* "fork": it goes on in a fork of its run that has what was known before step k. The fork's name is that of the run
+  with the first free number from 2 on: `my-run-2`. The run that was stays as it is.
+* "keep": it goes on in the same run; what it does again does not count.
+* "fail": it ends with `RolledBack`.
+
+Where the token may not fork, or the service is away and there is a fallback, it goes on as with "keep", with a
+warning.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from trainer_client.client import SelectorClient
+from trainer_client.errors import Conflict, Forbidden, NotFound, SelectorUnavailable
+from trainer_client.models import Selection
+
+logger = logging.getLogger("trainer_client")
+
+OnRollback = Literal["fork", "keep", "fail"]
+
+REMEMBERED = "selector.json"
+"""The file in a checkpoint that names the run."""
+
+
+class RolledBack(RuntimeError):
+    """The run holds outcomes of steps that the training is about to do again."""
+
+
+class StepKeys:
+    """The keys of a training's selections: a job that dies and resumes makes the same ones again.
+
+    A key names a step and which of the step's selections it is. The same key again gets the same tasks. So a
+    step's number must be one that a checkpoint brings back, and that never comes again but by a resume: batches
+    drawn since the training began, not the position within an epoch.
+    """
+
+    def __init__(self) -> None:
+        self._step, self._selections = -1, 0
+
+    def next(self, step: int) -> str:
+        """The key of the next selection in this step: "step-7.0", then "step-7.1"."""
+        self._selections = self._selections + 1 if step == self._step else 0
+        self._step = step
+        return f"step-{step}.{self._selections}"
+
+
+class KeyedSelections:
+    """Asks for selections by key.
+
+    Args:
+        selector: a client with a run; after a fork it has another.
+        on_rollback: see above.
+        explain: whether selections are to say why each task was chosen.
+    """
+
+    def __init__(
+        self,
+        selector: SelectorClient,
+        *,
+        on_rollback: OnRollback,
+        explain: bool,
+    ):
+        self._selector = selector
+        self._on_rollback = on_rollback
+        self._explain = explain
+        self._asked_for = selector.run
+        self._first = True
+        self._told = False
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Begin, or go on in the run that a checkpoint of this training remembers."""
+        self._first = True
+        if self._asked_for is None:
+            return
+        self._selector.run = self._asked_for
+        file = None if checkpoint is None else checkpoint / REMEMBERED
+        if file is None or not file.exists():
+            return
+        remembered = json.loads(file.read_text())
+        if remembered["asked_for"] == self._asked_for != remembered["run"]:
+            self._selector.run = remembered["run"]
+            logger.info("the training goes on in run %r, as its checkpoint says", remembered["run"])
+
+    def remember(self, checkpoint: Path) -> None:
+        """Write into a checkpoint which run this is."""
+        content = {"asked_for": self._asked_for, "run": self._selector.run}
+        (checkpoint / REMEMBERED).write_text(json.dumps(content))
+
+    def select(self, key: str, batch_size: int, policy_version: int | None) -> Selection:
+        """The selection of this key; of another one where that is released, or has another size."""
+        first, self._first = self._first, False
+        for name in _names(key):
+            selection = self._ask(name, batch_size, policy_version)
+            if selection.fallback or not selection.replayed:
+                return selection
+            if selection.status == "committed" and first and self._forked(selection):
+                return self._ask(name, batch_size, policy_version)
+            first = False
+            self._tell(name, selection)
+            fits = len(selection.tasks) == batch_size
+            if fits and selection.status != "released":
+                return selection
+            if selection.status == "open":
+                self._selector.release(selection)
+        raise AssertionError("unreachable")
+
+    def _ask(self, key: str, batch_size: int, policy_version: int | None) -> Selection:
+        """What the key stands for, of whichever size."""
+        try:
+            return self._selector.select(
+                batch_size, key=key, explain=self._explain, policy_version=policy_version
+            )
+        except Conflict as error:
+            size = error.extensions.get("batch_size")
+            if error.code != "key-conflict" or not isinstance(size, int):
+                raise
+        return self._selector.select(size, key=key)
+
+    def _forked(self, selection: Selection) -> bool:
+        """Whether the training now goes on in a fork, since the run is ahead of it."""
+        run = self._selector.run
+        ahead = (
+            f"run {run!r} holds the outcomes of selection {selection.selection} already, which this training is "
+            "about to do again: it goes on from before it, or it is another training"
+        )
+        if self._on_rollback == "fail":
+            raise RolledBack(f"{ahead}. Fork the run, give another one, or set on_rollback to fork or keep")
+        if self._on_rollback == "keep":
+            return False
+        try:
+            new = self._fork(selection.step)
+        except (Forbidden, SelectorUnavailable) as error:
+            if isinstance(error, SelectorUnavailable) and not self._selector.has_fallback:
+                raise
+            logger.warning(
+                "%s. It cannot fork the run, so what it does again does not count: %s", ahead, error
+            )
+            self._told = True
+            return False
+        self._selector.run = new
+        logger.warning(
+            "%s. It goes on in run %r, a fork with the first %d commits; %r stays as it is",
+            ahead,
+            new,
+            selection.step,
+            run,
+        )
+        return True
+
+    def _fork(self, step: int) -> str:
+        """Make a fork of the run's first `step` commits; its name."""
+        for number in count(2):
+            new = f"{self._asked_for}-{number}"
+            try:
+                self._selector.run_status(new)
+            except NotFound:
+                try:
+                    self._selector.fork_run(new, step=step)
+                except Conflict as error:
+                    if error.code != "run-conflict":
+                        raise
+                else:
+                    return new
+        raise AssertionError("unreachable")
+
+    def _tell(self, key: str, selection: Selection) -> None:
+        """Say, once, that a selection was handed out before."""
+        if self._told:
+            return
+        self._told = True
+        logger.warning(
+            "run %r: selection %s of key %r was handed out before and is %s. If this training does not go on from "
+            "a checkpoint, another trainer is at work on this run: one run per training, or outcomes of the second "
+            "do not count",
+            selection.run,
+            selection.selection,
+            key,
+            selection.status or "there already",
+        )
+
+
+def _names(key: str) -> Iterator[str]:
+    """The key, and what stands for it where it cannot be used any more."""
+    yield key
+    for number in count(1):
+        yield f"{key}~{number}"
