@@ -17,6 +17,13 @@ def _is_segment(name: str) -> bool:
     return True
 
 
+class _SegmentPattern:
+    """What `_is_segment` demands, in the words of JSON Schema."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(core_schema), "pattern": r"^(\.{0,2}[^/.][^/]*|\.{3}[^/]*)$"}
+
+
 def decimal_text(value: Any) -> Any:
     """An integer as its decimal text, text as it is.
 
@@ -46,7 +53,7 @@ class TakeInteger:
 
 Id = Annotated[str, Len(1, 256), TakeInteger()]
 """Name of a task, domain, reference, selection or key: 1 to 256 characters, or an integer as its decimal text."""
-Name = Annotated[Id, Predicate(_is_segment)]
+Name = Annotated[Id, Predicate(_is_segment), _SegmentPattern()]
 """Name of a pool or run, which is a segment of an address: a slash, even a quoted one, makes another address,
 and clients resolve dots (RFC 3986, section 5.2.4)."""
 Share = Annotated[float, Ge(0.0), Le(1.0)]

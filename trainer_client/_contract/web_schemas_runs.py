@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,7 @@ from trainer_client._contract.core_config import RunConfig, upgraded
 
 _config = TypeAdapter(RunConfig)
 _Read = TypeVar("_Read")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def _run_config(values: Any) -> RunConfig:
@@ -33,9 +35,11 @@ def _read(adapter: TypeAdapter[_Read], values: Any) -> _Read:
 
     It is read as JSON once more, in which the strict rules of pydantic take a list for a tuple.
     """
-    values = _whole(values)
     try:
+        values = _whole(values)
         return adapter.validate_json(json.dumps(values, ensure_ascii=False).encode())
+    except RecursionError:
+        raise PydanticCustomError("config", "it is nested too deeply") from None
     except ValidationError as error:
         raise ValidationError.from_exception_data(
             error.title,
