@@ -9,7 +9,7 @@ from trainer_client._fake_http import Problem
 from trainer_client.rewards import RewardOutOfRange, RewardScale
 
 Seen = list[Any] | str
-"""`[successes, trials]`, behind which may stand `{"informative"?, "policy_version"?}`; or why the task was dropped."""
+"""`[successes, trials]` and perhaps `{"informative"?, "policy_version"?}`; or why the task was dropped."""
 
 
 def counted(items: Sequence[OutcomeItem], scale: RewardScale, policy_version: int | None) -> dict[str, Seen]:
@@ -38,7 +38,9 @@ def _one(task: str, rows: list[OutcomeItem], scale: RewardScale, policy_version:
         scale.check_all(rewards)
     except RewardOutOfRange as error:
         raise Problem(422, "invalid-request", f"outcomes: of task {task!r}, {error}") from error
-    counts = [(row.successes, row.trials) for row in rows if row.successes is not None and row.trials is not None]
+    counts = [
+        (row.successes, row.trials) for row in rows if row.successes is not None and row.trials is not None
+    ]
     successes = math.fsum([*map(scale.worth, rewards), *(count[0] for count in counts)])
     trials = len(rewards) + sum(count[1] for count in counts)
     mixed = 0 < successes < trials

@@ -32,7 +32,9 @@ class Batch:
     @property
     def waiting(self) -> list[str]:
         """The tasks with an outcome that has not entered, in the selection's order."""
-        return [task for task in self.tasks if isinstance(self.known.get(task), list) and task not in self.entered]
+        return [
+            task for task in self.tasks if isinstance(self.known.get(task), list) and task not in self.entered
+        ]
 
     def row(self, task: str, *, by_id: bool) -> list[Any]:
         """The outcome of a task as a commit has it."""

@@ -61,7 +61,9 @@ class FakeRun(FakeReports):
         self._keys: dict[str, Batch] = {}
         self._take_up()
         told = {} if parent is None else {"parent": parent}
-        self._log(now, "created", version=LOG_VERSION, run=name, config=self.made_with, tasks=self._size, **told)
+        self._log(
+            now, "created", version=LOG_VERSION, run=name, config=self.made_with, tasks=self._size, **told
+        )
 
     @property
     def sums(self) -> Mapping[str, tuple[float, int]]:
@@ -99,6 +101,15 @@ class FakeRun(FakeReports):
             in_order = [task for task in dict.fromkeys(tasks) if task in changed]
             self._log(now, kind, by="run", tasks=in_order)
         return {"changed": len(changed), "excluded": len(self.excluded)}
+
+    def note_retired(self, tasks: list[str], kind: str, now: int) -> None:
+        """Note that the pool retired or restored tasks."""
+        self._log(now, kind, by="pool", tasks=list(dict.fromkeys(tasks)))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The references that its posterior reads."""
+        return tuple(self._config.posterior.references)
 
     def take_over(self, parent: "FakeRun", step: int) -> None:
         """Begin with the evidence of another run's first commits."""
@@ -178,7 +189,9 @@ class FakeRun(FakeReports):
         by_domain = {
             domain: [row for row in recent if self.pool.tasks[row[0]].domain == domain] for domain in domains
         }
-        versions = [row[2]["policy_version"] for _, row in recent if len(row) > 2 and "policy_version" in row[2]]
+        versions = [
+            row[2]["policy_version"] for _, row in recent if len(row) > 2 and "policy_version" in row[2]
+        ]
         return {
             "run": self.name,
             "config": self.document,
@@ -205,6 +218,46 @@ class FakeRun(FakeReports):
             "parent": self._parent,
             "rewound": None,
             "warnings": [],
+        }
+
+    def glance(self) -> dict[str, Any]:
+        """The run in a list."""
+        commits = [event["at"] for event in self.events if event["type"] == "committed"]
+        return {
+            "run": self.name,
+            "pool": self.pool.name,
+            "posterior": self.document["posterior"]["type"],
+            "policy": self.document["policy"]["type"],
+            "step": self._step,
+            "tasks": self._size,
+            "open": sum(batch.state == "open" for batch in self._batches.values()),
+            "last_commit_at": moment(commits[-1]) if commits else None,
+        }
+
+    def selections(self, status: str | None, after: int, limit: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/selections`."""
+        found = [
+            batch
+            for batch in self._batches.values()
+            if batch.event["seq"] > after and status in (None, batch.state)
+        ]
+        rows = [
+            {name: batch.event[name] for name in ("selection", "key", "step", "tasks")}
+            | {"status": batch.state, "reported": len(batch.known), "expires_at": moment(batch.expires_at)}
+            for batch in found[:limit]
+        ]
+        return {
+            "selections": rows,
+            "next": str(found[limit - 1].event["seq"]) if len(found) > limit else None,
+        }
+
+    def lease(self, batch: Batch) -> dict[str, Any]:
+        """The answer of a call about a lease."""
+        return {
+            "run": self.name,
+            "selection": batch.event["selection"],
+            "status": batch.state,
+            "expires_at": moment(batch.expires_at) if batch.state == "open" else None,
         }
 
     def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
@@ -281,7 +334,7 @@ class FakeRun(FakeReports):
         else:
             self._evaluated += rows
 
-    def _explain(self, tasks: list[str]) -> dict[str, list[float | None]]:
+    def _explain(self, tasks: list[str]) -> dict[str, list[Any]]:
         known = [self._posterior.of(task) for task in tasks]
         match self._config.policy.type:
             case "thompson":
@@ -289,8 +342,10 @@ class FakeRun(FakeReports):
             case "posterior-mean":
                 draws = [row["mean"] for row in known]
             case _:
-                draws = [None] * len(tasks)
-        return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {"draw": draws}
+                draws: list[Any] = [None] * len(tasks)
+        return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {
+            "draw": draws
+        }
 
     def _selection(self, batch: Batch, explain: bool, *, replayed: bool) -> dict[str, Any]:
         event = batch.event

@@ -3,14 +3,17 @@
     fake = FakeSelector.with_run("my-run", ["task-1", "task-2", "task-3"])
     client = SelectorClient("http://selector", run="my-run", transport=fake.transport)
 
-It answers the calls of the contract as the service does: pools, runs, selections with keys and leases, reports
-(partial, final, late, unsolicited) that count once, posteriors, the event log. What the service refuses, it refuses
-with the same status and code. Its clock moves only when told to, and it can go away, fail and lose replies.
+It answers the calls of the contract as the service does: pools, runs that change and fork, selections with keys
+and leases, reports (partial, final, late, unsolicited, evaluations, drops) that count once, posteriors, lists, the
+event log. What the service refuses, it refuses with the same status and code. Its clock moves only when told to,
+and it can go away, fail and lose replies.
 
 It is not the method, and what it does not do is this:
 
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
 * Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
+* A dropped task does not rest, and there is no history, calibration or staleness to speak of.
+* The log of a fork begins with the fork.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
 """
@@ -19,23 +22,34 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import partial
 from urllib.parse import unquote
 
 import httpx
 from pydantic import TypeAdapter
 
 from trainer_client import _fake_http as http
-from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_config import RunChange, RunConfig
 from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.web_schemas_pools import PoolRequest, TaskItem
-from trainer_client._contract.web_schemas_runs import RunRequest
-from trainer_client._contract.web_schemas_selections import ReportRequest, SelectRequest
+from trainer_client._contract.web_schemas_runs import ChangeRequest, RunRequest, TasksRequest
+from trainer_client._contract.web_schemas_selections import (
+    ReleaseRequest,
+    RenewRequest,
+    ReportRequest,
+    SelectRequest,
+)
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
 from trainer_client._fake_run import FakeRun
 
 _POOL: TypeAdapter[PoolRequest | None] = TypeAdapter(PoolRequest | None)
 _RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
+_CHANGE: TypeAdapter[RunChange] = TypeAdapter(ChangeRequest)
+_TASK_IDS: TypeAdapter[TasksRequest] = TypeAdapter(TasksRequest)
+_RENEW: TypeAdapter[RenewRequest] = TypeAdapter(RenewRequest)
+_RELEASE: TypeAdapter[ReleaseRequest] = TypeAdapter(ReleaseRequest)
 _SELECT: TypeAdapter[SelectRequest] = TypeAdapter(SelectRequest)
 _REPORT: TypeAdapter[ReportRequest] = TypeAdapter(ReportRequest)
 
@@ -63,9 +77,24 @@ class FakeSelector:
         self._losses = 0
         self._one_at_a_time = threading.Lock()
         self._calls: dict[tuple[str, ...], dict[str, Callable[..., httpx.Response]]] = {
+            ("pools",): {"GET": self._list_pools},
             ("pools", "*"): {"PUT": self._put_pool, "GET": self._get_pool, "DELETE": self._delete_pool},
-            ("pools", "*", "tasks"): {"POST": self._post_tasks},
-            ("runs", "*"): {"PUT": self._put_run, "GET": self._get_run, "DELETE": self._delete_run},
+            ("pools", "*", "tasks"): {"POST": self._post_tasks, "GET": self._get_tasks},
+            ("pools", "*", "retire"): {"POST": partial(self._retire, True)},
+            ("pools", "*", "restore"): {"POST": partial(self._retire, False)},
+            ("runs",): {"GET": self._list_runs},
+            ("runs", "*"): {
+                "PUT": self._put_run,
+                "GET": self._get_run,
+                "PATCH": self._patch_run,
+                "DELETE": self._delete_run,
+            },
+            ("runs", "*", "exclude"): {"POST": partial(self._exclude, "excluded")},
+            ("runs", "*", "include"): {"POST": partial(self._exclude, "included")},
+            ("runs", "*", "selections"): {"GET": self._get_selections},
+            ("runs", "*", "selections", "*", "renew"): {"POST": self._renew},
+            ("runs", "*", "selections", "*", "release"): {"POST": self._release},
+            ("runs", "*", "history"): {"GET": self._get_history},
             ("runs", "*", "posteriors"): {"GET": self._get_posteriors},
             ("runs", "*", "events"): {"GET": self._get_events},
             ("select",): {"POST": self._select},
@@ -77,7 +106,7 @@ class FakeSelector:
         """A fake that has one pool, named "pool", of these tasks, and one run over it."""
         fake = cls(seed=seed)
         pool = fake._pools["pool"] = FakePool("pool")
-        pool.add(TaskItem(id=task) for task in tasks)
+        pool.add((TaskItem(id=task) for task in tasks), {})
         fake._make_run(run, http.checked(_RUN, {"pool": "pool"}))
         return fake
 
@@ -102,13 +131,8 @@ class FakeSelector:
         self.now += seconds
 
     def evidence(self, run: str) -> dict[str, tuple[float, int]]:
-        """Every reported task's successes and trials, summed over the run's commits."""
-        sums: dict[str, tuple[float, int]] = {}
-        for event in self._run(run).events:
-            for outcome in event.get("outcomes", []):
-                successes, trials = sums.get(outcome["task"], (0.0, 0))
-                sums[outcome["task"]] = (successes + outcome["successes"], trials + outcome["trials"])
-        return sums
+        """Every reported task's successes and trials, summed over the run's commits and evaluations."""
+        return dict(self._run(run).sums)
 
     @property
     def _now(self) -> int:
@@ -149,7 +173,7 @@ class FakeSelector:
         path = unquote(request.url.raw_path.partition(b"?")[0].decode())
         resource, *rest = path.removeprefix("/").split("/")
         methods = self._calls.get(
-            (resource, *("*" if place == 0 else part for place, part in enumerate(rest)))
+            (resource, *("*" if place in (0, 2) else part for place, part in enumerate(rest)))
         )
         if methods is None or "" in rest:
             raise Problem(404, "not-found", "path: there is no such call")
@@ -157,7 +181,7 @@ class FakeSelector:
             problem = Problem(405, "method-not-allowed", "method: there is no such call")
             problem.headers["Allow"] = ", ".join(sorted(methods))
             raise problem
-        names = [http.checked(http.NAME, name, resource.removesuffix("s")) for name in rest[:1]]
+        names = [http.checked(http.NAME, name, resource.removesuffix("s")) for name in rest[:1]] + rest[2:3]
         return methods[request.method](request, *names)
 
     def _put_pool(self, request: httpx.Request, name: str) -> httpx.Response:
@@ -179,12 +203,88 @@ class FakeSelector:
     def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
         tasks = http.tasks_of(request)
         pool = self._pool(name)
-        inserted = pool.add(tasks)
+        runs = [run for run in self._runs.values() if run.pool is pool]
+        read = {name: run.name for run in runs for name in run.references}
+        inserted, extended = pool.add(tasks, read)
         for run in self._runs.values():
             if inserted and run.pool is pool:
                 run.grow(self._now)
-        receipt = {"inserted": inserted, "unchanged": len(tasks) - inserted, "tasks": len(pool.tasks)}
+        receipt = {
+            "inserted": inserted,
+            "unchanged": len(tasks) - inserted - extended,
+            "extended": extended,
+            "tasks": len(pool.tasks),
+        }
         return httpx.Response(200, json=receipt)
+
+    def _list_pools(self, request: httpx.Request) -> httpx.Response:
+        rows = [
+            {
+                "pool": pool.name,
+                "tasks": len(pool.tasks),
+                "runs": sum(run.pool is pool for run in self._runs.values()),
+            }
+            for pool in sorted(self._pools.values(), key=lambda pool: pool.name)
+        ]
+        return http.page_of_names(request, "pools", "pool", rows)
+
+    def _get_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
+        cursor = http.checked(http.CURSOR, request.url.params.get("cursor", "0"), "cursor")
+        limit = http.checked(http.TASK_LIMIT, request.url.params.get("limit", "10000"), "limit")
+        pool = self._pool(name)
+        http.refuse_parquet(request)
+        return httpx.Response(200, json=pool.page(int(cursor), limit))
+
+    def _retire(self, retired: bool, request: httpx.Request, name: str) -> httpx.Response:
+        tasks = http.body_of(request, _TASK_IDS).tasks
+        pool = self._pool(name)
+        answer = pool.retire(tasks, retired=retired)
+        if answer["changed"]:
+            for run in self._runs.values():
+                if run.pool is pool:
+                    run.note_retired(tasks, "excluded" if retired else "included", self._now)
+        return httpx.Response(200, json=answer)
+
+    def _list_runs(self, request: httpx.Request) -> httpx.Response:
+        pool = request.url.params.get("pool")
+        if pool is not None:
+            self._pool(pool)
+        runs = sorted(self._runs.values(), key=lambda run: run.name)
+        rows = [run.glance() for run in runs if pool in (None, run.pool.name)]
+        return http.page_of_names(request, "runs", "run", rows)
+
+    def _patch_run(self, request: httpx.Request, name: str) -> httpx.Response:
+        change = http.body_of(request, _CHANGE)
+        run = self._run(name)
+        changes = {field.name: getattr(change, field.name) for field in fields(change)}
+        run.change({field: value for field, value in changes.items() if value is not None}, self._now)
+        return httpx.Response(200, json=run.view())
+
+    def _exclude(self, kind: str, request: httpx.Request, name: str) -> httpx.Response:
+        tasks = http.body_of(request, _TASK_IDS).tasks
+        return httpx.Response(200, json=self._run(name).exclude(tasks, kind, self._now))
+
+    def _get_selections(self, request: httpx.Request, name: str) -> httpx.Response:
+        params = request.url.params
+        cursor = http.checked(http.CURSOR, params.get("cursor", "0"), "cursor")
+        limit = http.checked(http.LIMIT, params.get("limit", "100"), "limit")
+        status = http.checked(http.STATUS, params.get("status"), "status")
+        return httpx.Response(200, json=self._run(name).selections(status, int(cursor), limit))
+
+    def _renew(self, request: httpx.Request, name: str, selection: str) -> httpx.Response:
+        seconds = http.body_of(request, _RENEW).seconds
+        run = self._run(name)
+        return httpx.Response(200, json=run.lease(run.renew(selection, seconds, self._now)))
+
+    def _release(self, request: httpx.Request, name: str, selection: str) -> httpx.Response:
+        http.body_of(request, _RELEASE)
+        run = self._run(name)
+        return httpx.Response(200, json=run.lease(run.release(selection, self._now)))
+
+    def _get_history(self, request: httpx.Request, name: str) -> httpx.Response:
+        http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
+        run = self._run(name)
+        return httpx.Response(200, json={"run": name, "step": run.step, "points": [], "difficulty": []})
 
     def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
         created = self._make_run(name, http.body_of(request, _RUN))
@@ -235,13 +335,25 @@ class FakeSelector:
         """Make a run; False if it is there already with this config."""
         pool = self._pool(config.pool)
         _refuse_unknown(config, pool)
-        document = to_dict(config)
         if name not in self._runs:
-            self._runs[name] = FakeRun(name, config, document, pool, self._seed, self._now)
+            self._runs[name] = self._new_run(name, config, pool)
             return True
-        if self._runs[name].document != document:
+        if self._runs[name].made_with != to_dict(config):
             raise Problem(409, "run-conflict", f"Run {name!r} is there with another config.")
         return False
+
+    def _new_run(self, name: str, config: RunConfig, pool: FakePool) -> FakeRun:
+        fork = config.fork
+        if fork is None:
+            return FakeRun(name, config, pool, self._seed, self._now)
+        parent = self._run(fork.run)
+        step = parent.step if fork.step is None else fork.step
+        if step > parent.step:
+            raise Problem(422, "invalid-request", f"fork.step: run {fork.run!r} has {parent.step} commits")
+        told = {"run": fork.run, "step": step}
+        run = FakeRun(name, config, pool, self._seed, self._now, told)
+        run.take_over(parent, step)
+        return run
 
 
 def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:

@@ -179,9 +179,9 @@ class RunStatus(_Answer):
 class PosteriorRow(_Posterior):
     """A task's posterior success rate; `parameters` are those of the kind of posterior by name.
 
-    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services of
-    release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it was
-    `dropped`, and whether the run draws it no more (`excluded`).
+    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services
+    of release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it
+    was `dropped`, and whether the run draws it no more (`excluded`).
     """
 
     task: str
