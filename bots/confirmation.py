@@ -12,6 +12,11 @@ from services.command_line.failures import MISTAKE, Failure
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
+def can_be_asked() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty()
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask, unless the answer is given.
 
@@ -20,7 +25,7 @@ def confirm(question: str, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not can_be_asked():
         raise Failure(f"{question} Nobody can be asked here: add --yes", MISTAKE)
     if not typer.confirm(question):
         raise Failure("nothing was deleted")

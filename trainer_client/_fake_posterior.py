@@ -1,11 +1,11 @@
 """The fake selector's posteriors: Betas that know the trainers' evidence only."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-Counts = Mapping[str, Any]
-"""An outcome as it stands in a `committed` event: task, successes, trials."""
+Counts = tuple[str, list[Any]]
+"""A task, and its successes, trials and perhaps more."""
 
 
 class FakePosterior:
@@ -27,15 +27,15 @@ class FakePosterior:
         for task in tasks:
             self._alpha[task], self._beta[task] = self._prior
 
-    def commit(self, outcomes: Iterable[Counts]) -> None:
-        """One update."""
+    def observe(self, outcomes: Iterable[Counts], *, forget: bool) -> None:
+        """Take in outcomes; a commit forgets, an evaluation does not."""
         alpha, beta = self._prior
-        for task in self._alpha:
+        for task in self._alpha if forget else ():
             self._alpha[task] += self._forgetting * (alpha - self._alpha[task])
             self._beta[task] += self._forgetting * (beta - self._beta[task])
-        for outcome in outcomes:
-            self._alpha[outcome["task"]] += outcome["successes"]
-            self._beta[outcome["task"]] += outcome["trials"] - outcome["successes"]
+        for task, (successes, trials, *_) in outcomes:
+            self._alpha[task] += successes
+            self._beta[task] += trials - successes
 
     def of(self, task: str) -> dict[str, float]:
         """Mean, standard deviation and the parameters of a task."""

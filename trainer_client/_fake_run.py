@@ -1,149 +1,184 @@
-"""The fake selector's runs: what one holds, and what select and report do to it."""
+"""The fake selector's runs: what one holds, and what select and the changes of a run do to it."""
 
 import random
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_config import EveryOutcomes, RunConfig
+from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.core_fold import LOG_VERSION
-from trainer_client._contract.web_schemas_selections import ReportRequest, SelectRequest
+from trainer_client._contract.web_schemas_selections import SelectRequest
 from trainer_client._fake_http import Problem
+from trainer_client._fake_outcomes import is_informative
 from trainer_client._fake_pool import FakePool
-from trainer_client._fake_posterior import Counts, FakePosterior
+from trainer_client._fake_posterior import FakePosterior
+from trainer_client._fake_reports import Batch, FakeReports
+from trainer_client.rewards import RewardScale
 
 POSTERIORS_PAGE = 10_000
 RECENT_COMMITS = 20
 
 
-@dataclass
-class Batch:
-    """A selection: its event, and what has been reported of it by task."""
-
-    event: dict[str, Any]
-    outcomes: dict[str, Counts] = field(default_factory=dict[str, Counts])
-    state: Literal["open", "committed", "released"] = "open"
-
-    def known(self) -> list[Counts]:
-        """What has been reported, in the order of the selection."""
-        return [self.outcomes[task] for task in self.event["tasks"] if task in self.outcomes]
-
-
-class FakeRun:
+class FakeRun(FakeReports):
     """A run over a pool, with its log in `events`; `now` is the time of each call in Unix milliseconds.
 
     Args:
         name: of the run.
         config: what it is made with.
-        document: the same as JSON, every default written out.
         pool: what it draws from.
         seed: settles the draws, together with the run's own.
         now: when it is made.
+        parent: the run and its step whose evidence this one begins with, for `created`.
     """
 
     def __init__(
-        self, name: str, config: RunConfig, document: dict[str, Any], pool: FakePool, seed: int, now: int
+        self,
+        name: str,
+        config: RunConfig,
+        pool: FakePool,
+        seed: int,
+        now: int,
+        parent: dict[str, Any] | None = None,
     ):
+        super().__init__()
         self.name = name
         self.pool = pool
-        self.document = document
+        self.made_with = to_dict(config)
         self.events: list[dict[str, Any]] = []
-        self._config = config
+        self.excluded: set[str] = set()
+        self._parent = parent
+        self._set(config)
         self._draws = random.Random(f"{seed} {name} {config.seed}")
         self._posterior = FakePosterior(config.posterior.prior, config.posterior.forgetting)
         self._size = 0
         self._selected: dict[str, int] = {}
         self._last_step: dict[str, int] = {}
-        self._batches: dict[str, Batch] = {}
+        self._sums: dict[str, tuple[float, int]] = {}
+        self._commits: list[list[tuple[str, list[Any]]]] = []
+        self._evaluated: list[tuple[str, list[Any]]] = []
         self._keys: dict[str, Batch] = {}
-        self._unsolicited: dict[str, set[str]] = {}
-        self._step = 0
-        self._enter()
-        self._log(now, "created", version=LOG_VERSION, run=name, config=document, tasks=self._size)
+        self._take_up()
+        told = {} if parent is None else {"parent": parent}
+        self._log(now, "created", version=LOG_VERSION, run=name, config=self.made_with, tasks=self._size, **told)
+
+    @property
+    def sums(self) -> Mapping[str, tuple[float, int]]:
+        """Every reported task's successes and trials."""
+        return self._sums
+
+    @property
+    def batches(self) -> Mapping[str, Batch]:
+        """The selections by id."""
+        return self._batches
+
+    @property
+    def step(self) -> int:
+        """Commits so far."""
+        return self._step
 
     def grow(self, now: int) -> None:
         """Take up the tasks that were added to the pool."""
-        self._enter()
+        self._take_up()
         self._log(now, "grown", tasks=self._size)
+
+    def change(self, changes: Mapping[str, Any], now: int) -> None:
+        """Go on with other parts of the config."""
+        self._set(replace(self._config, **changes))
+        self._log(now, "configured", **{name: to_dict(self._config)[name] for name in changes})
+
+    def exclude(self, tasks: list[str], kind: str, now: int) -> dict[str, Any]:
+        """Exclude tasks or include them again; the answer of the call."""
+        for place, task in enumerate(tasks):
+            if not self._has(task):
+                raise Problem(404, "unknown-task", f"tasks[{place}]: there is no task {task!r}")
+        changed = set(tasks) - self.excluded if kind == "excluded" else set(tasks) & self.excluded
+        self.excluded ^= changed
+        if changed:
+            in_order = [task for task in dict.fromkeys(tasks) if task in changed]
+            self._log(now, kind, by="run", tasks=in_order)
+        return {"changed": len(changed), "excluded": len(self.excluded)}
+
+    def take_over(self, parent: "FakeRun", step: int) -> None:
+        """Begin with the evidence of another run's first commits."""
+        for rows in parent._commits[:step]:
+            self._step += 1
+            self._enter(rows, commit=True)
+        for batch in parent.batches.values():
+            if batch.state != "open" and batch.event["step"] < max(step, 1):
+                for task in batch.tasks:
+                    self._selected[task] = self._selected.get(task, 0) + 1
+        self.excluded = set(parent.excluded)
 
     def select(self, asked: SelectRequest, now: int) -> dict[str, Any]:
         """The answer of `POST /select`."""
-        if asked.key is not None and asked.key in self._keys:
-            event = self._keys[asked.key].event
-            if event["batch_size"] != asked.batch_size:
-                raise Problem(409, "key-conflict", "batch_size: this key was used with another one")
-            if asked.explain and "explain" not in event:
+        known = self._keys.get(asked.key or "")
+        if known is not None:
+            event = known.event
+            if event["batch_size"] != asked.batch_size and known.state != "released":
                 raise Problem(
-                    409, "not-explained", "explain: the first call with this key did not ask for it"
+                    409,
+                    "key-conflict",
+                    f"batch_size: this key stands for selection {event['selection']!r} of {event['batch_size']} "
+                    "tasks; use another key, or release it",
+                    batch_size=event["batch_size"],
+                    selection=event["selection"],
                 )
-            return self._selection(event, asked.explain, replayed=True)
-        free = [task for task in self.pool.tasks if task not in self._leased()]
+            if event["batch_size"] == asked.batch_size:
+                if asked.explain and "explain" not in event:
+                    raise Problem(
+                        409, "not-explained", "explain: the first call with this key did not ask for it"
+                    )
+                return self._selection(known, asked.explain, replayed=True)
+        free = [task for task in self.pool.tasks if task not in self._taken()]
         if asked.batch_size > len(free):
             detail = f"batch_size: {len(free)} tasks can be drawn now; ask for fewer, or report first"
             raise Problem(409, "batch-too-large", detail, available=len(free))
         number = len(self._batches) + 1
         tasks = self._draws.sample(free, asked.batch_size)
-        explained = {"explain": [self._explain(task) for task in tasks]} if asked.explain else {}
+        means = [self._posterior.of(task)["mean"] for task in tasks]
+        rollouts = self._config.posterior.rollouts
+        told: dict[str, Any] = {}
+        if asked.policy_version is not None:
+            told["policy_version"] = asked.policy_version
+        if asked.explain:
+            told["explain"] = self._explain(tasks)
+        seconds = self._config.lease_seconds if asked.lease_seconds is None else asked.lease_seconds
+        expires_at = now + round(seconds * 1000)
         event = self._log(
             now,
             "selected",
-            expires_at=now + round(self._config.lease_seconds * 1000),
-            selection=f"s{number}-fa4e0000",
+            expires_at=expires_at,
+            selection=f"s{number}-fa4e{self._draws.randrange(16**4):04x}",
             drawn_from=len(self.events),
             number=number,
             key=asked.key,
             step=self._step,
             batch_size=asked.batch_size,
             tasks=tasks,
-            **explained,
+            predicted={
+                "mean": sum(means) / len(means),
+                "informative": sum(1 - p**rollouts - (1 - p) ** rollouts for p in means),
+            },
+            **told,
         )
-        batch = self._batches[event["selection"]] = Batch(event)
+        batch = self._batches[event["selection"]] = Batch(event, expires_at)
         if asked.key is not None:
             self._keys[asked.key] = batch
         for task in tasks:
             self._selected[task] = self._selected.get(task, 0) + 1
-        return self._selection(event, asked.explain, replayed=False)
-
-    def report(self, sent: ReportRequest, now: int) -> dict[str, Any]:
-        """The answer of `POST /report`."""
-        outcomes: list[Counts] = [asdict(outcome) for outcome in sent.outcomes]
-        if sent.selection is None:
-            return self._report_unsolicited(str(sent.key), outcomes, now)
-        batch = self._batches.get(sent.selection)
-        if batch is None:
-            raise Problem(404, "unknown-selection", "selection: the run never made it")
-        tasks: list[str] = batch.event["tasks"]
-        for place, outcome in enumerate(outcomes):
-            if outcome["task"] not in tasks:
-                detail = f"outcomes[{place}].task: it is not of this selection"
-                raise Problem(422, "task-not-in-selection", detail)
-        fresh = [outcome for outcome in _first_of_each(outcomes) if outcome["task"] not in batch.outcomes]
-        batch.outcomes |= {outcome["task"]: outcome for outcome in fresh}
-        remaining = len(tasks) - len(batch.outcomes)
-        if batch.state == "open":
-            if remaining == 0 or sent.final:
-                self._close(batch, "final" if remaining else "complete", now)
-        elif fresh:
-            late = [outcome for outcome in batch.known() if outcome in fresh]
-            self._commit(now, late, selection=sent.selection, reason="late")
-        committed = batch.state != "open" and bool(batch.outcomes)
-        return self._receipt(sent.selection, len(fresh), len(outcomes), remaining, committed)
-
-    def end_leases(self, now: int) -> None:
-        """Close the selections whose lease is over."""
-        for batch in self._batches.values():
-            if batch.state == "open" and batch.event["expires_at"] <= now:
-                self._close(batch, "lease", now)
+        return self._selection(batch, asked.explain, replayed=False)
 
     def view(self) -> dict[str, Any]:
         """The answer of `GET /runs/{run}`."""
         states = [batch.state for batch in self._batches.values()]
-        commits = [event["outcomes"] for event in self.events if event["type"] == "committed"]
-        recent: list[Counts] = [outcome for outcomes in commits[-RECENT_COMMITS:] for outcome in outcomes]
-        by_domain: dict[str, list[Counts]] = {domain: [] for domain in self.pool.domains}
-        for outcome in recent:
-            by_domain[self.pool.tasks[outcome["task"]].domain].append(outcome)
+        recent = [row for rows in self._commits[-RECENT_COMMITS:] for row in rows]
+        domains = self.pool.domains
+        by_domain = {
+            domain: [row for row in recent if self.pool.tasks[row[0]].domain == domain] for domain in domains
+        }
+        versions = [row[2]["policy_version"] for _, row in recent if len(row) > 2 and "policy_version" in row[2]]
         return {
             "run": self.name,
             "config": self.document,
@@ -155,13 +190,21 @@ class FakeRun:
                 "released": states.count("released"),
                 "expired": states.count("released"),
             },
-            "capability": dict.fromkeys(by_domain),
+            "capability": dict.fromkeys(domains),
             "etr": {
-                "last": _effective(commits[-1] if commits else []),
+                "last": _effective(self._commits[-1] if self._commits else []),
                 "recent": _effective(recent),
-                "by_domain": {domain: _effective(outcomes) for domain, outcomes in by_domain.items()},
+                "by_domain": {domain: _effective(rows) for domain, rows in by_domain.items()},
+                "evaluation": _effective(self._evaluated),
             },
             "never_selected": self._size - len(self._selected),
+            "dropped": sum(self._dropped().values()),
+            "excluded": len(self.excluded | self.pool.retired),
+            "calibration": {"groups": 0, "predicted": None, "seen": None, "bins": []},
+            "staleness": {"newest": max(versions), "mean": None, "largest": None} if versions else None,
+            "parent": self._parent,
+            "rewound": None,
+            "warnings": [],
         }
 
     def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
@@ -169,90 +212,99 @@ class FakeRun:
         if not self.pool.tasks.keys() >= set(named):
             raise Problem(404, "unknown-task", "task: the run has no task of this id")
         last = first + POSTERIORS_PAGE
-        tasks = named or list(self.pool.tasks)[first:last]
+        dropped = self._dropped()
         return {
             "step": self._step,
             "posteriors": [
                 {
                     "task": task,
                     **self._posterior.of(task),
+                    "domain": self.pool.tasks[task].domain,
                     "selected": self._selected.get(task, 0),
                     "last_step": self._last_step.get(task),
+                    "successes": self._sums.get(task, (0.0, 0))[0],
+                    "trials": self._sums.get(task, (0.0, 0))[1],
+                    "dropped": dropped.get(task, 0),
+                    "excluded": task in self.excluded or task in self.pool.retired,
+                    "references": self.pool.tasks[task].references,
                 }
-                for task in tasks
+                for task in named or list(self.pool.tasks)[first:last]
             ],
             "next": str(last) if not named and first < last < self._size else None,
         }
 
-    def _enter(self) -> None:
+    def _set(self, config: RunConfig) -> None:
+        self._config = config
+        self.document = to_dict(config)
+        self._scale = RewardScale.of(self.document["rewards"])
+        self._commits_at = config.commit.outcomes if isinstance(config.commit, EveryOutcomes) else None
+
+    def _take_up(self) -> None:
         self._posterior.grow(list(self.pool.tasks)[self._size :])
         self._size = len(self.pool.tasks)
 
-    def _leased(self) -> set[str]:
-        if self._config.share_leased:
-            return set()
-        return {
-            task for batch in self._batches.values() if batch.state == "open" for task in batch.event["tasks"]
-        }
+    def _has(self, task: str) -> bool:
+        return task in self.pool.tasks
 
-    def _explain(self, task: str) -> dict[str, Any]:
-        known = self._posterior.of(task)
+    def _taken(self) -> set[str]:
+        """What is not drawn: excluded or retired tasks, and leased ones."""
+        taken = self.excluded | self.pool.retired
+        if self._config.share_leased:
+            return taken
+        for batch in self._batches.values():
+            if batch.state == "open":
+                taken |= {
+                    task
+                    for task in batch.tasks
+                    if task not in batch.entered and not isinstance(batch.known.get(task), str)
+                }
+        return taken
+
+    def _dropped(self) -> dict[str, int]:
+        """How often each task was dropped."""
+        counts: dict[str, int] = {}
+        for batch in self._batches.values():
+            for task, seen in batch.known.items():
+                if isinstance(seen, str):
+                    counts[task] = counts.get(task, 0) + 1
+        return counts
+
+    def _enter(self, outcomes: Iterable[tuple[str, list[Any]]], *, commit: bool) -> None:
+        rows = list(outcomes)
+        self._posterior.observe(rows, forget=commit)
+        for task, (successes, trials, *_) in rows:
+            known = self._sums.get(task, (0.0, 0))
+            self._sums[task] = (known[0] + successes, known[1] + trials)
+        if commit:
+            self._commits.append(rows)
+            self._last_step |= {task: self._step for task, _ in rows}
+        else:
+            self._evaluated += rows
+
+    def _explain(self, tasks: list[str]) -> dict[str, list[float | None]]:
+        known = [self._posterior.of(task) for task in tasks]
         match self._config.policy.type:
             case "thompson":
-                draw = self._posterior.draw(task, self._draws)
+                draws = [self._posterior.draw(task, self._draws) for task in tasks]
             case "posterior-mean":
-                draw = known["mean"]
+                draws = [row["mean"] for row in known]
             case _:
-                draw = None
-        return {"task": task, **known, "draw": draw}
+                draws = [None] * len(tasks)
+        return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {"draw": draws}
 
-    def _selection(self, event: dict[str, Any], explain: bool, *, replayed: bool) -> dict[str, Any]:
-        expires_at = datetime.fromtimestamp(event["expires_at"] / 1000, UTC)
-        answer = {name: event[name] for name in ("selection", "step", "tasks")} | {
+    def _selection(self, batch: Batch, explain: bool, *, replayed: bool) -> dict[str, Any]:
+        event = batch.event
+        answer = {name: event[name] for name in ("selection", "step", "tasks", "predicted")} | {
             "run": self.name,
-            "expires_at": expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "expires_at": moment(batch.expires_at),
             "replayed": replayed,
+            "status": batch.state,
         }
-        return answer | ({"explain": event["explain"]} if explain else {})
-
-    def _report_unsolicited(self, key: str, outcomes: list[Counts], now: int) -> dict[str, Any]:
-        """Outcomes of tasks that were not leased: a commit of their own; each key counts a task once."""
-        for place, outcome in enumerate(outcomes):
-            if outcome["task"] not in self.pool.tasks:
-                raise Problem(422, "invalid-request", f"outcomes[{place}].task: the run has no such task")
-        counted = self._unsolicited.setdefault(key, set())
-        fresh = [outcome for outcome in _first_of_each(outcomes) if outcome["task"] not in counted]
-        counted.update(outcome["task"] for outcome in fresh)
-        if fresh:
-            self._commit(now, fresh, selection=None, key=key, reason="unsolicited")
-        return self._receipt(None, len(fresh), len(outcomes), remaining=0, committed=True)
-
-    def _receipt(
-        self, selection: str | None, accepted: int, sent: int, remaining: int, committed: bool
-    ) -> dict[str, Any]:
-        return {
-            "selection": selection,
-            "accepted": accepted,
-            "duplicates": sent - accepted,
-            "remaining": remaining,
-            "committed": committed,
-            "step": self._step,
-        }
-
-    def _close(self, batch: Batch, reason: str, now: int) -> None:
-        selection = batch.event["selection"]
-        if batch.outcomes:
-            batch.state = "committed"
-            self._commit(now, batch.known(), selection=selection, reason=reason)
-        else:
-            batch.state = "released"
-            self._log(now, "released", selection=selection, reason=reason)
-
-    def _commit(self, now: int, outcomes: list[Counts], **what: Any) -> None:
-        self._posterior.commit(outcomes)
-        self._step += 1
-        self._last_step |= {outcome["task"]: self._step for outcome in outcomes}
-        self._log(now, "committed", step=self._step, outcomes=outcomes, **what)
+        if not explain:
+            return answer
+        columns: dict[str, list[Any]] = {"task": event["tasks"], **event["explain"]}
+        rows = zip(*columns.values(), strict=True)
+        return answer | {"explain": [dict(zip(columns, row, strict=True)) for row in rows]}
 
     def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
         event = {"seq": len(self.events) + 1, "type": kind, "at": now, **what}
@@ -260,15 +312,13 @@ class FakeRun:
         return event
 
 
-def _first_of_each(outcomes: Iterable[Counts]) -> list[Counts]:
-    """Of each task the first outcome."""
-    first: dict[str, Counts] = {}
-    for outcome in outcomes:
-        first.setdefault(outcome["task"], outcome)
-    return list(first.values())
+def moment(milliseconds: int) -> str:
+    """A moment as the service writes it."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _effective(outcomes: list[Counts]) -> float | None:
-    if not outcomes:
+def _effective(rows: list[tuple[str, list[Any]]]) -> float | None:
+    if not rows:
         return None
-    return sum(0 < outcome["successes"] < outcome["trials"] for outcome in outcomes) / len(outcomes)
+    return sum(is_informative(row) for _, row in rows) / len(rows)

@@ -67,6 +67,10 @@ class RewardScale:
         for reward in rewards:
             self.checked(reward)
 
+    def held(self, reward: float) -> float:
+        """The reward, or the bound over which rounding carried it."""
+        return reward if self.pass_at is not None else min(self.most, max(self.least, reward))
+
     @property
     def failure(self) -> float:
         """A reward that is worth nothing."""
@@ -78,4 +82,4 @@ class RewardScale:
         """What a rollout of this reward counts: a number in [0, 1]."""
         if self.pass_at is not None:
             return float(reward >= self.pass_at)
-        return min(1.0, max(0.0, (reward - self.least) / (self.most - self.least)))
+        return (self.held(reward) - self.least) / (self.most - self.least)

@@ -1,8 +1,8 @@
 """The outcomes of an event, in columns.
 
-A `committed` event holds them by selection, rows of `[place, successes, trials]` or `[place, successes, trials,
-{"informative"?, "policy_version"?}]`: a place is a position in the selection's tasks, or the task's id once the selection
-is closed. Without a selection rows stand by themselves, with ids. Up to 0.2 outcomes were objects.
+A `committed` event holds them by selection, as rows of `[place, successes, trials]`, behind which may stand
+`{"informative"?, "policy_version"?}`. A place is a position in the selection's tasks, or the task's id once the
+selection is closed. Without a selection rows stand by themselves, with ids. Up to 0.2 outcomes were objects.
 """
 
 from __future__ import annotations

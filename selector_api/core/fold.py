@@ -8,18 +8,19 @@ Deterministic: no clock, no IO, no global random numbers. Events (`type`):
     grown      the pool's tasks up to `tasks` join
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
-               those that it does not, the reported tasks are free again
+               the others, the tasks that it holds outcomes of are free again
     dropped    tasks of `selection` could not be scored: `drops` are pairs of a place and why. They are free again
-    released   `selection` ends without further evidence; `entered` tells how many of its outcomes were committed before
+    released   `selection` ends without further evidence; `entered`: how many of its outcomes were committed before
     observed   `rows` inform the posteriors: an evaluation, which is no step
     configured the configuration changes: the fields that are otherwise from here on
     excluded   `tasks` are drawn no more, `by` the run or its pool; `included`: as far as they are concerned, again
     rewound    Redis lost events: a process had folded `known` of them and `found` fewer, or others
 
-Why a commit or a release came is its `reason`: "complete" (all tasks of `selection` were reported or dropped), "final"
-(the trainer said so), "lease" (its time was over), "given-back", "count" (as many outcomes as a commit waits for had
-come), "late" (its selection was closed before) or "unsolicited" (there was none). In version 1 it also told whether a
-commit closes its `selection`.
+Why a commit or a release came is its `reason`: "complete" (all tasks of `selection` were reported or dropped),
+"dropped" (all of them were), "final" (the trainer said so: what it left out counts as dropped), "lease" (its time
+was over), "given-back", "count" (as many outcomes as a commit waits for had come), "late" (its selection was closed
+before) or "unsolicited" (there was none). In version 1 nothing was dropped, and the reason told whether a commit
+closes its `selection`.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
     elif kind == "dropped":
         _drop(state, event)
     elif kind == "released":
-        _close(state, event["selection"], event["reason"], bool(event.get("entered")))
+        _close(state, event, event["selection"], bool(event.get("entered")))
     elif kind == "observed":
         _observe(state, event)
     elif kind == "configured":
@@ -137,10 +138,10 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
     if isinstance(outcomes, dict):
         for selection, rows in outcomes.items():
-            if selection in state.leased and selection not in closes:
+            if selection in state.leased:
                 _free(state, selection, [row[0] for row in rows])
     for selection in closes:
-        _close(state, selection, event["reason"] if selection == event["selection"] else "count", True)
+        _close(state, event, selection, True)
 
     tasks, successes, trials = evidence.by_task
     state.posterior.observe(tasks, successes, trials)
@@ -217,16 +218,22 @@ def _free(state: RunState, selection: str, places: Sequence[Place]) -> None:
     state.leased[selection] = leased[~np.isin(leased, _at(state, selection, places))]
 
 
-def _close(state: RunState, selection: str, reason: str, has_evidence: bool) -> None:
-    del state.leased[selection], state.handed[selection], state.predicted[selection]
+def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
+    left_out = state.leased.pop(selection)
+    del state.handed[selection], state.predicted[selection]
     state.versions.pop(selection, None)
     state.expires.pop(selection, None)
     if has_evidence:
         state.committed += 1
     else:
         state.released += 1
+    reason = event["reason"] if selection == event["selection"] else None
     if reason == "lease":
         state.timed_out += 1
+    is_version_1 = "closes" not in event and "entered" not in event
+    if reason == "final" and not is_version_1 and len(left_out):
+        state.history.tallies.drop(left_out, state.step)
+        state.dropped += len(left_out)
 
 
 def _at(state: RunState, selection: str, places: Sequence[Place]) -> IntArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from selector_api.core.shares import apportioned, largest_batch
 from selector_api.core.shortage import Shortage
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewTasks", "explained", "select"]
+__all__ = ["Choice", "TooFewTasks", "explained", "predicted", "select"]
 
 
 class TooFewTasks(ValueError):
@@ -25,7 +24,7 @@ class TooFewTasks(ValueError):
     def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
         why = "; ".join(map(str, shortages))
         self.detail = (
-            f"batch_size: at most {available} tasks can be drawn now; {why}. Ask for fewer, or report first"
+            f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first ({why})"
         )
         super().__init__(self.detail)
         self.available = available
@@ -92,17 +91,32 @@ def _chosen(candidates: Candidates, count: int, rng: np.random.Generator) -> Cho
     return Choice.joined(others, choose(candidates.without(rested.tasks()), count - len(rested), rng))
 
 
-def explained(state: RunState, choice: Choice) -> list[dict[str, Any]]:
+def predicted(state: RunState, choice: Choice) -> dict[str, float]:
+    """What is expected of a batch: its mean pass rate, and how many of its groups are informative."""
+    marginals = state.posterior.of_tasks(choice.tasks)
+    informative = marginals.informative(state.config.posterior.group_size)
+    return {"mean": rounded(marginals.mean().mean()), "informative": rounded(informative.sum())}
+
+
+def explained(state: RunState, choice: Choice) -> dict[str, list[float | None]]:
     """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
 
-    `draw` is None where the policy looks at none. The posterior's own parameters stand by their names.
+    In columns, and rounded: the log keeps it. `draw` is None where the policy looks at none. The posterior's own
+    parameters stand by their names.
     """
     marginals = state.posterior.of_tasks(choice.tasks)
     columns = {
-        "task": state.table.ids(choice.tasks),
-        "mean": marginals.mean().tolist(),
-        "sd": marginals.sd().tolist(),
-        "draw": [None if math.isnan(score) else score for score in choice.scores.tolist()],
-        **{name: values.tolist() for name, values in marginals.parameters().items()},
+        "mean": marginals.mean(),
+        "sd": marginals.sd(),
+        "draw": choice.scores,
+        **marginals.parameters(),
     }
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {
+        name: [None if math.isnan(value) else rounded(value) for value in values.tolist()]
+        for name, values in columns.items()
+    }
+
+
+def rounded(value: float) -> float:
+    """With 6 significant digits."""
+    return float(f"{value:.6g}")

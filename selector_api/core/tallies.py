@@ -64,7 +64,8 @@ class Tallies:
 
     def drop(self, tasks: IntArray, step: int) -> None:
         """Add drops of distinct tasks at this step: after d in a row a task rests for 2^(d−1) commits."""
-        self._dropped[self._rows_for(tasks)] += 1
+        rows = self._rows_for(tasks)  # first: it may move the columns
+        self._dropped[rows] += 1
         for task in tasks.tolist():
             times = self._in_a_row.get(task, (0, 0))[0] + 1
             rest = MAX_COOLDOWN if times > MAX_COOLDOWN.bit_length() else 1 << (times - 1)

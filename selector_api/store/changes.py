@@ -12,7 +12,7 @@ from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.state import RunState
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import UnknownRun, UnknownTask
+from selector_api.store.errors import OutcomesWait, UnknownRun, UnknownTask
 from selector_api.store.keys import run_keys
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.pools import Pools
@@ -43,11 +43,12 @@ class Changes:
         self._live_runs = live_runs
 
     async def configure(self, name: str, change: RunChange) -> None:
-        """Let a run go on with another configuration; what it was told already changes nothing.
+        """Let a run go on with another configuration; what is so already changes nothing.
 
         Raises:
             UnknownRun: there is no such run.
             UnknownPool: its pool is gone.
+            OutcomesWait: the kind of commit would change while outcomes wait for one.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
         """
         while True:
@@ -60,7 +61,7 @@ class Changes:
             if after == config:
                 return
             check_names(after, await self._pools.table(config.pool))
-            (status,) = await self._scripts.run(
+            status, *waiting = await self._scripts.run(
                 "configure",
                 run_keys(name),
                 incarnation,
@@ -69,6 +70,8 @@ class Changes:
                 enter_text(after),
                 event_fields(change.to_dict()),
             )
+            if status == b"waits":
+                raise OutcomesWait(waiting[0])
             if status == b"ok":
                 return
 
@@ -85,7 +88,7 @@ class Changes:
             found = state.table.find(tasks)
             (unknown,) = np.nonzero((found < 0) | (found >= state.size))
             if len(unknown):
-                raise UnknownTask(tasks[int(unknown[0])])
+                raise UnknownTask(tasks[int(unknown[0])], state.table.first_ids(state.size))
             is_so = state.withheld.by_run(found) == (kind == "excluded")
             others = dict.fromkeys(
                 task for task, is_so in zip(tasks, is_so.tolist(), strict=True) if not is_so

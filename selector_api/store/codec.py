@@ -59,10 +59,33 @@ class Outcome:
     task: str
     successes: float
     trials: int
+    informative: bool | None = None
+    """Whether its rewards were not all equal; None: as successes out of trials tell."""
+    policy_version: int | None = None
+    """The trainer's number of the weights that made it."""
 
-    def to_json(self) -> str:
-        """The outcome as it stands in a `committed` event."""
-        return dumps({"task": self.task, "successes": self.successes, "trials": self.trials})
+    def to_text(self) -> str:
+        """The outcome as it stands in a row of an event, behind its place. Equal ones give equal text."""
+        more: dict[str, Any] = {}
+        if self.informative not in (None, 0 < self.successes < self.trials):
+            more["informative"] = self.informative
+        if self.policy_version is not None:
+            more["policy_version"] = self.policy_version
+        whole = float(self.successes).is_integer()
+        values = f"{int(self.successes) if whole else dumps(float(self.successes))},{self.trials}"
+        return f"{values},{dumps(more)}" if more else values
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A task that was handed out and could not be scored."""
+
+    task: str
+    why: str
+
+    def to_text(self) -> str:
+        """The reason as it stands in a row of an event, behind its place: a JSON string."""
+        return dumps(self.why)
 
 
 @dataclass(frozen=True)

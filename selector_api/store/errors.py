@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from selector_api.near_names import hint, listed, near_names, shown
 
-
 _MOST_NAMED = 10
 
 
@@ -137,14 +136,17 @@ class UnknownSelection(CallError):
 
     selection: str
     code = "unknown-selection"
-    detail = "selection: the run has none of this id; report without a selection, under a key of your own"
+    detail = (
+        "selection: the run has none of this id: it is another run's, or the store lost it; select anew, and "
+        "report what you have of it without a selection (selection null, with a key)"
+    )
 
 
 class UnknownTask(UnknownName):
-    """An outcome names a task that the run does not have."""
+    """A task is named that the run or the pool does not have."""
 
     code = "invalid-request"
-    problem = "{} is not a task of this run"
+    problem = "there is no task {}"
 
 
 class UnknownDomain(UnknownName):
@@ -152,7 +154,13 @@ class UnknownDomain(UnknownName):
 
     code = "unknown-domain"
     place = "policy.domains: "
-    problem = "the pool has no task of the domain {}"
+    problem = "no task is of the domain {}"
+
+
+class UnknownDomainAsked(UnknownDomain):
+    """A call asks for the tasks of a domain that the run does not have."""
+
+    place = "domain: "
 
 
 class UnknownReference(UnknownName):
@@ -238,8 +246,23 @@ class UnusableFork(CallError):
         self.detail = detail
 
 
+@dataclass(eq=False)
+class OutcomesWait(CallError):
+    """The kind of a run's commits cannot change now."""
+
+    outcomes: int
+    code = "run-conflict"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
+            "send `final`), then change it"
+        )
+
+
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -286,16 +309,33 @@ class RunConflict(CallError):
 
 @dataclass(eq=False)
 class KeyConflict(CallError):
-    """The key was used before with another batch size."""
+    """The key was used before with another batch size, for a selection that was not given back."""
 
+    run: str
+    selection: str
     batch_size: int
-    """Which it was."""
     code = "key-conflict"
 
     def __post_init__(self) -> None:
         self.detail = (
-            f"batch_size: this key stands for a selection of {self.batch_size}. Use another key; the tasks of that "
-            "selection are leased until it ends, or is given back with POST /runs/{run}/selections/{id}/release"
+            f"batch_size: this key stands for selection {self.selection!r} of {self.batch_size} tasks; ask for "
+            f"{self.batch_size}, use another key, fork the run, or release that selection first (POST "
+            f"/runs/{self.run}/selections/{self.selection}/release), if nothing of it was committed"
+        )
+
+
+@dataclass(eq=False)
+class SelectionClosed(CallError):
+    """The selection has ended, so its lease cannot be renewed."""
+
+    selection: str
+    status: str
+    code = "selection-closed"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"selection: it has ended and is {self.status}, so there is no lease to renew; select anew. "
+            "What is reported of it still counts"
         )
 
 

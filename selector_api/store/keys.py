@@ -13,19 +13,23 @@ class RunKeys(NamedTuple):
     """The keys of a run, in the order in which every script of a run takes them."""
 
     meta: str
-    """Hash: incarnation, pool, pool_incarnation, config (JSON), tasks, step."""
+    """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
+    a commit waits for), tasks, step, version."""
     log: str
     """List of events (JSON); an event's seq is its position, from 1."""
     leases: str
     """Sorted set: open selection -> unix ms at which its lease ends."""
     selections: str
-    """Hash: selection -> "<seq of its event>:<status>:<outcomes known>"."""
+    """Hash: selection -> "<seq of its event>:<status>:<tasks known>:<outcomes entered>:<dropped>:<seqs>", the seqs
+    being those of the events that hold its outcomes and drops. Up to 0.2 the last three were missing."""
     outcomes: str
-    """Hash: "<selection>:<task>" -> the outcome (JSON) while it waits for the commit, then ""."""
+    """Hash: "<selection>:<task>" -> the outcome or drop (see `codec.Outcome`) while the selection is open."""
     idempotency: str
-    """Hash: idempotency field (see below) -> selection, or "" for a report."""
+    """Hash: idempotency field (see below) -> selection, or for a report the outcome. Up to 0.2 that was ""."""
     snapshot: str
     """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
+    pending: str
+    """List: what waits for a commit of so many outcomes, in the order of arrival, each as "<selection> <row>"."""
 
 
 class PoolKeys(NamedTuple):
@@ -52,6 +56,7 @@ def run_keys(run: str) -> RunKeys:
         outcomes=f"{tagged}:outcomes",
         idempotency=f"{tagged}:keys",
         snapshot=f"{tagged}:snapshot",
+        pending=f"{tagged}:pending",
     )
 
 

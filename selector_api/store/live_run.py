@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from selector_api.core.fold import UnreadableLog, fold
-from selector_api.core.select import explained, select
+from selector_api.core.select import explained, predicted, select
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
@@ -31,7 +31,7 @@ from selector_api.store.errors import (
     UnreadableData,
 )
 from selector_api.store.keys import anonymous_field, select_field
-from selector_api.store.log import Bookmark, Drawn, Logs
+from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Run, Runs
 from selector_api.store.snapshots import Snapshots, copied, restored
@@ -52,7 +52,7 @@ class Selected(NamedTuple):
     """A selection."""
 
     event: dict[str, Any]
-    """The `selected` event: `selection`, `step`, `tasks`, `expires_at` (Unix ms), and `explain` if asked for."""
+    """The `selected` event, with what is so now: `expires_at` (Unix ms), `status` (`open`, `committed`, `released`)."""
     replayed: bool
     """Whether the key had been used for it before."""
 
@@ -134,39 +134,50 @@ class LiveRun:
         """
         return await self.read(RunState.copy)
 
-    async def select(self, batch_size: int, key: str | None = None, explain: bool = False) -> Selected:
+    async def select(
+        self,
+        batch_size: int,
+        key: str | None = None,
+        explain: bool = False,
+        policy_version: int | None = None,
+        lease_seconds: float | None = None,
+    ) -> Selected:
         """Hand out a batch; the same `key` gives the same selection again.
 
         Raises:
             UnknownRun: the run does not exist.
             UnknownPool: its pool does not.
             TooFewTasks: fewer tasks can be drawn now (from `core.select`).
-            KeyConflict: the key was used with another batch size.
+            KeyConflict: the key was used with another batch size, for a selection that was not released.
             NotExplained: the key was used without `explain`.
             Overloaded: other processes kept selecting from the run while this one drew.
         """
         field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
+        told = {"key": key} if policy_version is None else {"key": key, "policy_version": policy_version}
         deadline = time.monotonic() + self._patience
+        former = ""
         async with held(self._lock):
             while True:
                 replay = await self._refresh(field)
                 if replay is not None:
-                    return _replayed(replay, batch_size, explain)
+                    if (known := _replayed(self._name, replay, batch_size, explain)) is not None:
+                        return known
+                    former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
                     drawn = await self._beside(_draw, state, batch_size, explain)
-                selection = f"s{drawn['number']}-{run.incarnation[:8]}"
+                # The random part: what Redis loses must not get its id again.
+                selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
+                lease_ms = run.lease_ms if lease_seconds is None else max(1, round(lease_seconds * 1000))
                 appended = await self._logs.append_selection(
-                    run, drawn_from, field, selection, {"key": key, **drawn}
+                    run, drawn_from, field, former, selection, lease_ms, {**told, **drawn}
                 )
-                if appended is not None:
-                    if appended.seq is None:
-                        return _replayed(appended.event, batch_size, explain)
+                if isinstance(appended, Appended):
                     if appended.seq == self._place.seq + 1:
                         await self._fold(run, [appended.event])
-                    return Selected(json.loads(appended.event), replayed=False)
-                if time.monotonic() > deadline:
+                    return Selected({**json.loads(appended.event), "status": "open"}, replayed=False)
+                if appended is None and time.monotonic() > deadline:
                     raise Overloaded("run")
 
     async def settled(self) -> None:
@@ -180,8 +191,8 @@ class LiveRun:
             raise RuntimeError("the live run was not refreshed")
         return self._run, self._state
 
-    async def _refresh(self, field: str = "") -> bytes | None:
-        """Fold what is new; returns the `selected` event that `field` stands for, if it is known."""
+    async def _refresh(self, field: str = "") -> Known | None:
+        """Fold what is new; returns the selection that `field` stands for, if it is known."""
         snapshot_is_good = True
         while True:
             run = self._run or await self._load(snapshot_is_good)
@@ -308,14 +319,19 @@ def _draw(state: RunState, batch_size: int, explain: bool) -> dict[str, Any]:
         "step": state.step,
         "batch_size": batch_size,
         "tasks": state.table.ids(choice.tasks),
+        "predicted": predicted(state, choice),
         **({"explain": explained(state, choice)} if explain else {}),
     }
 
 
-def _replayed(line: bytes, batch_size: int, explain: bool) -> Selected:
-    event = json.loads(line)
+def _replayed(run: str, known: Known, batch_size: int, explain: bool) -> Selected | None:
+    """The selection of a key; None if it was released and another batch size is asked for now."""
+    event = json.loads(known.event)
     if event["batch_size"] != batch_size:
-        raise KeyConflict(event["batch_size"])
+        if known.status == "released":
+            return None
+        raise KeyConflict(run, event["selection"], event["batch_size"])
     if explain and "explain" not in event:
         raise NotExplained
-    return Selected(event, replayed=True)
+    expires_at = event["expires_at"] if known.expires_at is None else known.expires_at
+    return Selected({**event, "expires_at": expires_at, "status": known.status}, replayed=True)

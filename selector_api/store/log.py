@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from selector_api.store.codec import Outcome, dumps, event_fields
-from selector_api.store.errors import TaskNotInSelection, UnknownRun, UnknownSelection, UnknownTask
+from selector_api.store.codec import Drop, Outcome, dumps, event_fields
+from selector_api.store.errors import (
+    SelectionClosed,
+    TaskNotInSelection,
+    UnknownRun,
+    UnknownSelection,
+    UnknownTask,
+)
 from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Run, Runs
@@ -35,6 +41,24 @@ class Bookmark:
 
 
 @dataclass(frozen=True)
+class Known:
+    """The selection that an idempotency field stands for."""
+
+    event: bytes
+    """Its `selected` event."""
+    status: str
+    """`open`, `committed` or `released`."""
+    expires_at: int | None
+    """Unix ms at which its lease ends, None if it has ended."""
+
+    @classmethod
+    def of(cls, reply: Sequence[bytes]) -> Known:
+        """What scripts tell of it."""
+        event, status, expires_at = reply
+        return cls(event, status.decode(), int(float(expires_at)) if expires_at else None)
+
+
+@dataclass(frozen=True)
 class Stretch:
     """A part of a run's log."""
 
@@ -42,8 +66,8 @@ class Stretch:
     """JSON objects, in order."""
     length: int
     """Of the whole log."""
-    replay: bytes | None
-    """The `selected` event that the idempotency field stands for, if it is known."""
+    replay: Known | None
+    """The selection that the idempotency field stands for, if it is known."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +85,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Appended:
-    """A selection in the log."""
+    """A selection that is in the log now."""
 
     event: bytes
-    seq: int | None
-    """Of the event if it was appended now; None if its idempotency field was known and stands for it."""
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +103,22 @@ class Reported:
     """Whether all outcomes known of the selection, at least one, have entered the posteriors."""
     step: int
     """The run's number of commits after the call."""
+    differing: int = 0
+    """Outcomes with other values than what stands."""
+    dropped: int = 0
+    differing_tasks: tuple[str, ...] = ()
+    """Up to ten of those that differ."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Where a selection stands."""
+
+    status: str
+    expires_at: int | None = None
+    """Unix ms at which its lease ends, None if it has ended."""
+    step: int | None = None
+    """The run's number of commits, where that may have changed."""
 
 
 class Logs:
@@ -108,7 +147,7 @@ class Logs:
         if not _still_there(run.name, reply[0]):
             return None
         _, length, replay, events = reply
-        return Stretch(events, length, replay or None)
+        return Stretch(events, length, Known.of(replay) if replay else None)
 
     async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
         """Note in the log that it lost events behind which a process was, which had folded so many such notes.
@@ -122,14 +161,23 @@ class Logs:
         return None if left < 0 else left
 
     async def append_selection(
-        self, run: Run, drawn_from: Drawn, field: str, selection: str, fields: dict[str, Any]
-    ) -> Appended | None:
+        self,
+        run: Run,
+        drawn_from: Drawn,
+        field: str,
+        former: str,
+        selection: str,
+        lease_ms: int,
+        fields: dict[str, Any],
+    ) -> Appended | Known | None:
         """Append a selection.
 
-        `field` is its idempotency field; `fields` are those of the event but `at` and `expires_at`.
+        `field` is its idempotency field, and `former` the selection whose place it takes there, "" for none;
+        `fields` are those of the event but `at` and `expires_at`.
 
         Returns:
-            None if other selections, or tasks, came since it was drawn; then nothing was appended.
+            What the field stands for, if that is another one. None if other selections, or tasks, came since it
+            was drawn; then nothing was appended.
 
         Raises:
             UnknownRun: the run was deleted.
@@ -144,47 +192,64 @@ class Logs:
             drawn_from.changes,
             drawn_from.tasks,
             field,
+            former,
             selection,
-            run.lease_ms,
+            lease_ms,
             event_fields({"selection": selection, "drawn_from": drawn_from.place.seq, **fields}),
         )
         if not _still_there(run.name, status) or status == b"moved":
             return None
-        return Appended(reply[0], reply[1] if status == b"made" else None)
+        return Appended(*reply) if status == b"made" else Known.of(reply[0])
 
     async def report(
-        self, name: str, selection: str, outcomes: Sequence[Outcome], final: bool = False
+        self, name: str, selection: str, outcomes: Sequence[Outcome | Drop], final: bool = False
     ) -> Reported:
-        """Take outcomes of a selection, whole or not at all; of each task the first outcome stands.
+        """Take outcomes and drops of a selection, whole or not at all; of each task the first stands.
 
-        A selection is committed when all its tasks are reported, or by `final` (which releases it if nothing
-        was reported), or when its lease ends. What comes afterwards is a commit of its own.
+        When outcomes enter the posteriors is in the run's configuration, `commit`. By `final` nothing more is
+        awaited. What comes after a selection has ended is taken, too.
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
             TaskNotInSelection: an outcome's task is not the selection's.
         """
-        pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_json())]
+        pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_text())]
         status, *reply = await self._scripts.run("report", run_keys(name), selection, int(final), *pairs)
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
         _still_there(name, status)
-        accepted, duplicates, remaining, committed, step = reply
-        return Reported(accepted, duplicates, remaining, bool(committed), step)
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks = reply
+        return Reported(
+            accepted,
+            duplicates,
+            remaining,
+            bool(committed),
+            step,
+            differing,
+            dropped,
+            tuple(task.decode() for task in tasks),
+        )
 
-    async def report_unsolicited(self, name: str, key: str, outcomes: Sequence[Outcome]) -> Reported:
-        """Commit outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
+    async def report_unsolicited(
+        self, name: str, key: str, outcomes: Sequence[Outcome], evaluation: bool = False
+    ) -> Reported:
+        """Take outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
+
+        They are a commit, or by `evaluation` inform the posteriors without one.
 
         Raises:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
         """
         tasks = [outcome.task for outcome in outcomes]
-        pairs = [
-            text for outcome in outcomes for text in (report_field(key, outcome.task), outcome.to_json())
+        triples = [
+            text
+            for outcome in outcomes
+            for text in (report_field(key, outcome.task), dumps(outcome.task), outcome.to_text())
         ]
+        kind = "observed" if evaluation else "committed"
         while True:
             run = await self._runs.find(name)
             table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
@@ -193,11 +258,39 @@ class Logs:
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, dumps(key), *pairs
+                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), *triples
             )
             if _still_there(name, status):
-                accepted, step = reply
-                return Reported(accepted, len(outcomes) - accepted, 0, True, step)
+                accepted, duplicates, step, numbers = reply
+                differing = tuple(tasks[number - 1] for number in numbers[:10])
+                return Reported(accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing)
+
+    async def renew(self, name: str, selection: str, milliseconds: int) -> Lease:
+        """Let the lease of an open selection end so long from now.
+
+        Raises:
+            UnknownRun, UnknownSelection: there is none.
+            SelectionClosed: it has ended.
+        """
+        status, *reply = await self._scripts.run("renew", run_keys(name), selection, milliseconds)
+        _still_there(name, status)
+        if status == b"unknown-selection":
+            raise UnknownSelection(selection)
+        if status == b"closed":
+            raise SelectionClosed(selection, reply[0].decode())
+        return Lease("open", reply[0])
+
+    async def release(self, name: str, selection: str) -> Lease:
+        """End a selection, if it is open, as the end of its lease would.
+
+        Raises:
+            UnknownRun, UnknownSelection: there is none.
+        """
+        status, *reply = await self._scripts.run("release", run_keys(name), selection)
+        _still_there(name, status)
+        if status == b"unknown-selection":
+            raise UnknownSelection(selection)
+        return Lease(reply[0].decode(), step=reply[1])
 
 
 def _still_there(name: str, status: bytes) -> bool:

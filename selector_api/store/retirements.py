@@ -57,7 +57,7 @@ class Retirements:
             incarnation, table = await self._pools.read(pool)
             (unknown,) = np.nonzero(table.find(tasks) < 0)
             if len(unknown):
-                raise UnknownTask(tasks[int(unknown[0])])
+                raise UnknownTask(tasks[int(unknown[0])], table.first_ids(len(table)))
             changes = await self.changes(pool)
             retired = _retired(changes)
             changed = [task for task in dict.fromkeys(tasks) if (task in retired) != (kind == "excluded")]

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 from selector_api.core.config import RunConfig
@@ -42,7 +43,7 @@ class Run:
     config: RunConfig
     tasks: int
     """How many of the pool's tasks have entered the run."""
-    chunks: int
+    chunks: int = 0
     """How many chunks of the pool hold what it was made from; 0 if that was not noted, as up to 0.2."""
 
     @property
@@ -228,9 +229,14 @@ class Runs:
         await self._names.drop_run(name)
 
 
+@lru_cache(256)  # every report asks
+def _read(config: str | bytes) -> RunConfig:
+    return RunConfig.from_dict(json.loads(config))
+
+
 def _parsed(name: str, config: str | bytes) -> RunConfig:
     try:
-        return RunConfig.from_dict(json.loads(config))
+        return _read(config)
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableData(
             f"the configuration of run {name!r} is not known here ({error!r}): "

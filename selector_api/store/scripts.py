@@ -23,6 +23,8 @@ RunScript: TypeAlias = Literal[
     "exclude",
     "fork",
     "grow",
+    "release",
+    "renew",
     "report",
     "report_unsolicited",
     "retire",

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.state import RunState
-from selector_api.store.errors import UnknownTask
-from selector_api.web.problems import UNKNOWN_DOMAIN, UNKNOWN_TASK, Problem
+from selector_api.store.errors import UnknownDomainAsked, UnknownTask
+from selector_api.web.problems import Problem
 from selector_api.web.tables import domains_of, references_of
+from selector_api.web.unknown_tasks import of_unknown_task
 
 _ROW_GROUP = 100_000
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,10 @@ def _chosen(state: RunState, wanted: Wanted) -> IntArray:
         (unknown,) = np.nonzero((tasks < 0) | (tasks >= state.size))
         if len(unknown):
             error = UnknownTask(wanted.ids[int(unknown[0])], state.table.first_ids(state.size))
-            raise Problem(UNKNOWN_TASK, f"task: {error.detail}", got=error.name, near=error.near)
+            raise of_unknown_task(error, "task")
     if wanted.domain is not None:
         if wanted.domain not in state.domains():
-            there = ", ".join(map(repr, state.domains()[:_MOST_NAMED]))
-            raise Problem(
-                UNKNOWN_DOMAIN, f"domain: the run has no task of {wanted.domain!r}; there are: {there}"
-            )
+            raise Problem.of(UnknownDomainAsked(wanted.domain, state.domains()))
         tasks = tasks[state.table.domain_codes[tasks] == state.table.domains.index(wanted.domain)]
     if wanted.sort == "last_step":
         return tasks[np.argsort(state.history.last_step(tasks), kind="stable")]

@@ -49,6 +49,7 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The address does not take 
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be given")
 REQUEST_TIMEOUT = Kind("request-timeout", 408, "The body took too long")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
+SELECTION_CLOSED = Kind("selection-closed", 409, "The selection has ended")
 NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
 RUN_CONFLICT = Kind("run-conflict", 409, "The run exists with another configuration")
 POOL_IN_USE = Kind("pool-in-use", 409, "Runs draw from the pool")

@@ -41,6 +41,8 @@ class Reading:
     """What its kind of posterior shows."""
     timed_out: int
     rewinds: int
+    cooling: int
+    """Tasks that cool down after drops."""
     evidence_at: int | None
     log_events: int
     since_snapshot: int
@@ -56,6 +58,7 @@ class Reading:
             gauges=state.posterior.metrics(),
             timed_out=state.timed_out,
             rewinds=state.rewinds,
+            cooling=len(state.history.tallies.cooling(state.step)),
             evidence_at=state.evidence_at,
             log_events=log_events,
             since_snapshot=max(0, log_events - snapshot_seq),
@@ -209,8 +212,18 @@ _GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
     ),
     (
         "bots_run_effective_task_ratio",
-        "Share of the tasks reported in the last 20 commits whose pass rate was strictly between 0 and 1",
+        "Share of the groups reported in the last 20 commits whose rewards were not all equal",
         lambda reading: reading.status.etr.recent,
+    ),
+    (
+        "bots_run_cooling_tasks",
+        "Tasks that are left out of selections because they were dropped; the posteriors tell which",
+        lambda reading: reading.cooling,
+    ),
+    (
+        "bots_run_staleness",
+        "Policy versions by which the outcomes of the last 20 commits were behind the newest, on average",
+        lambda reading: reading.status.staleness.recent,
     ),
     (
         "bots_run_last_commit_timestamp_seconds",

@@ -85,7 +85,8 @@ def connected(
             raise Failure(f"{section}: {words}" if section else words) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
-            raise Unreachable(f"{field}no service at {url}: {error}") from error
+            what = "the service cannot answer, at" if error.code else "no service at"
+            raise Unreachable(f"{field}{what} {url}: {error}") from error
 
 
 def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:

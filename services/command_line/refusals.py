@@ -25,25 +25,32 @@ COMMANDS = {
     "POST /runs/{run}/exclude": "bots run exclude",
     "POST /runs/{run}/include": "bots run include",
     "GET /runs/{run}/selections": "bots run selections",
-    "POST /runs/{run}/selections/{id}/renew": "bots run renew",
-    "POST /runs/{run}/selections/{id}/release": "bots run release",
+    "POST /runs/{run}/selections/{selection}/renew": "bots run renew",
+    "POST /runs/{run}/selections/{selection}/release": "bots run release",
     "GET /runs/{run}/history": "bots run history",
     "GET /runs/{run}/posteriors": "bots posteriors export",
     "GET /runs/{run}/events": "bots events export",
 }
 """By the call that it makes, the command."""
 
-_CALL = re.compile(r'(?:GET|PUT|POST|PATCH|DELETE) /[\w{}/]*(?: with "fork")?')
+_NAME = r"([^/\s();,]+)"
+_CALLS = [
+    (re.compile(re.sub(r"\\{\w+\\}", lambda _: _NAME, re.escape(call)) + r"(?![/\w])"), command)
+    for call, command in sorted(COMMANDS.items(), key=lambda each: -len(each[0]))
+]
+"""The longest first, so that none is taken for the beginning of another."""
 
 
 def in_commands(text: str) -> str:
-    """A text with each call in it as the command that makes it."""
+    """A text with each call in it as the command that makes it, with the names that the call has."""
+    for call, command in _CALLS:
 
-    def command(call: re.Match[str]) -> str:
-        known = COMMANDS.get(call[0])
-        return f"`{known}`" if known else call[0]
+        def words(found: re.Match[str], command: str = command) -> str:
+            names = [name for name in found.groups() if not name.startswith("{")]
+            return f"`{' '.join([command, *names])}`"
 
-    return _CALL.sub(command, text)
+        text = call.sub(words, text)
+    return text
 
 
 def refusal(error: ApiError) -> str:

@@ -17,7 +17,13 @@ Bots = Callable[..., Result]
 @pytest.fixture
 def bots(monkeypatch: pytest.MonkeyPatch) -> Bots:
     """Runs a command line; a bug's exception is raised, so a Result stands for an end without traceback."""
-    for name in ("SELECTOR_TOKEN", "SELECTOR_REDIS_URL", "SELECTOR_DATA_DIR"):
+    for name in (
+        "SELECTOR_TOKEN",
+        "SELECTOR_REDIS_URL",
+        "SELECTOR_DATA_DIR",
+        "SELECTOR_URL",
+        "SELECTOR_URL_FILE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: object) -> Result:

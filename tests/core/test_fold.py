@@ -138,26 +138,6 @@ def test_a_lease_that_ends_counts_with_evidence_and_without():
     assert (state.committed, state.released, state.timed_out) == (4, 2, 3)
 
 
-def test_a_snapshot_of_0_1_lacks_what_was_not_counted_then():
-    table = pool()
-    live, _ = play(CONFIGS["bots"], table, 30)
-    live.created_at, live.last_commit_at = 1, 2
-    taken = snapshot.taken(live)
-    header, arrays = dict(taken[0]), dict(taken[1])
-    for name in ("timed_out", "created_at", "last_commit_at"):
-        del header[name]
-    # As version 1 had it: the run's, not the posterior's capability, and two columns of references.
-    header["expired"] = header.pop("released")
-    header["capability"] = sorted(live.posterior.capability().items())
-    assert len(header["capability"]) == 2
-    del arrays["posterior.capability"], arrays["posterior.capability_domain"]
-    arrays["classes.weak"], arrays["classes.strong"] = arrays.pop("classes.rates").T
-    state = snapshot.restored(*snapshot.upgraded(header, arrays), table)
-    assert (state.timed_out, state.created_at, state.last_commit_at) == (0, None, None)
-    assert (state.released, state.posterior.capability()) == (live.released, live.posterior.capability())
-    assert next_selections(state) == next_selections(live)
-
-
 def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_all_failed():
     state = runs.started(RunConfig("p"), runs.table_of([("a", "m", {}), ("b", "m", {}), ("c", "x", {})]))
     assert state.effective_task_ratio() is None

@@ -116,6 +116,12 @@ class Uniform:
     def pdf(self, x: FloatArray | float) -> FloatArray:
         return np.where((self.low <= x) & (x <= self.high), 1.0 / (self.high - self.low), 0.0)
 
+    def informative(self, rollouts: int) -> FloatArray:
+        power, width = rollouts + 1, self.high - self.low
+        all_pass = (self.high**power - self.low**power) / (power * width)
+        all_fail = ((1 - self.low) ** power - (1 - self.high) ** power) / (power * width)
+        return 1 - all_pass - all_fail
+
     def take(self, rows: IntArray) -> Uniform:
         return Uniform(self.low[rows], self.high[rows])
 

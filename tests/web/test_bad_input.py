@@ -137,7 +137,7 @@ REPORTS: list[tuple[dict[str, Any], int, str, str]] = [
         {"selection": None, "key": "k", "outcomes": [seen(MARK)]},
         422,
         "invalid-request",
-        f"outcomes[0].task: '{MARK}'",
+        f"outcomes[0].task: there is no task '{MARK}'",
     ),
 ]
 
@@ -258,7 +258,7 @@ def test_a_wrong_configuration(http: httpx.Client, scene: Scene, changes: dict[s
 
 def test_another_configuration_of_a_run(http: httpx.Client, scene: Scene) -> None:
     answer = http.put(f"/runs/{scene.run}", json={"pool": scene.pool, "seed": NUMBER})
-    assert_refused(answer, 409, "run-conflict", "run: ")
+    assert f"seed is 0 there and {NUMBER} was sent" in assert_problem(answer, 409, "run-conflict")["detail"]
 
 
 BODIES: list[tuple[str, bytes, int, str, str]] = [
@@ -319,7 +319,7 @@ UPLOADS: list[tuple[str, bytes, int, str, str]] = [
         (NDJSON, GOOD + b'\n{"id": "a", "references": {"weak": ' + rate + b"}}", 422, "invalid-request", "weak: ")
         for rate in (b"NaN", b"1e999", b"-0.1", b"1.5", b'"1"', b"null", b"true", b"1" * 400)
     ),
-    (NDJSON, GOOD + b'\n{"id": "task-0"}', 409, "task-conflict", "task 1 of the body"),
+    (NDJSON, GOOD + b'\n{"id": "task-0", "domain": "other"}', 409, "task-conflict", "task 1 of the body"),
     (PARQUET, b"", 422, "invalid-parquet", "body: "),
     (PARQUET, b"PAR1" + MARK.encode() + b"PAR1", 422, "invalid-parquet", "body: "),
     (PARQUET, parquet(id=["good"])[:-10] + b"PAR1", 422, "invalid-parquet", "body: "),
@@ -343,7 +343,7 @@ def test_a_wrong_upload(
 QUERIES: list[tuple[str, int, str, str]] = [
     ("/posteriors?cursor=-1", 422, "invalid-request", "cursor: "),
     (f"/posteriors?cursor={MARK}", 422, "invalid-request", "cursor: "),
-    (f"/posteriors?task={MARK}", 404, "unknown-task", f"task: '{MARK}'"),
+    (f"/posteriors?task={MARK}", 404, "unknown-task", f"task: there is no task '{MARK}'"),
     (f"/posteriors?task={LONG}", 422, "invalid-request", "task[0]: "),
     ("/posteriors?" + "task=a&" * 101, 422, "invalid-request", "task: "),
     ("/events?after=-1", 422, "invalid-request", "after: "),
@@ -387,7 +387,7 @@ def test_a_name_that_clients_would_resolve(service_url: str, name: str) -> None:
         ("GET", "/runs/a%2Fb", 404, "not-found"),
         ("GET", "/runs/a/", 404, "not-found"),
         ("GET", "/select", 405, "method-not-allowed"),
-        ("PATCH", "/runs/a", 405, "method-not-allowed"),
+        ("POST", "/runs/a", 405, "method-not-allowed"),
     ],
 )
 def test_an_address_or_a_method_that_is_not_there(
@@ -395,5 +395,5 @@ def test_an_address_or_a_method_that_is_not_there(
 ) -> None:
     answer = http.request(method, path)
     assert_problem(answer, status, code)
-    allowed = {"/select": "POST", "/runs/a": "DELETE, GET, PUT"}
+    allowed = {"/select": "POST", "/runs/a": "DELETE, GET, PATCH, PUT"}
     assert answer.headers.get("Allow") == allowed.get(path if status == 405 else "")

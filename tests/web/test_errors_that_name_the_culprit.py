@@ -63,7 +63,7 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
     (
         {"policy": {"type": "random", "domains": {"maht": 1}}},
         "unknown-domain",
-        "policy.domains: the pool has no task of the domain 'maht'; near it: 'math'",
+        "policy.domains: no task is of the domain 'maht'; near it: 'math'",
     ),
     (
         {"policy": {"type": "thompson", "tempreature": 1}},
@@ -91,9 +91,9 @@ def test_a_configuration_with_a_misspelt_name(
 
 def test_a_task_misspelt(http: httpx.Client, scene: Scene) -> None:
     answer = http.get(f"/runs/{scene.run}/posteriors", params={"task": "gsm8k_7"})
-    assert "'gsm8k_7' is not a task of this run; near it: 'gsm8k-7'" in detail(answer, 404, "unknown-task")
+    assert "there is no task 'gsm8k_7'; near it: 'gsm8k-7'" in detail(answer, 404, "unknown-task")
     sent = {"run": scene.run, "selection": None, "key": "k", "outcomes": [seen("gsm8k_7")]}
-    words = "outcomes[0].task: 'gsm8k_7' is not a task of this run; near it: 'gsm8k-7'"
+    words = "outcomes[0].task: there is no task 'gsm8k_7'; near it: 'gsm8k-7'"
     assert words in detail(http.post("/report", json=sent), 422, "invalid-request")
 
 

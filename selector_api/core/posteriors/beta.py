@@ -50,6 +50,13 @@ class BetaMarginals:
         )
         return np.exp(log_density)
 
+    def informative(self, rollouts: int) -> FloatArray:
+        """1 − E[p^m] − E[(1 − p)^m]."""
+        none = special.betaln(self.alpha, self.beta)
+        all_pass = np.exp(special.betaln(self.alpha + rollouts, self.beta) - none)
+        all_fail = np.exp(special.betaln(self.alpha, self.beta + rollouts) - none)
+        return 1.0 - all_pass - all_fail
+
     def take(self, rows: IntArray) -> BetaMarginals:
         """The distributions of these rows."""
         return BetaMarginals(self.alpha[rows], self.beta[rows])

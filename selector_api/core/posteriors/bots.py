@@ -68,6 +68,11 @@ class Bots(PosteriorKind):
         implicit = self.implicit
         return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()
 
+    @property
+    def group_size(self) -> int:
+        """m: see `PosteriorKind.group_size`."""
+        return self.rollouts
+
     def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
         """See `PosteriorKind.rates`. Here a task that lacks one of the two has neither.
 

@@ -47,6 +47,10 @@ class Marginals(Protocol):
         """Density at x; may be infinite at 0 and 1."""
         ...
 
+    def informative(self, rollouts: int) -> FloatArray:
+        """Probability of every row that so many rollouts neither all pass nor all fail."""
+        ...
+
     def take(self, rows: IntArray) -> Marginals:
         """The distributions of these rows, which may repeat."""
         ...
@@ -131,6 +135,11 @@ class PosteriorKind(ABC):
     @abstractmethod
     def references(self) -> tuple[str, ...]:
         """The references that it reads. Tasks of equal domain and rates make a class."""
+
+    @property
+    def group_size(self) -> int:
+        """Rollouts of a group, as far as something is expected of it."""
+        return 16
 
     def rates(self, table: TaskTable, tasks: slice) -> FloatArray:
         """The rates by which these tasks are told apart, shape [tasks, references], NaN where there is none."""

@@ -1,5 +1,15 @@
 -- Put before every script of a run, behind LOG_VERSION. KEYS as in keys.py, RunKeys.
-local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT = unpack(KEYS)
+local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING = unpack(KEYS)
+
+-- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
+local version, commits_at = unpack(redis.call('HMGET', META, 'version', 'commit'))
+version = tonumber(version or 1)
+if version > LOG_VERSION then
+  return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
+    .. '): use the release that wrote it, or a later one')
+end
+-- How many outcomes a commit waits for, nil if it waits for their selection.
+commits_at = tonumber(commits_at or '')
 
 -- A number as digits: tostring() would turn unix milliseconds into 1.7e+12.
 local function digits(number)
@@ -12,11 +22,19 @@ local function now()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Append an event; `fields` are its further JSON fields. Returns the event.
+-- From now on the log holds what earlier releases do not know.
+local function upgrade()
+  if version < LOG_VERSION then
+    version = LOG_VERSION
+    redis.call('HSET', META, 'version', version)
+  end
+end
+
+-- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
 local function append(kind, at, fields)
+  upgrade()
   local event = '{"type":"' .. kind .. '","at":' .. digits(at) .. ',' .. fields .. '}'
-  redis.call('RPUSH', LOG, event)
-  return event
+  return event, redis.call('RPUSH', LOG, event)
 end
 
 -- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know.
@@ -24,22 +42,49 @@ local function digest_at(seq)
   return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
 end
 
--- From now on the log holds what only version 2 knows.
-local function upgrade()
-  redis.call('HSET', META, 'version', LOG_VERSION)
+-- Call a command of a hash for these fields, some at a time: Lua cannot unpack very many.
+local function in_parts(command, key, fields)
+  local all = {}
+  for first = 1, #fields, 1000 do
+    local reply = redis.call(command, key, unpack(fields, first, math.min(first + 999, #fields)))
+    if type(reply) == 'table' then
+      for i = 1, #reply do all[first + i - 1] = reply[i] end
+    end
+  end
+  return all
 end
 
--- A selection is open, then closed (committed or released), then complete (an outcome of every task counted).
+-- A selection is `open`; `ending` while nothing more is awaited but some of its outcomes wait for a commit; `closed`.
+-- `known` tasks of it were reported or dropped, of which `dropped` were dropped and `entered` committed.
+-- 0.2 wrote `complete` for closed selections of which all tasks are known, and did not note where they stand in the log.
 local function read_selection(id)
   local record = redis.call('HGET', SELECTIONS, id)
   if not record then return nil end
-  local seq, status, known = string.match(record, '^(%d+):(%a+):(%d+)$')
-  return {id = id, seq = tonumber(seq), status = status, known = tonumber(known)}
+  local seq, status, known, rest = string.match(record, '^(%d+):(%a+):(%d+)(.*)$')
+  local entered, dropped, events = string.match(rest, '^:(%d+):(%d+):(.*)$')
+  local selection = {id = id, seq = tonumber(seq), status = status, known = tonumber(known),
+    dropped = tonumber(dropped or 0), events = events or ''}
+  selection.entered = tonumber(entered or (status == 'open' and 0 or known))
+  return selection
 end
 
 local function write_selection(selection)
-  local record = selection.seq .. ':' .. selection.status .. ':' .. selection.known
-  redis.call('HSET', SELECTIONS, selection.id, record)
+  redis.call('HSET', SELECTIONS, selection.id, table.concat({selection.seq, selection.status, selection.known,
+    selection.entered, selection.dropped, selection.events}, ':'))
+end
+
+local function is_closed(selection)
+  return selection.status == 'closed' or selection.status == 'complete'
+end
+
+-- What callers are told: `open`, `committed` (it ended with evidence) or `released`.
+local function status_of(selection)
+  if not is_closed(selection) then return 'open' end
+  return selection.entered > 0 and 'committed' or 'released'
+end
+
+local function waiting_of(selection)
+  return selection.known - selection.dropped - selection.entered
 end
 
 local function event_of(selection)
@@ -50,71 +95,165 @@ local function tasks_of(selection)
   return cjson.decode(event_of(selection)).tasks
 end
 
-local function outcome_field(selection, task)
-  return selection.id .. ':' .. task
+-- The OUTCOMES fields of these tasks of a selection.
+local function outcome_fields(selection, tasks)
+  local fields = {}
+  for i, task in ipairs(tasks) do fields[i] = selection.id .. ':' .. task end
+  return fields
 end
 
--- Append one commit of these outcomes (JSON, in the selection's order).
-local function commit(selection, at, reason, outcomes)
-  local step = redis.call('HINCRBY', META, 'step', 1)
-  append('committed', at, '"selection":"' .. selection.id .. '","step":' .. digits(step)
-    .. ',"reason":"' .. reason .. '","outcomes":[' .. table.concat(outcomes, ',') .. ']')
+local function is_drop(outcome)
+  return string.sub(outcome, 1, 1) == '"'
 end
 
--- Write a closed selection. What was counted is remembered by task until every task is counted.
-local function settle(selection, tasks, counted)
-  if selection.known == #tasks then
-    selection.status = 'complete'
-    for _, task in ipairs(tasks) do
-      redis.call('HDEL', OUTCOMES, outcome_field(selection, task))
-    end
-  else
-    selection.status = 'closed'
-    for _, task in ipairs(counted) do
-      redis.call('HSET', OUTCOMES, outcome_field(selection, task), '')
-    end
+-- An outcome as it stands in a row, behind its place. 0.2 kept it as an object.
+local function tail_of(outcome)
+  if string.sub(outcome, 1, 1) ~= '{' then return outcome end
+  return string.match(outcome, '"successes":([^,}]+)') .. ',' .. string.match(outcome, '"trials":(%d+)')
+end
+
+-- Successes, trials and whether it was informative, as far as that does not follow; nil for a drop.
+local function values_of(outcome)
+  local row = outcome
+  if type(row) == 'string' then
+    if is_drop(row) then return nil end
+    row = cjson.decode('[0,' .. tail_of(row) .. ']')
   end
+  return row[2], row[3], row[4] and row[4].informative
+end
+
+-- Whether two outcomes, drops among them, tell the same; '' may be anything.
+local function is_same(one, other)
+  if one == '' or one == other then return true end
+  local successes, trials, informative = values_of(one)
+  local successes2, trials2, informative2 = values_of(other)
+  return successes == successes2 and trials == trials2 and informative == informative2
+end
+
+local function note_event(selection, seq)
+  selection.events = selection.events .. (selection.events == '' and '' or ',') .. digits(seq)
+end
+
+-- Append the drops of a selection, each `[place,"why"]`.
+local function append_drops(selection, at, drops)
+  local _, seq = append('dropped', at, '"selection":"' .. selection.id .. '","drops":[' .. table.concat(drops, ',') .. ']')
+  note_event(selection, seq)
+end
+
+-- Append a commit. `parts`: pairs of a selection and its rows, `closes`: ids of those that end with it.
+local function append_commit(at, reason, cause, parts, closes)
+  local step = redis.call('HINCRBY', META, 'step', 1)
+  redis.call('HSET', META, 'committed_at', digits(at))
+  local outcomes, closed = {}, {}
+  for i, part in ipairs(parts) do
+    outcomes[i] = '"' .. part[1].id .. '":[' .. table.concat(part[2], ',') .. ']'
+  end
+  for i, id in ipairs(closes) do closed[i] = '"' .. id .. '"' end
+  local _, seq = append('committed', at, '"selection":"' .. cause .. '","step":' .. digits(step) .. ',"reason":"'
+    .. reason .. '","outcomes":{' .. table.concat(outcomes, ',') .. '},"closes":[' .. table.concat(closed, ',') .. ']')
+  for _, part in ipairs(parts) do
+    part[1].entered = part[1].entered + #part[2]
+    note_event(part[1], seq)
+  end
+end
+
+-- Write that a selection is over.
+local function settle(selection)
+  redis.call('ZREM', LEASES, selection.id)
+  selection.status = 'closed'
   write_selection(selection)
 end
 
--- Close an open selection: commit what is known of it, or release it if that is nothing.
-local function close(selection, at, reason)
-  redis.call('ZREM', LEASES, selection.id)
-  if selection.known == 0 then
-    append('released', at, '"selection":"' .. selection.id .. '","reason":"' .. reason .. '"')
-    selection.status = 'closed'
-    write_selection(selection)
-    return
+local function forget_outcomes(selection, tasks)
+  in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks))
+end
+
+local function append_release(selection, at, reason)
+  append('released', at, '"selection":"' .. selection.id .. '","reason":"' .. reason
+    .. '","entered":' .. digits(selection.entered))
+end
+
+-- Commit the first `count` outcomes that wait, of whatever selections; ends those of which nothing more is awaited, and
+-- `cause` if `cause_ends`.
+local function commit_pending(count, at, reason, cause, cause_ends)
+  local parts, by_id, closes, ending = {}, {}, {}, {}
+  for _, entry in ipairs(redis.call('LPOP', PENDING, count)) do
+    local id, row = string.match(entry, '^(%S+) (.*)$')
+    local part = by_id[id]
+    if not part then
+      part = {id == cause.id and cause or read_selection(id), {}}
+      by_id[id] = part
+      parts[#parts + 1] = part
+    end
+    table.insert(part[2], row)
+    if is_closed(part[1]) then redis.call('HDEL', OUTCOMES, id .. ':' .. cjson.decode(row)[1]) end
   end
-  local tasks, counted, outcomes = tasks_of(selection), {}, {}
-  for _, task in ipairs(tasks) do
-    local outcome = redis.call('HGET', OUTCOMES, outcome_field(selection, task))
-    if outcome then
-      counted[#counted + 1] = task
-      outcomes[#outcomes + 1] = outcome
+  for _, part in ipairs(parts) do
+    local selection = part[1]
+    local ends = selection.status == 'ending' and waiting_of(selection) == #part[2]
+    if ends or (cause_ends and selection == cause) then
+      closes[#closes + 1] = selection.id
+      ending[selection] = true
     end
   end
-  commit(selection, at, reason, outcomes)
-  settle(selection, tasks, counted)
+  if cause_ends and not by_id[cause.id] and cause.entered > 0 then
+    closes[#closes + 1] = cause.id
+    ending[cause] = true
+  end
+  append_commit(at, reason, cause.id, parts, closes)
+  for _, part in ipairs(parts) do
+    if not ending[part[1]] then write_selection(part[1]) end
+  end
+  for selection in pairs(ending) do
+    settle(selection)
+    forget_outcomes(selection, tasks_of(selection))
+  end
+end
+
+-- End an open selection: commit what is known of it, or release it if that is nothing. `fresh`, if there is any, has
+-- outcomes by task that OUTCOMES does not hold, `known` of them with drops.
+local function close(selection, at, reason, tasks, fresh)
+  if commits_at then
+    local waiting = redis.call('LLEN', PENDING)
+    if waiting > 0 then commit_pending(waiting, at, reason, selection, true) end
+    if not is_closed(selection) then
+      append_release(selection, at, reason)
+      settle(selection)
+      forget_outcomes(selection, tasks)
+    end
+    return
+  end
+  local stored, rows, is_stored = {}, {}, selection.known > (fresh and fresh.known or 0)
+  if is_stored then
+    stored = in_parts('HMGET', OUTCOMES, outcome_fields(selection, tasks))
+  end
+  for place, task in ipairs(tasks) do
+    local outcome = fresh and fresh[task] or stored[place]
+    if outcome and not is_drop(outcome) then
+      rows[#rows + 1] = '[' .. digits(place - 1) .. ',' .. tail_of(outcome) .. ']'
+    end
+  end
+  if #rows > 0 then
+    append_commit(at, reason, selection.id, {{selection, rows}}, {selection.id})
+  else
+    append_release(selection, at, reason)
+  end
+  settle(selection)
+  if is_stored then forget_outcomes(selection, tasks) end
 end
 
 -- Close the selections whose lease has ended, in the order in which they ended.
 local function expire_due(at)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', digits(at))) do
-    close(read_selection(id), at, 'lease')
+    local selection = read_selection(id)
+    if not is_closed(selection) then close(selection, at, 'lease', tasks_of(selection)) end
   end
 end
 
--- The `selected` event that an idempotency field stands for, nil if it is new.
-local function event_of_key(field)
+-- What an idempotency field stands for, nil if it is new: {`selected` event, status, unix ms at which its lease ends}.
+local function selection_of_key(field)
   local id = redis.call('HGET', IDEMPOTENCY, field)
   if not id then return nil end
-  return event_of(read_selection(id))
-end
-
--- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
-local version = tonumber(redis.call('HGET', META, 'version') or 1)
-if version > LOG_VERSION then
-  return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
-    .. '): use the release that wrote it, or a later one')
+  local selection = read_selection(id)
+  return {event_of(selection), status_of(selection), redis.call('ZSCORE', LEASES, id) or ''}
 end

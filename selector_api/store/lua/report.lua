@@ -1,58 +1,114 @@
--- Take outcomes of a selection, whole or not at all; the first outcome of a task stands.
--- ARGV: selection, final (0 or 1), then for each outcome its task and itself (JSON)
+-- Take outcomes and drops of a selection, whole or not at all; what came first of a task stands.
+-- ARGV: selection, final (0 or 1), then for each its task and itself: `successes,trials[,{…}]`, or why it was dropped
+--   (a JSON string)
 -- Returns {unknown-run}, {unknown-selection}, {task-not-in-selection, task}, or
---   {ok, accepted, duplicates, remaining, committed (0 or 1), step}.
+--   {ok, accepted, duplicates, differing, dropped, remaining, committed (0 or 1), step, up to ten tasks that differ}.
 local id, final = ARGV[1], ARGV[2] == '1'
 
 if redis.call('EXISTS', META) == 0 then return {'unknown-run'} end
 local selection = read_selection(id)
 if not selection then return {'unknown-selection'} end
-local tasks, members = tasks_of(selection), {}
-for _, task in ipairs(tasks) do members[task] = true end
+local tasks, places = tasks_of(selection), {}
+for i, task in ipairs(tasks) do places[task] = digits(i - 1) end
 for i = 3, #ARGV, 2 do
-  if not members[ARGV[i]] then return {'task-not-in-selection', ARGV[i]} end
+  if not places[ARGV[i]] then return {'task-not-in-selection', ARGV[i]} end
 end
 
 local at = now()
 expire_due(at)
 selection = read_selection(id)
 
-local fresh, accepted, duplicates = {}, 0, 0
-for i = 3, #ARGV, 2 do
-  local task = ARGV[i]
-  if selection.status == 'complete' or fresh[task]
-    or redis.call('HEXISTS', OUTCOMES, outcome_field(selection, task)) == 1 then
-    duplicates = duplicates + 1
-  else
-    fresh[task] = ARGV[i + 1]
-    accepted = accepted + 1
+-- What stands of the reported tasks: outcomes as above or rows of the log, '' where only that something stands is known.
+local function standing()
+  local found, wanted = {}, {}
+  if selection.known == 0 then return found end
+  if selection.status == 'complete' then
+    for _, task in ipairs(tasks) do found[task] = '' end
+    return found
   end
-end
-selection.known = selection.known + accepted
-
-if selection.status == 'open' then
-  for task, outcome in pairs(fresh) do
-    redis.call('HSET', OUTCOMES, outcome_field(selection, task), outcome)
+  for i = 3, #ARGV, 2 do wanted[#wanted + 1] = ARGV[i] end
+  for i, outcome in ipairs(in_parts('HMGET', OUTCOMES, outcome_fields(selection, wanted))) do
+    if outcome then found[wanted[i]] = outcome end
   end
-  if selection.known == #tasks then
-    close(selection, at, 'complete')
-  elseif final then
-    close(selection, at, 'final')
-  else
-    write_selection(selection)
-  end
-elseif accepted > 0 then
-  local counted, outcomes = {}, {}
-  for _, task in ipairs(tasks) do
-    if fresh[task] then
-      counted[#counted + 1] = task
-      outcomes[#outcomes + 1] = fresh[task]
+  if not is_closed(selection) then return found end
+  for seq in string.gmatch(selection.events, '%d+') do
+    local event = cjson.decode(redis.call('LINDEX', LOG, seq - 1))
+    for _, row in ipairs(event.drops or event.outcomes[id]) do
+      local task = type(row[1]) == 'number' and tasks[row[1] + 1] or row[1]
+      found[task] = event.drops and cjson.encode(row[2]) or row
     end
   end
-  commit(selection, at, 'late', outcomes)
-  settle(selection, tasks, counted)
+  return found
 end
 
-local committed = selection.status ~= 'open' and selection.known > 0
-return {'ok', accepted, duplicates, #tasks - selection.known, committed and 1 or 0,
-  tonumber(redis.call('HGET', META, 'step'))}
+local stands = standing()
+local fresh, kept, pending, drops = {known = 0}, {}, {}, {}
+local duplicates, differing = 0, {}
+for i = 3, #ARGV, 2 do
+  local task, outcome = ARGV[i], ARGV[i + 1]
+  if stands[task] then
+    if is_same(stands[task], outcome) then duplicates = duplicates + 1 else differing[#differing + 1] = task end
+  else
+    stands[task] = outcome
+    local place = selection.status == 'open' and places[task] or cjson.encode(task)
+    if is_drop(outcome) then
+      drops[#drops + 1] = '[' .. place .. ',' .. outcome .. ']'
+    else
+      pending[#pending + 1] = id .. ' [' .. place .. ',' .. outcome .. ']'
+      fresh[task] = outcome
+    end
+    if not (is_closed(selection) and is_drop(outcome)) then
+      kept[#kept + 1] = id .. ':' .. task
+      kept[#kept + 1] = outcome
+    end
+    fresh.known = fresh.known + 1
+  end
+end
+selection.known = selection.known + fresh.known
+selection.dropped = selection.dropped + #drops
+if #drops > 0 then append_drops(selection, at, drops) end
+
+-- Under commits of so many the tasks that are left out at the end are free at once, as dropped ones. An outcome of
+-- theirs still counts when it comes.
+local function drop_the_rest()
+  local rest = {}
+  for i, outcome in ipairs(in_parts('HMGET', OUTCOMES, outcome_fields(selection, tasks))) do
+    if not outcome then rest[#rest + 1] = '[' .. digits(i - 1) .. ',"final"]' end
+  end
+  append('dropped', at, '"selection":"' .. id .. '","drops":[' .. table.concat(rest, ',') .. ']')
+end
+
+local was_open = selection.status == 'open'
+local complete = selection.known == #tasks
+local reason = not complete and 'final' or selection.known == selection.dropped and 'dropped' or 'complete'
+
+if commits_at then
+  in_parts('HSET', OUTCOMES, kept)
+  if was_open and final and not complete then drop_the_rest() end
+  if was_open and (complete or final) then selection.status = 'ending' end
+  in_parts('RPUSH', PENDING, pending)
+  write_selection(selection)
+  if selection.status == 'ending' and waiting_of(selection) == 0 then
+    append_release(selection, at, reason)
+    settle(selection)
+    forget_outcomes(selection, tasks)
+  end
+  while redis.call('LLEN', PENDING) >= commits_at do commit_pending(commits_at, at, 'count', selection, false) end
+elseif was_open and (complete or final) then
+  close(selection, at, reason, tasks, fresh)
+elseif fresh.known > 0 then
+  if was_open then
+    in_parts('HSET', OUTCOMES, kept)
+  elseif #pending > 0 then
+    local rows = {}
+    for _, task in ipairs(tasks) do
+      if fresh[task] then rows[#rows + 1] = '[' .. cjson.encode(task) .. ',' .. fresh[task] .. ']' end
+    end
+    append_commit(at, 'late', id, {{selection, rows}}, {})
+  end
+  write_selection(selection)
+end
+
+local committed = selection.entered > 0 and waiting_of(selection) == 0
+return {'ok', #pending, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
+  tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))}}

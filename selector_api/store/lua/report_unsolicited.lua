@@ -1,20 +1,33 @@
--- Commit outcomes that belong to no selection; of each key and task the first stands.
--- ARGV: incarnation, the key (JSON), then for each outcome its idempotency field and itself (JSON)
--- Returns {unknown-run}, {replaced}, or {ok, accepted, step}.
-local known_incarnation, key = ARGV[1], ARGV[2]
+-- Take outcomes that belong to no selection, as a commit or as an evaluation; of each key and task the first stands.
+-- ARGV: incarnation, `committed` or `observed`, the key (JSON), then for each outcome its idempotency field, its task
+--   (JSON) and itself
+-- Returns {unknown-run}, {replaced}, or {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1}.
+local known_incarnation, kind, key = ARGV[1], ARGV[2], ARGV[3]
 
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-run'} end
 if incarnation ~= known_incarnation then return {'replaced'} end
 local at = now()
 expire_due(at)
-local fresh = {}
-for i = 3, #ARGV, 2 do
-  if redis.call('HSETNX', IDEMPOTENCY, ARGV[i], '') == 1 then fresh[#fresh + 1] = ARGV[i + 1] end
+local rows, duplicates, differing = {}, 0, {}
+for i = 4, #ARGV, 3 do
+  local field, task, outcome = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('HSETNX', IDEMPOTENCY, field, outcome) == 1 then
+    rows[#rows + 1] = '[' .. task .. ',' .. outcome .. ']'
+  elseif is_same(redis.call('HGET', IDEMPOTENCY, field), outcome) then
+    duplicates = duplicates + 1
+  else
+    differing[#differing + 1] = (i - 1) / 3
+  end
 end
-if #fresh > 0 then
-  local step = redis.call('HINCRBY', META, 'step', 1)
-  append('committed', at, '"selection":null,"key":' .. key .. ',"step":' .. digits(step)
-    .. ',"reason":"unsolicited","outcomes":[' .. table.concat(fresh, ',') .. ']')
+if #rows > 0 then
+  local list = '[' .. table.concat(rows, ',') .. ']'
+  if kind == 'observed' then
+    append(kind, at, '"key":' .. key .. ',"rows":' .. list)
+  else
+    local step = redis.call('HINCRBY', META, 'step', 1)
+    append(kind, at, '"selection":null,"key":' .. key .. ',"step":' .. digits(step)
+      .. ',"reason":"unsolicited","outcomes":' .. list .. ',"closes":[]')
+  end
 end
-return {'ok', #fresh, tonumber(redis.call('HGET', META, 'step'))}
+return {'ok', #rows, duplicates, tonumber(redis.call('HGET', META, 'step')), differing}

@@ -2,7 +2,7 @@
 -- ARGV: incarnation, number of events known, SHA-1 of the last of them or '', number of events wanted,
 --   idempotency field or ''
 -- Returns {unknown-run}, {replaced} (another incarnation, or a log that lost events which the caller knows), or
---   {ok, length of the log, the field's `selected` event or '', events}.
+--   {ok, length of the log, what the field stands for (see common.lua) or '', events}.
 local known_incarnation, known, digest, wanted, field = unpack(ARGV)
 
 local incarnation = redis.call('HGET', META, 'incarnation')
@@ -13,4 +13,4 @@ if digest ~= '' and digest ~= digest_at(first) then return {'replaced'} end
 
 expire_due(now())
 local events = redis.call('LRANGE', LOG, first, first + tonumber(wanted) - 1)
-return {'ok', redis.call('LLEN', LOG), event_of_key(field) or '', events}
+return {'ok', redis.call('LLEN', LOG), selection_of_key(field) or '', events}

@@ -182,7 +182,7 @@ async def _retire(app: AppState, pool: str, body: TasksRequest, kind: str) -> Re
     try:
         done = await app.store.retirements.retire(pool, body.tasks, kind)
     except UnknownTask as error:
-        raise of_unknown_task(error, body.tasks, await app.pools.table(pool)) from error
+        raise of_unknown_task(error, f"tasks[{body.tasks.index(error.name)}]") from error
     return RetiredView(changed=done.changed, retired=done.retired)
 
 

@@ -141,7 +141,11 @@ async def list_runs(
     "/runs/{run}",
     response_model=RunStatus,
     responses=documented(
-        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_DOMAIN
+        *problems.ANY_CALL,
+        *problems.JSON_BODY,
+        problems.UNKNOWN_RUN,
+        problems.RUN_CONFLICT,
+        problems.UNKNOWN_DOMAIN,
     ),
 )
 @Call("admin")
@@ -182,8 +186,7 @@ async def _exclude(app: AppState, run: str, body: TasksRequest, kind: str) -> Ex
     try:
         done = await app.store.changes.exclude(run, body.tasks, kind)
     except UnknownTask as error:
-        pool = (await app.runs.find(run)).pool
-        raise of_unknown_task(error, body.tasks, await app.pools.table(pool)) from error
+        raise of_unknown_task(error, f"tasks[{body.tasks.index(error.name)}]") from error
     return ExcludedView(changed=done.changed, excluded=done.excluded)
 
 

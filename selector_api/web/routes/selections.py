@@ -1,28 +1,41 @@
-"""The two calls of a training step."""
+"""The two calls of a training step, and those that keep or give back a lease."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Response
+import anyio.to_thread
+from fastapi import APIRouter, Path, Response
 from starlette.responses import JSONResponse
 
+from selector_api.core.rewards import Rewards
+from selector_api.store.codec import Drop, Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
+from selector_api.store.log import Lease
 from selector_api.web import problems
-from selector_api.web.app_state import App
+from selector_api.web.app_state import App, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
+from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import moment, rfc3339
+from selector_api.web.schemas.common import Id, moment, rfc3339
 from selector_api.web.schemas.selections import (
+    LeaseView,
     ReceiptView,
+    ReleaseRequest,
+    RenewRequest,
     ReportRequest,
     SelectionView,
     SelectRequest,
+    Status,
 )
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
+
+SelectionId = Annotated[Id, Path(description="The selection's id")]
+_FEW = 1_000
+"""Rows, and rewards of a row, that are counted at once: more of them take a thread."""
 
 
 @router.post(
@@ -42,7 +55,9 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
-    event, replayed = await live_run.select(body.batch_size, body.key, body.explain)
+    event, replayed = await live_run.select(
+        body.batch_size, body.key, body.explain, body.policy_version, body.lease_seconds
+    )
     if not replayed:
         app.metrics.selected.inc(len(event["tasks"]))
     answer: dict[str, Any] = {
@@ -52,11 +67,21 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
         "tasks": event["tasks"],
         "expires_at": rfc3339(moment(event["expires_at"])),
         "replayed": replayed,
+        "status": event["status"],
+        "predicted": event.get("predicted"),
     }
     if body.explain:
-        # Selections of 0.2 were explained without the first two.
-        answer["explain"] = [{"mean": None, "sd": None, **row} for row in event["explain"]]
+        answer["explain"] = _explained(event)
     return JSONResponse(answer)
+
+
+def _explained(event: dict[str, Any]) -> list[dict[str, Any]]:
+    explain = event["explain"]
+    if isinstance(explain, list):  # 0.2 wrote rows, without mean and sd
+        rows = cast("list[dict[str, Any]]", explain)
+        return [{"mean": None, "sd": None, **row} for row in rows]
+    columns = {"task": event["tasks"], **explain}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 @router.post(
@@ -79,28 +104,76 @@ async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
     await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
+    rewards = (await app.runs.find(body.run)).config.rewards
+    outcomes = await _counted(body, rewards)
     try:
         if body.selection is not None:
-            receipt = await app.logs.report(body.run, body.selection, body.outcomes, final=body.final)
+            receipt = await app.logs.report(body.run, body.selection, outcomes, final=body.final)
         else:
             assert body.key is not None
-            receipt = await app.logs.report_unsolicited(body.run, body.key, body.outcomes)
-            if receipt.accepted:  # else it was sent again
+            told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+            receipt = await app.logs.report_unsolicited(body.run, body.key, told, body.evaluation)
+            if receipt.accepted and not body.evaluation:  # else it was sent again
                 app.metrics.unsolicited.inc()
     except (TaskNotInSelection, UnknownTask) as error:
         raise Problem.of(error, _place(body, error.name)) from error
-    app.metrics.outcomes.labels("accepted").inc(receipt.accepted)
-    app.metrics.outcomes.labels("duplicate").inc(receipt.duplicates)
+    for result, count in (
+        ("accepted", receipt.accepted),
+        ("duplicate", receipt.duplicates),
+        ("differing", receipt.differing),
+        ("dropped", receipt.dropped),
+    ):
+        app.metrics.outcomes.labels(result).inc(count)
     return ReceiptView(
         selection=body.selection,
         accepted=receipt.accepted,
         duplicates=receipt.duplicates,
+        differing=receipt.differing,
+        differing_tasks=list(receipt.differing_tasks),
+        dropped=receipt.dropped,
         remaining=receipt.remaining,
         committed=receipt.committed,
         step=receipt.step,
     )
 
 
+async def _counted(body: ReportRequest, rewards: Rewards) -> list[Outcome | Drop]:
+    if len(body.outcomes) <= _FEW and all(len(item.rewards or ()) <= _FEW for item in body.outcomes):
+        return counted(body.outcomes, rewards, body.policy_version)
+    return await anyio.to_thread.run_sync(counted, body.outcomes, rewards, body.policy_version)
+
+
 def _place(body: ReportRequest, task: str) -> str:
     position = next(number for number, outcome in enumerate(body.outcomes) if outcome.task == task)
     return f"outcomes[{position}].task"
+
+
+_OF_A_LEASE = documented(
+    *problems.ANY_CALL,
+    *problems.JSON_BODY,
+    problems.UNKNOWN_RUN,
+    problems.UNKNOWN_SELECTION,
+)
+
+
+@router.post(
+    "/runs/{run}/selections/{selection}/renew",
+    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED),
+)
+@Call("train")
+async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: App) -> LeaseView:
+    """Let the lease of an open selection end at another time, counted from now."""
+    lease = await app.logs.renew(run, selection, max(1, round(body.seconds * 1000)))
+    return _lease_view(run, selection, lease)
+
+
+@router.post("/runs/{run}/selections/{selection}/release", responses=_OF_A_LEASE)
+@Call("train")
+async def release(run: RunName, selection: SelectionId, body: ReleaseRequest, app: App) -> LeaseView:
+    """Give a selection back before its lease ends: what was reported is committed, its tasks are free."""
+    return _lease_view(run, selection, await app.logs.release(run, selection))
+
+
+def _lease_view(run: str, selection: str, lease: Lease) -> LeaseView:
+    expires_at = None if lease.expires_at is None else moment(lease.expires_at)
+    return LeaseView(run=run, selection=selection, status=cast("Status", lease.status), expires_at=expires_at)
