@@ -183,7 +183,7 @@ def _tell(
     if overlap is not None and overlap.known > overlap.measured and not told_apart:
         typer.echo(
             f"{overlap.known:,} of {census.rows - census.repeated:,} ids were in the pool already and are taken as "
-            f"the same tasks; only their ids say so. {OTHER_TASKS}",
+            f"the same tasks; no pass rate in common confirms it. {OTHER_TASKS}",
             err=True,
         )
 
