@@ -70,10 +70,10 @@ class Candidates:
 
     @classmethod
     def of(cls, state: RunState, scope: int = WHOLE_POOL) -> Candidates:
-        """The tasks of `scope` that are free: all but the leased ones, unless the run shares those."""
-        excluded = np.empty(0, np.int64)
+        """The tasks of `scope` that are free: all but the withheld and, unless they are shared, the leased."""
+        excluded = state.withheld.tasks
         if state.leased and not state.config.share_leased:
-            excluded = _merged(*state.leased.values())
+            excluded = _merged(excluded, *state.leased.values())
         return cls(state, scope, excluded)
 
     def rested(self) -> Candidates:

@@ -1,7 +1,7 @@
 """The course of a run: what became of its commits, in a bounded number of points.
 
-A point stands for `stride` commits, the last one for those that have come since. When there are as many as there may
-be, each two become one and the stride doubles: so a long run is as long to look at as a short one.
+A point stands for `stride` commits, the last one for those that have come since. When there are as many as there
+may be, each two become one and the stride doubles: so a long run is as long to look at as a short one.
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ class Course:
         self._capability.append(now)
 
     def is_histogram_due(self, step: int) -> bool:
-        """Whether the difficulties of all tasks are to be noted after this commit; it takes as long as there are
-        individuals.
-        """
+        """Whether the difficulties of all tasks are to be noted after this commit, which takes a while."""
         return step % self._every == 0
 
     def record_histogram(self, step: int, counts: IntArray) -> None:

@@ -4,7 +4,7 @@
 
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
-    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with)
+    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
     grown      the pool's tasks up to `tasks` join
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
@@ -12,6 +12,9 @@ Deterministic: no clock, no IO, no global random numbers. Events (`type`):
     dropped    tasks of `selection` could not be scored: `drops` are pairs of a place and why. They are free again
     released   `selection` ends without further evidence; `entered`: how many of its outcomes were committed before
     observed   `rows` inform the posteriors: an evaluation, which is no step
+    configured the configuration changes: the fields that are otherwise from here on
+    excluded   `tasks` are drawn no more, `by` the run or its pool; `included`: as far as they are concerned, again
+    rewound    Redis lost events: a process had folded `known` of them and `found` fewer, or others
 
 Why a commit or a release came is its `reason`: "complete" (all tasks of `selection` were reported or dropped),
 "dropped" (all of them were), "final" (the trainer said so: what it left out counts as dropped), "lease" (its time
@@ -27,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from selector_api.core.arrays import IntArray
-from selector_api.core.config import RunConfig
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.calibration import take_in
+from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.evidence import Evidence, Place
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
@@ -65,6 +69,7 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
             )
         state = RunState.initial(RunConfig.from_dict(event["config"]))
         state.created_at = event.get("at")
+        state.parent = event.get("parent")
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -81,6 +86,15 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         _close(state, event, event["selection"], bool(event.get("entered")))
     elif kind == "observed":
         _observe(state, event)
+    elif kind == "configured":
+        _configure(state, event)
+    elif kind in ("excluded", "included"):
+        move = state.withheld.excluded if kind == "excluded" else state.withheld.included
+        state.withheld = move(event["by"], _indices(state, event["tasks"]))
+        state.changes += 1
+    elif kind == "rewound":
+        state.rewinds += 1
+        state.rewound = {name: event[name] for name in ("known", "found", "at")}
     else:
         raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
     return state
@@ -107,6 +121,9 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
     if version is not None:
         state.versions[selection] = version
         state.staleness.see(version)
+    state.predicted[selection] = state.posterior.of_tasks(tasks).mean()
+    if "expires_at" in event:
+        state.expires[selection] = event["expires_at"]
     state.selections += 1
     by_domain = state.config.policy.domains is not None
     state.history.record_selection(tasks, state.table.domain_codes[tasks].astype(np.int64), by_domain)
@@ -118,6 +135,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
+    predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
     if isinstance(outcomes, dict):
         for selection, rows in outcomes.items():
             if selection in state.leased:
@@ -133,6 +151,48 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.history.tallies.count(tasks, successes, trials)
     state.recent.append(_effective(state, evidence))
     state.staleness.count(evidence.versions)
+    _chart(state, evidence, predicted)
+
+
+def _predicted(state: RunState, evidence: Evidence, selections: Sequence[str]) -> FloatArray:
+    """What was expected of each outcome when one of these selections, if it is open, was made; else NaN."""
+    predicted = np.full(len(evidence.tasks), np.nan)
+    for selection in selections:
+        if selection in state.handed:
+            handed = state.handed[selection]
+            order = np.argsort(handed)
+            place = np.minimum(np.searchsorted(handed, evidence.tasks, sorter=order), len(handed) - 1)
+            found = order[place]
+            here = handed[found] == evidence.tasks
+            predicted[here] = state.predicted[selection][found[here]]
+    return predicted
+
+
+def _chart(state: RunState, evidence: Evidence, predicted: FloatArray) -> None:
+    """Note what became of the commit in the run's course."""
+    rates = evidence.successes / evidence.trials
+    take_in(state.calibration, predicted, rates)
+    state.course.record(
+        step=state.step,
+        domains=state.table.domain_codes[evidence.tasks].astype(np.int64),
+        informative=int(evidence.informative.sum()),
+        rates=rates,
+        predicted=predicted,
+        never_selected=state.size - state.history.ever_selected,
+        capability=state.posterior.capability(),
+    )
+    if state.course.is_histogram_due(state.step):
+        state.course.record_histogram(state.step, state.difficulties())
+
+
+def _configure(state: RunState, event: Mapping[str, Any]) -> None:
+    fields = {name: value for name, value in event.items() if name not in ("seq", "type", "at")}
+    change = RunChange.from_dict(fields)
+    state.config = change.of(state.config)
+    state.changes += 1
+    if change.policy is not None:
+        state.policy_since = state.step
+        state.history.go_in_epochs(change.policy.in_epochs)
 
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
@@ -160,8 +220,9 @@ def _free(state: RunState, selection: str, places: Sequence[Place]) -> None:
 
 def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
     left_out = state.leased.pop(selection)
-    del state.handed[selection]
+    del state.handed[selection], state.predicted[selection]
     state.versions.pop(selection, None)
+    state.expires.pop(selection, None)
     if has_evidence:
         state.committed += 1
     else:

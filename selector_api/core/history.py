@@ -42,6 +42,12 @@ class History:
         """Tasks already handed out in the epoch that is under way (kept for policies that go in epochs)."""
         return self._seen.get(scope, set())
 
+    def go_in_epochs(self, in_epochs: bool) -> None:
+        """Let another policy ask which tasks were seen in its epochs; the first one begins now."""
+        if in_epochs != self._in_epochs:
+            self._in_epochs = in_epochs
+            self._seen.clear()
+
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
         added = size - len(self._last_step)

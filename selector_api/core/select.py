@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
+from selector_api.core.shortage import Shortage
 from selector_api.core.state import RunState
 
 __all__ = ["Choice", "TooFewTasks", "explained", "predicted", "select"]
@@ -19,11 +21,16 @@ class TooFewTasks(ValueError):
 
     code = "batch-too-large"
 
-    def __init__(self, available: int) -> None:
-        self.detail = f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first"
+    def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
+        why = "; ".join(map(str, shortages))
+        self.detail = (
+            f"batch_size: at most {available} tasks can be drawn now; {why}. Ask for fewer, or report first"
+        )
         super().__init__(self.detail)
         self.available = available
         """The largest batch that could be drawn now."""
+        self.shortages = shortages
+        """Where the tasks are too few: the pool, or domains with a share."""
 
 
 def select(state: RunState, batch_size: int) -> Choice:
@@ -45,7 +52,7 @@ def select(state: RunState, batch_size: int) -> Choice:
     if policy.domains is None:
         candidates = Candidates.of(state)
         if len(candidates) < batch_size:
-            raise TooFewTasks(len(candidates))
+            raise TooFewTasks(len(candidates), [Shortage.of(candidates, batch_size)])
         return _chosen(candidates, batch_size, rng)
 
     shares = policy.shares
@@ -59,7 +66,14 @@ def select(state: RunState, batch_size: int) -> Choice:
     available = np.array([len(part) for part in parts])
     counts = apportioned(share, drawn, batch_size)
     if np.any(counts > available):
-        raise TooFewTasks(largest_batch(share, drawn, available, batch_size - 1))
+        raise TooFewTasks(
+            largest_batch(share, drawn, available, batch_size - 1),
+            [
+                Shortage.of(part, count)
+                for part, count in zip(parts, counts.tolist(), strict=True)
+                if count > len(part)
+            ],
+        )
     return Choice.joined(
         *(_chosen(part, count, rng) for part, count in zip(parts, counts.tolist(), strict=True) if count)
     )

@@ -10,10 +10,12 @@ import numpy as np
 from selector_api.core.arrays import IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig
+from selector_api.core.course import Course
 from selector_api.core.history import History
 from selector_api.core.staleness import Staleness
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
+from selector_api.core.withheld import Withheld
 
 Header: TypeAlias = Mapping[str, Any]
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -27,6 +29,11 @@ _COUNTS = (
     "dropped",
     "evaluated",
     "evaluated_informative",
+    "policy_since",
+    "changes",
+    "parent",
+    "rewinds",
+    "rewound",
     "created_at",
     "last_commit_at",
 )
@@ -40,11 +47,20 @@ def taken(state: RunState) -> tuple[Header, Arrays]:
         "leased": _lists(state.leased),
         "handed": _lists(state.handed),
         "versions": state.versions,
+        "expires": state.expires,
+        "predicted": {selection: part.tolist() for selection, part in state.predicted.items()},
+        "calibration": [list(group) for group in state.calibration],
         "staleness": state.staleness.to_list(),
         "recent": [sorted(commit.items()) for commit in state.recent],
     }
     arrays = {"classes.domain": state.classes.domain, "classes.rates": state.classes.rates}
-    for prefix, part in (("posterior", state.posterior), ("history", state.history)):
+    parts = {
+        "posterior": state.posterior,
+        "history": state.history,
+        "withheld": state.withheld,
+        "course": state.course,
+    }
+    for prefix, part in parts.items():
         arrays |= {f"{prefix}.{name}": array for name, array in part.to_arrays().items()}
     return header, arrays
 
@@ -66,6 +82,11 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
         setattr(state, name, header[name])
     state.leased, state.handed = _arrays(header["leased"]), _arrays(header["handed"])
     state.versions = dict(header["versions"])
+    state.expires = dict(header["expires"])
+    state.predicted = {selection: np.array(part) for selection, part in header["predicted"].items()}
+    state.calibration.extend((predicted, seen) for predicted, seen in header["calibration"])
+    state.withheld = Withheld.restored(_part(arrays, "withheld"))
+    state.course = Course.restored(_part(arrays, "course"))
     state.staleness = Staleness.of(header["staleness"])
     state.recent.extend(
         {domain: (effective, reported) for domain, (effective, reported) in commit}

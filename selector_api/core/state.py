@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from selector_api.core.arrays import IntArray
+import numpy as np
+
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.calibration import Groups, no_groups
 from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig
+from selector_api.core.course import BINS, Course
 from selector_api.core.history import History
 from selector_api.core.posteriors.posterior import Posterior
 from selector_api.core.staleness import Staleness
 from selector_api.core.tasks import TaskTable
+from selector_api.core.withheld import Withheld
 
 RECENT_COMMITS = 20
 """Commits over which the recent effective task ratio is taken."""
@@ -62,6 +69,23 @@ class RunState:
     recent: deque[dict[int, tuple[int, int]]] = field(default_factory=lambda: deque(maxlen=RECENT_COMMITS))
     """Of the last commits, by domain code: how many tasks were effective, and how many reported."""
 
+    predicted: dict[str, FloatArray] = field(default_factory=dict[str, FloatArray])
+    """The success probabilities that were expected of the tasks in `handed`, by selection."""
+    expires: dict[str, int] = field(default_factory=dict[str, int])
+    """Unix ms at which the lease of each open selection ends, as it was when it was made; by its id."""
+    withheld: Withheld = field(default_factory=Withheld)
+    """The tasks that are not drawn."""
+    changes: int = 0
+    """Number of changes of what is drawn, and how."""
+    parent: Mapping[str, Any] | None = None
+    """The `run` that this one is a fork of, and at which `step`."""
+    rewinds: int = 0
+    """How often Redis lost events."""
+    rewound: Mapping[str, Any] | None = None
+    """The last time: how many events were `known`, how many were `found`, and `at` which Unix ms."""
+    calibration: Groups = field(default_factory=no_groups)
+    course: Course = field(default_factory=Course)
+
     @classmethod
     def initial(cls, config: RunConfig) -> RunState:
         """The state of a run without tasks."""
@@ -94,7 +118,19 @@ class RunState:
     @property
     def evidence_at(self) -> int | None:
         """Unix ms of the last commit, of the run's creation before there is one; None if it was not noted."""
-        return self.created_at if self.last_commit_at is None else self.last_commit_at
+        moments = [moment for moment in (self.created_at, self.last_commit_at) if moment is not None]
+        return max(moments, default=None)  # a fork is younger than what it took over
+
+    def difficulties(self) -> IntArray:
+        """How many tasks have a mean in each tenth of [0, 1]. Costs O(classes + individuals)."""
+        individuals = self.posterior.individuals()
+        of_class = np.bincount(self.classes.of_task[individuals], minlength=len(self.classes))
+        means = np.concatenate(
+            [self.posterior.of_classes().mean(), self.posterior.of_tasks(individuals).mean()]
+        )
+        sizes = np.concatenate([self.classes.sizes - of_class, np.ones(len(individuals), np.int64)])
+        place = np.minimum((means * BINS).astype(np.int64), BINS - 1)
+        return np.bincount(place, weights=sizes, minlength=BINS).astype(np.int64)
 
     def domains(self, limit: int | None = None) -> tuple[str, ...]:
         """The names of its domains by code: the first `limit`, or all.
@@ -129,6 +165,10 @@ class RunState:
             leased=dict(self.leased),
             handed=dict(self.handed),
             versions=dict(self.versions),
+            predicted=dict(self.predicted),
+            expires=dict(self.expires),
+            calibration=self.calibration.copy(),
+            course=self.course.copy(),
             staleness=self.staleness.copy(),
             recent=self.recent.copy(),
         )

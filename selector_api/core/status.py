@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from selector_api.core.calibration import Calibration
 from selector_api.core.config import RunConfig
 from selector_api.core.fields import schema, to_dict
+from selector_api.core.moments import rfc3339
 from selector_api.core.state import RunState
 
 
@@ -30,7 +33,9 @@ class SelectionCounts:
 class EffectiveTaskRatio:
     """Share of reported groups whose rewards were not all equal; null before any."""
 
-    __pydantic_config__ = schema(last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None})
+    __pydantic_config__ = schema(
+        last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None}, evaluation=None
+    )
 
     last: float | None
     """Of the last commit"""
@@ -38,34 +43,38 @@ class EffectiveTaskRatio:
     """Of the last 20 commits"""
     by_domain: dict[str, float | None]
     """Of the last 20 commits, by domain"""
+    evaluation: float | None
+    """Of all evaluations, which are not in the others"""
 
 
 @dataclass(frozen=True)
-class Evaluations:
-    """Evidence that is not training: how much of it there is."""
+class StalenessView:
+    """By how many policy versions outcomes were behind the newest that the trainer told."""
 
-    __pydantic_config__ = schema(outcomes=500, etr=0.4)
+    __pydantic_config__ = schema(newest=310, mean=1.4, largest=7)
 
-    outcomes: int
-    """Outcomes of evaluations so far"""
-    etr: float | None
-    """Share of them that were informative; null without any"""
-
-
-@dataclass(frozen=True)
-class StalenessFigures:
-    """By how many policy versions outcomes were behind the newest one; null where none was told."""
-
-    __pydantic_config__ = schema(policy_version=120, last=0.5, recent=0.8, largest=3)
-
-    policy_version: int | None
-    """The highest that the run was told of"""
-    last: float | None
-    """Mean over the outcomes of the last commit that had some with a version"""
-    recent: float | None
-    """Mean over the last 20 such commits"""
+    newest: int
+    """The newest policy version"""
+    mean: float | None
+    """Mean over the outcomes of the last 20 commits that told theirs"""
     largest: int | None
-    """The largest of the last 20 such commits"""
+    """The largest of them"""
+
+
+@dataclass(frozen=True)
+class Rewound:
+    """Redis lost events of the run, as in a failover to a replica that lagged, or a restored backup."""
+
+    __pydantic_config__ = schema(times=1, known=812, found=806, at="2026-01-01T12:00:00.000Z")
+
+    times: int
+    """How often that was noticed"""
+    known: int
+    """Events that a process of the service knew, the last time"""
+    found: int
+    """Events that were left"""
+    at: str
+    """When it was noticed"""
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,15 @@ class RunStatus:
         tasks=54400,
         selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
         capability={"math": 0.31, "code": None},
-        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}},
-        evaluations={"outcomes": 500, "etr": 0.4},
-        staleness={"policy_version": 120, "last": 0.5, "recent": 0.8, "largest": 3},
+        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}, "evaluation": None},
         never_selected=50112,
-        dropped=14,
+        dropped=3,
+        excluded=12,
+        calibration={"groups": 0, "predicted": None, "seen": None, "bins": []},
+        staleness=None,
+        parent=None,
+        rewound=None,
+        warnings=[],
     )
 
     run: str
@@ -97,12 +110,22 @@ class RunStatus:
     capability: dict[str, float | None]
     """Where the model stands, by domain, null where that is not known (yet); μ of a `bots` posterior"""
     etr: EffectiveTaskRatio
-    evaluations: Evaluations
-    staleness: StalenessFigures
     never_selected: int
     """Tasks that were never selected"""
     dropped: int
     """How often a task was dropped"""
+    excluded: int
+    """Tasks that are not drawn, because the run or its pool was told so"""
+    calibration: Calibration
+    """What was expected of the last 1,000 groups, and what was seen"""
+    staleness: StalenessView | None
+    """How old the policies were that made the outcomes; null if no version was ever told"""
+    parent: dict[str, Any] | None
+    """The `run` whose evidence this one began with, and the `step` until which"""
+    rewound: Rewound | None
+    """What Redis lost of it; null if nothing is known of a loss"""
+    warnings: list[str]
+    """What should be seen to"""
 
     @classmethod
     def of(cls, run: str, state: RunState, domains: int | None = None) -> RunStatus:
@@ -123,21 +146,48 @@ class RunStatus:
                 last=state.effective_task_ratio(commits=1),
                 recent=state.effective_task_ratio(),
                 by_domain=state.effective_task_ratio_by_domain(domains),
-            ),
-            evaluations=Evaluations(
-                state.evaluated,
-                state.evaluated_informative / state.evaluated if state.evaluated else None,
-            ),
-            staleness=StalenessFigures(
-                policy_version=state.staleness.newest,
-                last=state.staleness.mean(commits=1),
-                recent=state.staleness.mean(),
-                largest=state.staleness.largest(),
+                evaluation=state.evaluated_informative / state.evaluated if state.evaluated else None,
             ),
             never_selected=state.size - state.history.ever_selected,
             dropped=state.dropped,
+            excluded=len(state.withheld.tasks),
+            calibration=Calibration.of(state.calibration),
+            staleness=_staleness(state),
+            parent=None if state.parent is None else dict(state.parent),
+            rewound=_rewound(state),
+            warnings=list(_warnings(state)),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON values."""
         return to_dict(self)
+
+
+def _staleness(state: RunState) -> StalenessView | None:
+    staleness = state.staleness
+    if staleness.newest is None:
+        return None
+    return StalenessView(staleness.newest, staleness.mean(), staleness.largest())
+
+
+def _rewound(state: RunState) -> Rewound | None:
+    last = state.rewound
+    if last is None:
+        return None
+    return Rewound(state.rewinds, last["known"], last["found"], rfc3339(last["at"]))
+
+
+def _warnings(state: RunState) -> Iterator[str]:
+    rewound = _rewound(state)
+    if rewound is not None:
+        yield (
+            f"Redis has lost events of this run (noticed at {rewound.at}): {rewound.known} were known, "
+            f"{rewound.found} were left"
+        )
+    if state.config.policy.domains is not None:
+        for name in state.domains():
+            if name not in state.config.policy.domains:
+                yield (
+                    f"policy.domains: the domain {name!r} has no share, so none of its tasks is drawn; "
+                    "PATCH the run with shares of all domains (0 for none)"
+                )

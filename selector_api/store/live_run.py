@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from selector_api.core.fold import UnreadableLog, fold
@@ -51,7 +52,7 @@ class Selected(NamedTuple):
     """A selection."""
 
     event: dict[str, Any]
-    """The `selected` event, with what is so now: `expires_at` (Unix ms), `status` (`open`, `committed`, `released`)."""
+    """The `selected` event; as they are now `expires_at` (Unix ms) and `status` (open, committed or released)."""
     replayed: bool
     """Whether the key had been used for it before."""
 
@@ -167,7 +168,7 @@ class LiveRun:
                     drawn = await self._beside(_draw, state, batch_size, explain)
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
-                drawn_from = Drawn(self._place, state.selections, state.size)
+                drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
                 lease_ms = run.lease_ms if lease_seconds is None else max(1, round(lease_seconds * 1000))
                 appended = await self._logs.append_selection(
                     run, drawn_from, field, former, selection, lease_ms, {**told, **drawn}
@@ -201,6 +202,7 @@ class LiveRun:
                 self._forget()
                 raise
             if stretch is None:
+                await self._say_rewound(run)
                 snapshot_is_good = self._place != self._saved
                 self._forget()
                 continue
@@ -209,12 +211,25 @@ class LiveRun:
                 await self._save_if_due(run)
                 return stretch.replay
 
+    async def _say_rewound(self, run: Run) -> None:
+        """Say that Redis lost events that were folded here, as in a failover to a replica that lagged."""
+        if self._state is None:
+            return
+        left = await self._logs.note_rewound(run, self._place, self._state.rewinds)
+        if left is not None:
+            log.warning(
+                "run %s: Redis has lost events: %d were known here, %d are left; what they held is gone",
+                self._name,
+                self._place.seq,
+                left,
+            )
+
     async def _load(self, snapshot_is_good: bool) -> Run:
         """Find the run, and begin with its newest snapshot, if there is one that can be read and used."""
         # In this order, so that the run has at least as many tasks as the snapshot.
         snapshot = await self._snapshots.newest(self._name)
         run = await self._runs.find(self._name)
-        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
+        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks, run.chunks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
                 with timed("fold"):
@@ -239,13 +254,17 @@ class LiveRun:
                     events = await self._threads.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
-                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
+                self._table = await self._pools.table_for_run(
+                    run.pool, run.pool_incarnation, tasks, run.chunks
+                )
             with timed("fold"):
                 if quick and not tasks:
                     self._state = _folded(self._state, events, self._table)
                 else:
                     self._state = await self._threads.run(_folded, self._state, events, self._table)
             self._place = self._place.after(lines)
+            if self._state is not None and self._state.config != run.config:
+                self._run = replace(run, config=self._state.config)
         except BaseException:
             # Half folded, or still being folded by a thread that a cancelled caller left behind.
             self._forget()

@@ -77,6 +77,8 @@ class Drawn:
     place: Bookmark
     selections: int
     """Number of selections made before."""
+    changes: int
+    """Number of changes before of what is drawn, and how."""
     tasks: int
     """Number of the run's tasks."""
 
@@ -147,6 +149,17 @@ class Logs:
         _, length, replay, events = reply
         return Stretch(events, length, Known.of(replay) if replay else None)
 
+    async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
+        """Note in the log that it lost events behind which a process was, which had folded so many such notes.
+
+        Returns:
+            How many events are left; None if another run has the name, or it was noted before.
+        """
+        left = await self._scripts.run(
+            "rewound", run_keys(run.name), run.incarnation, known.seq, known.digest, rewinds
+        )
+        return None if left < 0 else left
+
     async def append_selection(
         self,
         run: Run,
@@ -176,6 +189,7 @@ class Logs:
             drawn_from.place.seq,
             drawn_from.place.digest,
             drawn_from.selections,
+            drawn_from.changes,
             drawn_from.tasks,
             field,
             former,

@@ -53,6 +53,18 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A run as a list shows it."""
+
+    run: Run
+    step: int
+    open: int
+    """Selections with a lease."""
+    last_commit_at: int | None
+    """Unix ms; None if there was no commit with this release."""
+
+
+@dataclass(frozen=True)
 class Copied:
     """The events of another run that a fork begins with, copied."""
 
@@ -192,6 +204,16 @@ class Runs:
             raise UnknownRun(name)
         incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
         return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks), int(*chunks))
+
+    async def glance(self, name: str) -> Glance | None:
+        """A run as a list shows it; None if there is none."""
+        try:
+            run = await self.find(name)
+        except UnknownRun:
+            return None
+        step, committed_at = await self._redis.read_fields(run_keys(name).meta, "step", "committed_at")
+        leased = await self._redis.execute_command("ZCARD", run_keys(name).leases)
+        return Glance(run, int(step or 0), leased, None if committed_at is None else int(committed_at))
 
     async def delete(self, name: str) -> None:
         """Delete a run and its log.

@@ -17,6 +17,7 @@ from selector_api.store.pools import Pools
 from selector_api.store.retirements import Retirements
 from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.selections import Selections
 from selector_api.store.snapshots import Snapshots
 from selector_api.store.threads import Threads
 from selector_api.store.tokens import Tokens
@@ -37,6 +38,7 @@ class Store:
     retirements: Retirements
     forks: Forks
     changes: Changes
+    selections: Selections
 
 
 @asynccontextmanager
@@ -67,7 +69,18 @@ async def open_store(url: str, snapshot_every: int = 512, patience: float = 10.0
         live_runs = LiveRuns(runs, begin)
         changes = Changes(redis, scripts, pools, runs, live_runs)
         yield Store(
-            redis, pools, runs, logs, snapshots, live_runs, Tokens(redis), names, retirements, forks, changes
+            redis,
+            pools,
+            runs,
+            logs,
+            snapshots,
+            live_runs,
+            Tokens(redis),
+            names,
+            retirements,
+            forks,
+            changes,
+            Selections(redis),
         )
         await live_runs.close()
     finally:

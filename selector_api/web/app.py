@@ -19,7 +19,7 @@ from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe
 from selector_api.web.problems import ProblemDocument
 from selector_api.web.rate_limit import RateLimit
-from selector_api.web.routes import operations, pools, runs, selections
+from selector_api.web.routes import operations, pools, run_evidence, runs, selections
 from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
 
@@ -39,7 +39,11 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
         title="BOTS Selector",
         version=version("bots-selector"),
         description=_DESCRIPTION,
-        routes=[route for module in (selections, runs, pools, operations) for route in module.router.routes],
+        routes=[
+            route
+            for module in (selections, runs, run_evidence, pools, operations)
+            for route in module.router.routes
+        ],
         redirect_slashes=False,
         openapi_url=None,  # it is a route as all others
     )

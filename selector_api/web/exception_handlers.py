@@ -71,7 +71,9 @@ def problem_of(error: Exception) -> Problem:
         case ClientDisconnect():
             return Problem(problems.INVALID_JSON, "body: it ended early")
         case TooFewTasks():
-            return Problem.of(error, available=error.available)
+            return Problem.of(
+                error, available=error.available, shortages=[vars(each) for each in error.shortages]
+            )
         case CallError():
             if isinstance(error, UnreadableData):
                 log.error("data in Redis cannot be read", reason=str(error))

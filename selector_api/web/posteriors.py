@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +13,73 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.state import RunState
-from selector_api.web.problems import UNKNOWN_TASK, Problem
+from selector_api.web.problems import UNKNOWN_DOMAIN, UNKNOWN_TASK, Problem
+from selector_api.web.tables import domains_of, references_of
 
-PAGE = 10_000
-"""Tasks a page of JSON."""
 _ROW_GROUP = 100_000
+_MOST_NAMED = 20
 
 
-def page(state: RunState, first: int, ids: Sequence[str] | None) -> bytes:
-    """A page as JSON: the tasks from index `first` on, or those of these ids.
+@dataclass(frozen=True)
+class Wanted:
+    """Which tasks, and in which order."""
+
+    ids: tuple[str, ...] = ()
+    """Only these; all if there are none."""
+    domain: str | None = None
+    """Only those of this domain."""
+    sort: str | None = None
+    """`mean`, `-mean` or `last_step`; otherwise in the order of the ids, or of the pool."""
+
+
+def page(state: RunState, wanted: Wanted, first: int, limit: int) -> bytes:
+    """A page as JSON: so many of these tasks, from place `first` on.
 
     Raises:
-        Problem: unknown-task.
+        Problem: unknown-task or unknown-domain.
     """
-    tasks = _chosen(state, ids, first, first + PAGE)
-    following = first + len(tasks)
-    more = ids is None and len(tasks) > 0 and following < state.size
-    columns = _columns(state, tasks)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    tasks = _chosen(state, wanted)
+    following = first + limit
+    rows = _rows(state, tasks[first:following])
+    more = following < len(tasks)
     answer = {"step": state.step, "posteriors": rows, "next": str(following) if more else None}
     return json.dumps(answer).encode()
 
 
-def write_parquet(state: RunState, path: Path, ids: Sequence[str] | None) -> None:
-    """All tasks, or those of these ids, as a Parquet file.
+def write_parquet(state: RunState, path: Path, wanted: Wanted) -> None:
+    """These tasks as a Parquet file.
 
     Raises:
-        Problem: unknown-task.
+        Problem: unknown-task or unknown-domain.
     """
-    tasks = _chosen(state, ids, 0, state.size)
+    tasks = _chosen(state, wanted)
     schema = _schema(state)
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, max(len(tasks), 1), _ROW_GROUP):
-            part = tasks[start : start + _ROW_GROUP]
-            writer.write_table(pa.table(_columns(state, part), schema=schema))
+            columns = _columns(state, tasks[start : start + _ROW_GROUP])
+            columns["references"] = [list(each.items()) for each in columns["references"]]
+            writer.write_table(pa.table(columns, schema=schema))
 
 
-def _chosen(state: RunState, ids: Sequence[str] | None, first: int, last: int) -> IntArray:
-    if ids is None:
-        last = min(last, state.size)
-        return np.arange(min(first, last), last, dtype=np.int64)
-    tasks = state.table.find(ids)
-    if ((tasks < 0) | (tasks >= state.size)).any():
-        raise Problem(UNKNOWN_TASK, "task: the run has no task of this id")
+def _chosen(state: RunState, wanted: Wanted) -> IntArray:
+    tasks = np.arange(state.size, dtype=np.int64)
+    if wanted.ids:
+        tasks = state.table.find(wanted.ids)
+        (unknown,) = np.nonzero((tasks < 0) | (tasks >= state.size))
+        if len(unknown):
+            raise Problem(UNKNOWN_TASK, f"task: the run has no task {wanted.ids[int(unknown[0])]!r}")
+    if wanted.domain is not None:
+        if wanted.domain not in state.domains():
+            there = ", ".join(map(repr, state.domains()[:_MOST_NAMED]))
+            raise Problem(
+                UNKNOWN_DOMAIN, f"domain: the run has no task of {wanted.domain!r}; there are: {there}"
+            )
+        tasks = tasks[state.table.domain_codes[tasks] == state.table.domains.index(wanted.domain)]
+    if wanted.sort == "last_step":
+        return tasks[np.argsort(state.history.last_step(tasks), kind="stable")]
+    if wanted.sort is not None:
+        means = state.posterior.of_tasks(tasks).mean()
+        return tasks[np.argsort(-means if wanted.sort.startswith("-") else means, kind="stable")]
     return tasks
 
 
@@ -67,13 +91,25 @@ def _schema(state: RunState) -> pa.Schema:
             *((name, pa.float64()) for name in numbers),
             ("selected", pa.int64()),
             ("last_step", pa.int64()),
+            ("domain", pa.string()),
+            ("successes", pa.float64()),
+            ("trials", pa.int64()),
+            ("dropped", pa.int64()),
+            ("excluded", pa.bool_()),
+            ("references", pa.map_(pa.string(), pa.float64())),
         ]
     )
+
+
+def _rows(state: RunState, tasks: IntArray) -> list[dict[str, Any]]:
+    columns = _columns(state, tasks)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
     marginals = state.posterior.of_tasks(tasks)
     last_step = state.history.last_step(tasks).tolist()
+    successes, trials, dropped = state.history.tallies.of_tasks(tasks)
     return {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),
@@ -81,4 +117,10 @@ def _columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
         **{name: values.tolist() for name, values in marginals.parameters().items()},
         "selected": state.history.times_selected(tasks).tolist(),
         "last_step": [step if step >= 0 else None for step in last_step],
+        "domain": domains_of(state.table, tasks),
+        "successes": successes.tolist(),
+        "trials": trials.tolist(),
+        "dropped": dropped.tolist(),
+        "excluded": state.withheld.has(tasks).tolist(),
+        "references": references_of(state.table, tasks),
     }

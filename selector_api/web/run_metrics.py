@@ -42,6 +42,7 @@ class Reading:
     timed_out: int
     cooling: int
     """Tasks that cool down after drops."""
+    rewinds: int
     evidence_at: int | None
     log_events: int
     since_snapshot: int
@@ -57,6 +58,7 @@ class Reading:
             gauges=state.posterior.metrics(),
             timed_out=state.timed_out,
             cooling=len(state.history.tallies.cooling(state.step)),
+            rewinds=state.rewinds,
             evidence_at=state.evidence_at,
             log_events=log_events,
             since_snapshot=max(0, log_events - snapshot_seq),
@@ -148,7 +150,15 @@ class RunMetrics(Collector):
             closed.add_metric((run, "committed"), reading.status.selections.committed)
             closed.add_metric((run, "released"), reading.status.selections.released)
             timed_out.add_metric((run,), reading.timed_out)
+        rewound = CounterMetricFamily(
+            "bots_run_rewound",
+            "Times that it was noticed that Redis had lost events of the run",
+            labels=("run",),
+        )
+        for run, reading in readings.items():
+            rewound.add_metric((run,), reading.rewinds)
         yield closed
+        yield rewound
         yield timed_out
         for name, text, by_domain in _DOMAIN_GAUGES:
             family = GaugeMetricFamily(name, text, labels=("run", "domain"))
@@ -213,7 +223,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
     (
         "bots_run_staleness",
         "Policy versions by which the outcomes of the last 20 commits were behind the newest, on average",
-        lambda reading: reading.status.staleness.recent,
+        lambda reading: reading.status.staleness.mean if reading.status.staleness else None,
     ),
     (
         "bots_run_last_commit_timestamp_seconds",

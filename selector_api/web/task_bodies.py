@@ -49,12 +49,13 @@ def read_tasks(content_type: str, body: bytes) -> TaskRows:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Content-Type: send one of {', '.join(readers)}")
     slices, unit, first = reader
     ids: list[str] = []
-    domains: list[str] = []
+    domains: list[str | None] = []
     references: list[dict[str, float]] = []
     for values in slices(body):
         tasks = _validated(values, unit, first + len(ids))
         ids += [task.id for task in tasks]
-        domains += [task.domain for task in tasks]
+        # One that is not told is none that another could contradict.
+        domains += [task.domain if "domain" in task.model_fields_set else None for task in tasks]
         references += [task.references for task in tasks]
     if not ids:
         raise Problem(INVALID_REQUEST, "body: it holds no task")

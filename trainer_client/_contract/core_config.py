@@ -35,6 +35,25 @@ class EveryOutcomes:
     """How many: the tasks of one optimizer step"""
 
 
+Commit = Annotated[
+    Literal["selection"] | EveryOutcomes,
+    Either(f'must be "selection" or {{"outcomes": n}}, n a whole number from 1 to {MAX_OUTCOMES}'),
+]
+"""When outcomes enter the posteriors."""
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a run begins: with the evidence of another one, taken in anew under its own configuration."""
+
+    __pydantic_config__ = schema(run="qwen-grpo-1", step=300)
+
+    run: Name
+    """The run whose evidence it is"""
+    step: Annotated[int, Ge(0), Le(MAX_SEED)] | None = None
+    """After how many of its commits; absent: all that it has when the fork is made"""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """How a run selects. Absent fields take the defaults of the paper's run."""
@@ -63,15 +82,14 @@ class RunConfig:
     """How a batch is drawn"""
     rewards: Annotated[Rewards, ByType()] = field(default_factory=Range)
     """How a rollout's reward counts"""
-    commit: Annotated[
-        Literal["selection"] | EveryOutcomes,
-        Either(f'must be "selection" or {{"outcomes": n}}, n a whole number from 1 to {MAX_OUTCOMES}'),
-    ] = "selection"
+    commit: Commit = "selection"
     """When outcomes enter the posteriors: with their selection, or as soon as so many have arrived"""
     lease_seconds: LeaseSeconds = 3600.0
     """How long a selection's tasks are held"""
     share_leased: bool = False
     """Whether leased tasks may be handed out again"""
+    fork: Fork | None = None
+    """The evidence to begin with; absent: none"""
 
 
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:

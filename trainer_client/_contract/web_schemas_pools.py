@@ -7,7 +7,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from trainer_client._contract.core_tasks import DEFAULT_DOMAIN
-from trainer_client._contract.store_pools import MAX_REFERENCES
+from trainer_client._contract.store_task_chunks import MAX_REFERENCES
 from trainer_client._contract.web_schemas_common import Id, Request, Share, example
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -14,18 +14,28 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from trainer_client._contract.core_config import RunConfig, upgraded
 
 _config = TypeAdapter(RunConfig)
+_Read = TypeVar("_Read")
 
 
 def _run_config(values: Any) -> RunConfig:
-    """The configuration in a body, be it in the form of 0.2.
+    """The configuration in a body, be it in the form of 0.2."""
+    return _read(_config, upgraded(_object(values)))
+
+
+def _object(values: Any) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise PydanticCustomError("config", "Input should be an object")
+    return values
+
+
+def _read(adapter: TypeAdapter[_Read], values: Any) -> _Read:
+    """What an object holds.
 
     It is read as JSON once more, in which the strict rules of pydantic take a list for a tuple.
     """
-    if not isinstance(values, Mapping):
-        raise PydanticCustomError("config", "Input should be an object")
-    values = _whole(upgraded(values))
+    values = _whole(values)
     try:
-        return _config.validate_json(json.dumps(values, ensure_ascii=False).encode())
+        return adapter.validate_json(json.dumps(values, ensure_ascii=False).encode())
     except ValidationError as error:
         raise ValidationError.from_exception_data(
             error.title,

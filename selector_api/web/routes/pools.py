@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from selector_api.store.errors import TaskConflict
-from selector_api.web import problems
+from selector_api.store.errors import TaskConflict, UnknownTask
+from selector_api.web import problems, tables
 from selector_api.web.app_state import App, AppState, PoolName
+from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
+from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
+from selector_api.web.pages import Limit, NameCursor, PlaceCursor, TaskLimit
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.pools import PoolRequest, PoolView, TasksReceipt
+from selector_api.web.schemas.pools import (
+    PoolItemView,
+    PoolRequest,
+    PoolsView,
+    PoolView,
+    RetiredView,
+    TasksReceipt,
+    TasksView,
+)
+from selector_api.web.schemas.runs import TasksRequest
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
 from selector_api.web.task_limits import MAX_TASKS
+from selector_api.web.unknown_tasks import of_unknown_task
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pools"])
 
@@ -41,7 +55,29 @@ _TASKS_BODY: dict[str, Any] = {
 async def _view(app: AppState, pool: str) -> PoolView:
     table = await app.pools.table(pool)
     return PoolView(
-        pool=pool, tasks=len(table), domains=table.domain_counts(), references=list(table.reference_names)
+        pool=pool,
+        tasks=len(table),
+        domains=table.domain_counts(),
+        references=list(table.reference_names),
+        reference_counts=table.reference_counts(),
+        retired=len(await app.store.retirements.retired(pool)),
+    )
+
+
+@router.get("/pools", responses=documented(*problems.ANY_CALL))
+@Call("read", names_run_in_body=True)
+async def list_pools(app: App, caller: CalledBy, cursor: NameCursor = "", limit: Limit = 100) -> PoolsView:
+    """The pools there are, by name; with a token that is for some alone, those."""
+    names = await app.store.names.pools(cursor, limit)
+    mine = [name for name in names if caller.token is None or caller.token.is_for_pool(name)]
+    counts = await asyncio.gather(*map(app.pools.counts, mine))
+    return PoolsView(
+        pools=[
+            PoolItemView(pool=name, tasks=count[0], runs=count[1])
+            for name, count in zip(mine, counts, strict=True)
+            if count is not None
+        ],
+        next=names[-1] if len(names) == limit else None,
     )
 
 
@@ -75,12 +111,16 @@ async def get_pool(pool: PoolName, app: App) -> PoolView:
         *problems.JSON_BODY,
         problems.UNKNOWN_POOL,
         problems.TASK_CONFLICT,
+        problems.REFERENCE_IN_USE,
         problems.INVALID_PARQUET,
     ),
 )
 @Call("admin", body_limit=lambda settings: settings.max_tasks_body_bytes)
 async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
-    """Add tasks, at most 250,000: all of the body or, if any is wrong, none. Sending them again changes nothing."""
+    """Add tasks, at most 250,000: all of the body or, if any is wrong, none. Sending them again changes nothing.
+
+    Of a task that is there, references that it has not are added.
+    """
     content_type = request.headers.get("content-type", "")
     body = await request.body()
     rows = await anyio.to_thread.run_sync(read_tasks, content_type, body, limiter=app.import_limiter)
@@ -88,7 +128,62 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
         raise Problem.of(error, f"task {rows.ids.index(error.task)} of the body") from error
-    return TasksReceipt(inserted=added.inserted, unchanged=added.unchanged, tasks=added.tasks)
+    return TasksReceipt(
+        inserted=added.inserted, unchanged=added.unchanged, extended=added.extended, tasks=added.tasks
+    )
+
+
+@router.get(
+    "/pools/{pool}/tasks",
+    response_model=TasksView,
+    response_model_exclude_none=True,
+    responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_POOL, problems.NOT_ACCEPTABLE),
+)
+@Call("read")
+async def get_tasks(
+    pool: PoolName, app: App, request: Request, cursor: PlaceCursor = "0", limit: TaskLimit = 10_000
+) -> Response:
+    """A pool's tasks, by pages as JSON or whole as Parquet, which the pool takes as well."""
+    table = await app.pools.table(pool)
+    if accepted(request.headers.get("accept", "*/*")) == PARQUET:
+        return await parquet_answer(lambda path: tables.write_tasks(table, path), "tasks.parquet")
+    retired = await app.store.retirements.retired(pool)
+    return Response(
+        await anyio.to_thread.run_sync(tables.tasks_page, table, retired, int(cursor), limit), media_type=JSON
+    )
+
+
+@router.post(
+    "/pools/{pool}/retire",
+    responses=documented(
+        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_POOL, problems.UNKNOWN_TASK
+    ),
+)
+@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+async def retire_tasks(pool: PoolName, body: TasksRequest, app: App) -> RetiredView:
+    """Let no run draw these tasks from now on. What is known of them stays; all are known or nothing changes."""
+    return await _retire(app, pool, body, "excluded")
+
+
+@router.post(
+    "/pools/{pool}/restore",
+    responses=documented(
+        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_POOL, problems.UNKNOWN_TASK
+    ),
+)
+@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+async def restore_tasks(pool: PoolName, body: TasksRequest, app: App) -> RetiredView:
+    """Let runs draw retired tasks again, as far as they do not exclude them themselves."""
+    return await _retire(app, pool, body, "included")
+
+
+async def _retire(app: AppState, pool: str, body: TasksRequest, kind: str) -> RetiredView:
+    try:
+        done = await app.store.retirements.retire(pool, body.tasks, kind)
+    except UnknownTask as error:
+        raise of_unknown_task(error, body.tasks, await app.pools.table(pool)) from error
+    return RetiredView(changed=done.changed, retired=done.retired)
 
 
 @router.delete(

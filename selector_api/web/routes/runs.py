@@ -1,38 +1,36 @@
-"""Runs: create, look at, export, delete."""
+"""Runs: create, look at, change, delete."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi import APIRouter, Query, Response
+from starlette.responses import JSONResponse
 
 from selector_api.core.fields import to_dict
 from selector_api.core.status import RunStatus
-from selector_api.store.codec import numbered_line
-from selector_api.store.errors import UnknownReference, UnknownRun
-from selector_api.store.log import Bookmark, Stretch
-from selector_api.store.runs import Run
-from selector_api.web import posteriors, problems
+from selector_api.store.errors import UnknownReference, UnknownTask
+from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
+from selector_api.web.pages import Limit, NameCursor
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import Id
-from selector_api.web.schemas.runs import PosteriorsView, RunRequest
-from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
+from selector_api.web.schemas.common import Name, moment
+from selector_api.web.schemas.runs import (
+    ChangeRequest,
+    ExcludedView,
+    RunItemView,
+    RunRequest,
+    RunsView,
+    TasksRequest,
+)
+from selector_api.web.unknown_tasks import of_unknown_task
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
-
-
-_MAX_NAMED = 100
-"""Tasks that one call can name: an address has room for 64 KiB."""
 
 
 @router.put(
@@ -52,15 +50,24 @@ _MAX_NAMED = 100
 async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy) -> Response:
     """Create a run over a pool, or find that it is there with the same configuration.
 
-    `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's.
+    `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's. With `fork` the run begins
+    with the evidence of another one of the same pool, taken in anew under its own configuration; what that had open,
+    its keys and its reports are unknown to it. The configuration with which a run was made is taken for the same also
+    after it was changed by PATCH; then `warnings` tell what is otherwise.
     """
     caller.check_pool(body.pool)
     try:
-        created = await app.runs.create(run, body)
+        if body.fork is None:
+            created = await app.runs.create(run, body)
+        else:
+            caller.check_run(body.fork.run)
+            created = await app.store.forks.create(run, body, body.fork)
     except UnknownReference as error:
         place = _place_of(error.reference, to_dict(body.posterior))
         raise Problem.of(error, f"posterior{place}") from error
-    return await _current(app, run, 201 if created else 200)
+    others = [] if created else await app.runs.differences(run, body)
+    warnings = [f"{each}: it was changed by PATCH" for each in others]
+    return await _current(app, run, 201 if created else 200, warnings)
 
 
 def _place_of(reference: str, fields: Mapping[str, Any]) -> str:
@@ -88,90 +95,96 @@ async def get_run(run: RunName, app: App) -> Response:
     return await _current(app, run)
 
 
-async def _current(app: AppState, run: str, status: int = 200) -> Response:
+async def _current(app: AppState, run: str, status: int = 200, warnings: Sequence[str] = ()) -> Response:
     live_run = await app.live_runs.of(run)
-    current = await live_run.read(lambda state: RunStatus.of(run, state))
-    return JSONResponse(current.to_dict(), status)
+    current = (await live_run.read(lambda state: RunStatus.of(run, state))).to_dict()
+    return JSONResponse({**current, "warnings": [*current["warnings"], *warnings]}, status)
 
 
-@router.get(
-    "/runs/{run}/posteriors",
-    response_model=PosteriorsView,
-    responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
-    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
-)
-@Call("read")
-async def get_posteriors(
-    run: RunName,
+@router.get("/runs", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_POOL))
+@Call("read", names_run_in_body=True)
+async def list_runs(
     app: App,
-    request: Request,
-    task: Annotated[
-        list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
-    ],
-    cursor: Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")] = "0",
-) -> Response:
-    """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
-    live_run = await app.live_runs.of(run)
-    if _accepted(request.headers.get("accept", "*/*")) == PARQUET:
-        state = await live_run.copy()  # so that no selection waits until the file is written
-        folder = tempfile.TemporaryDirectory(prefix="bots-")
-        path = Path(folder.name, "posteriors.parquet")
-        try:
-            await anyio.to_thread.run_sync(posteriors.write_parquet, state, path, task or None)
-        except BaseException:
-            folder.cleanup()
-            raise
-        return FileResponse(path, media_type=PARQUET, background=BackgroundTask(folder.cleanup))
-    body = await live_run.read(lambda state: posteriors.page(state, int(cursor), task or None))
-    return Response(body, media_type=JSON)
-
-
-def _accepted(accept: str) -> str:
-    """The first type of an Accept header that can be given."""
-    for entry in accept.split(","):
-        wanted = entry.partition(";")[0].strip().lower()
-        if wanted == PARQUET:
-            return PARQUET
-        if wanted in (JSON, "application/*", "*/*", ""):
-            return JSON
-    raise Problem(problems.NOT_ACCEPTABLE, f"Accept: ask for {JSON} or {PARQUET}")
-
-
-@router.get(
-    "/runs/{run}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
-    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
-)
-@Call("read")
-async def get_events(
-    run: RunName,
-    app: App,
-    after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
-) -> StreamingResponse:
-    """The run's log: folding it gives the run's state."""
-    run_read = await app.runs.find(run)
-    # The first stretch is read here, so that a failure is still a problem and not a broken stream.
-    first = await _stretch(app, run_read, Bookmark(after))
-
-    async def lines() -> AsyncIterator[bytes]:
-        place, stretch = Bookmark(after), first
-        while stretch.events:
-            yield b"".join(
-                numbered_line(event, seq) for seq, event in enumerate(stretch.events, place.seq + 1)
+    caller: CalledBy,
+    pool: Annotated[Name | None, Query(description="Only those that draw from this pool")] = None,
+    cursor: NameCursor = "",
+    limit: Limit = 100,
+) -> RunsView:
+    """The runs there are, by name; with a token that is for some alone, those."""
+    if pool is None:
+        names = await app.store.names.runs(cursor, limit)
+    else:
+        await app.pools.table(pool)
+        names = sorted(name for name in await app.pools.registered(pool) if name > cursor)[:limit]
+    mine = [name for name in names if caller.token is None or caller.token.is_for_run(name)]
+    glances = await asyncio.gather(*map(app.runs.glance, mine))
+    return RunsView(
+        runs=[
+            RunItemView(
+                run=name,
+                pool=glance.run.pool,
+                posterior=glance.run.config.posterior.type,
+                policy=glance.run.config.policy.type,
+                step=glance.step,
+                tasks=glance.run.tasks,
+                open=glance.open,
+                last_commit_at=None if glance.last_commit_at is None else moment(glance.last_commit_at),
             )
-            place = place.after(stretch.events)
-            stretch = await _stretch(app, run_read, place)
+            for name, glance in zip(mine, glances, strict=True)
+            if glance is not None and pool in (None, glance.run.pool)
+        ],
+        next=names[-1] if len(names) == limit else None,
+    )
 
-    return StreamingResponse(lines(), media_type=NDJSON)
+
+@router.patch(
+    "/runs/{run}",
+    response_model=RunStatus,
+    responses=documented(
+        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_DOMAIN
+    ),
+)
+@Call("admin")
+async def change_run(run: RunName, body: ChangeRequest, app: App) -> Response:
+    """Let a run go on with another policy, lease, sharing or commit. What was learned stays.
+
+    A target that moves counts its steps from here. Posterior, pool, seed and rewards cannot change: fork the run.
+    """
+    await app.store.changes.configure(run, body)
+    return await _current(app, run)
 
 
-async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
-    """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await app.logs.read(run, after)
-    if stretch is None:
-        raise UnknownRun(run.name)
-    return stretch
+@router.post(
+    "/runs/{run}/exclude",
+    responses=documented(
+        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK
+    ),
+)
+@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+async def exclude_tasks(run: RunName, body: TasksRequest, app: App) -> ExcludedView:
+    """Let this run draw these tasks no more. What is known of them stays; all are known or nothing changes."""
+    return await _exclude(app, run, body, "excluded")
+
+
+@router.post(
+    "/runs/{run}/include",
+    responses=documented(
+        *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK
+    ),
+)
+@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+async def include_tasks(run: RunName, body: TasksRequest, app: App) -> ExcludedView:
+    """Let this run draw excluded tasks again, as far as its pool has not retired them."""
+    return await _exclude(app, run, body, "included")
+
+
+async def _exclude(app: AppState, run: str, body: TasksRequest, kind: str) -> ExcludedView:
+    try:
+        done = await app.store.changes.exclude(run, body.tasks, kind)
+    except UnknownTask as error:
+        pool = (await app.runs.find(run)).pool
+        raise of_unknown_task(error, body.tasks, await app.pools.table(pool)) from error
+    return ExcludedView(changed=done.changed, excluded=done.excluded)
 
 
 @router.delete("/runs/{run}", status_code=204, responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))

@@ -1,4 +1,4 @@
-"""Taken over from selector_api/store/pools.py by generate_contract.py: change it there."""
+"""Taken over from selector_api/store/task_chunks.py by generate_contract.py: change it there."""
 
 # pyright: standard
 

@@ -1,0 +1,70 @@
+"""Lists of a run's selections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from selector_api.store.connection import StoreClient
+from selector_api.store.keys import run_keys
+
+Status: TypeAlias = Literal["open", "committed", "released"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A selection."""
+
+    id: str
+    seq: int
+    """Of its event."""
+    status: Status
+    reported: int
+    """Tasks of which an outcome is known."""
+    expires_at: int
+    """Unix ms."""
+    event: Mapping[str, Any]
+
+
+class Selections:
+    """The selections of runs, as Redis knows them."""
+
+    def __init__(self, redis: StoreClient) -> None:
+        self._redis = redis
+
+    async def page(
+        self, run: str, status: Status | None, after: int, limit: int
+    ) -> tuple[list[Listed], bool]:
+        """So many of a run's selections in this state, or in any, behind an event; and whether there are more.
+
+        Costs O(selections).
+        """
+        records = await self._redis.read_hash(run_keys(run).selections)
+        rows = sorted(_parsed(id_, record) for id_, record in records.items())
+        wanted = [row for row in rows if row[0] > after and status in (None, row[1])]
+        found = await asyncio.gather(*(self._listed(run, *row) for row in wanted[:limit]))
+        return [each for each in found if each is not None], len(wanted) > limit
+
+    async def _listed(self, run: str, seq: int, status: Status, reported: int, id_: str) -> Listed | None:
+        keys = run_keys(run)
+        line = await self._redis.execute_command("LINDEX", keys.log, seq - 1)
+        if line is None:
+            return None
+        event = json.loads(line)
+        until = await self._redis.execute_command("ZSCORE", keys.leases, id_)
+        expires_at = event["expires_at"] if until is None else int(float(until))
+        return Listed(id_, seq, status, reported, expires_at, event)
+
+
+def _parsed(id_: bytes, record: bytes) -> tuple[int, Status, int, str]:
+    seq, status, known, *more = record.decode().split(":")
+    dropped = int(more[1]) if len(more) > 1 else 0
+    reported = int(known) - dropped
+    if status in ("open", "ending"):
+        state: Status = "open"
+    else:
+        state = "committed" if reported else "released"
+    return int(seq), state, reported, id_.decode()

@@ -1,0 +1,161 @@
+"""What a run knows and how it came to know it: posteriors, log, selections, course."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from selector_api.core.state import RunState
+from selector_api.store.codec import numbered_line
+from selector_api.store.errors import UnknownRun
+from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.runs import Run
+from selector_api.web import posteriors, problems
+from selector_api.web.app_state import App, AppState, RunName
+from selector_api.web.calls import Call
+from selector_api.web.files import accepted, parquet_answer
+from selector_api.web.json_body import StrictJsonRoute
+from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
+from selector_api.web.problems import documented
+from selector_api.web.schemas.common import Id, moment
+from selector_api.web.schemas.runs import HistoryView, PosteriorsView, SelectionItemView, SelectionsView
+from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
+
+router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
+
+_MAX_NAMED = 100
+"""Tasks that one call can name: an address has room for 64 KiB."""
+
+
+@router.get(
+    "/runs/{run}/posteriors",
+    response_model=PosteriorsView,
+    responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
+)
+@Call("read")
+async def get_posteriors(
+    run: RunName,
+    app: App,
+    request: Request,
+    task: Annotated[
+        list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
+    ],
+    domain: Annotated[Id | None, Query(description="Only tasks of this domain")] = None,
+    sort: Annotated[
+        Literal["mean", "-mean", "last_step"] | None,
+        Query(description="By mean, ascending or descending, or those reported longest ago first"),
+    ] = None,
+    cursor: PlaceCursor = "0",
+    limit: TaskLimit = MAX_TASKS_A_PAGE,
+) -> Response:
+    """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
+    live_run = await app.live_runs.of(run)
+    wanted = posteriors.Wanted(tuple(task), domain, sort)
+    if accepted(request.headers.get("accept", "*/*")) == PARQUET:
+        state = await live_run.copy()  # so that no selection waits until the file is written
+        return await parquet_answer(
+            lambda path: posteriors.write_parquet(state, path, wanted), "posteriors.parquet"
+        )
+    body = await live_run.read(lambda state: posteriors.page(state, wanted, int(cursor), limit))
+    return Response(body, media_type=JSON)
+
+
+@router.get(
+    "/runs/{run}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+)
+@Call("read")
+async def get_events(
+    run: RunName,
+    app: App,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The last `seq` that is known")] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=2**53, description="Events at the most")] = None,
+) -> StreamingResponse:
+    """The run's log: folding it gives the run's state."""
+    run_read = await app.runs.find(run)
+    # The first stretch is read here, so that a failure is still a problem and not a broken stream.
+    first = await _stretch(app, run_read, Bookmark(after))
+
+    async def lines() -> AsyncIterator[bytes]:
+        place, stretch = Bookmark(after), first
+        left = limit
+        while stretch.events:
+            part = stretch.events[:left]
+            yield b"".join(numbered_line(event, seq) for seq, event in enumerate(part, place.seq + 1))
+            if left is not None and (left := left - len(part)) == 0:
+                return
+            place = place.after(stretch.events)
+            stretch = await _stretch(app, run_read, place)
+
+    return StreamingResponse(lines(), media_type=NDJSON)
+
+
+async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
+    """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
+    stretch = await app.logs.read(run, after)
+    if stretch is None:
+        raise UnknownRun(run.name)
+    return stretch
+
+
+@router.get(
+    "/runs/{run}/selections",
+    responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+)
+@Call("read")
+async def get_selections(
+    run: RunName,
+    app: App,
+    status: Annotated[
+        Literal["open", "committed", "released"] | None, Query(description="Only those in this state")
+    ] = None,
+    cursor: PlaceCursor = "0",
+    limit: Limit = 100,
+) -> SelectionsView:
+    """The run's selections in the order in which they were made, with their tasks and the end of their leases.
+
+    Those of the run that this one is a fork of are not among them.
+    """
+    run_read = await app.runs.find(run)
+    await _stretch(app, run_read, Bookmark(0))  # which closes what is due
+    found, more = await app.store.selections.page(run, status, int(cursor), limit)
+    return SelectionsView(
+        selections=[
+            SelectionItemView(
+                selection=each.id,
+                status=each.status,
+                key=each.event.get("key"),
+                step=each.event["step"],
+                tasks=each.event["tasks"],
+                reported=each.reported,
+                expires_at=moment(each.expires_at),
+            )
+            for each in found
+        ],
+        next=str(found[-1].seq) if more else None,
+    )
+
+
+@router.get("/runs/{run}/history", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
+@Call("read")
+async def get_history(run: RunName, app: App, points: Points = 200) -> HistoryView:
+    """The course of a run from its first commit to its last, in at most so many points."""
+
+    def course(state: RunState) -> dict[str, Any]:
+        now = {"step": state.step, "tasks": state.difficulties().tolist()}
+        earlier = [each for each in state.course.histograms() if each["step"] < state.step]
+        return {
+            "run": run,
+            "step": state.step,
+            "points": state.course.points(points, state.table.domains),
+            "difficulty": [*earlier, now],
+        }
+
+    live_run = await app.live_runs.of(run)
+    return HistoryView.model_validate(await live_run.read(course))
