@@ -10,6 +10,7 @@ if known[2] == after then return {'ok'} end
 if known[2] ~= before then return {'moved'} end
 redis.call('HSET', META, 'config', after, 'commit', enter)
 redis.call('HINCRBY', META, 'changes', 1)
-upgrade()
-append('configured', now(), fields)
+local at = now()
+append('configured', at, fields)
+if (tonumber(enter) or 0) ~= (commits_at or 0) then change_commits(tonumber(enter), at) end
 return {'ok'}
