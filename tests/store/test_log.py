@@ -157,14 +157,14 @@ async def test_an_unknown_selection_is_refused(store: Store, selection: str) -> 
 async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
     ids = ["a:b", 's1-x:"', "\\u0041", "A", "\x00\n", "ünï😀", "{}", "%d", "a" * 256]
     await store.pools.create(POOL)
-    rows = task_rows(len(ids))
-    await store.pools.add_tasks(POOL, type(rows)(ids, rows.domains, rows.references))
+    new = task_rows(len(ids))
+    await store.pools.add_tasks(POOL, type(new)(ids, new.domains, new.references))
     await store.runs.create(RUN, RunConfig(POOL))
     selection = await select(store, len(ids))
     for task in ids:
         assert (await report(store, selection, [task])).accepted == 1
     event = (await read_events(store))[-1]
-    assert [outcome["task"] for outcome in event["outcomes"]] == selection.tasks
+    assert [place for place, *_ in rows(event)] == list(range(len(ids)))
     assert sorted(selection.tasks) == sorted(ids)
 
 
@@ -203,7 +203,7 @@ async def test_a_lease_that_ends_with_something_reported_is_committed(store: Sto
     await notice_ended_leases(store)
     event = (await read_events(store))[-1]
     assert (event["type"], event["reason"], event["step"]) == ("committed", "lease", 1)
-    assert [outcome["task"] for outcome in event["outcomes"]] == selection.tasks[2:]
+    assert [place for place, *_ in rows(event)] == [2, 3]
 
 
 async def test_what_is_reported_after_the_lease_is_late_even_if_nobody_noticed_its_end(store: Store) -> None:
@@ -252,14 +252,16 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
     sent = outcomes(["t3", "t1", "t3"])
     first = await store.logs.report_unsolicited(RUN, 'eval "1"', sent)
     assert first == Reported(accepted=2, duplicates=1, remaining=0, committed=True, step=1)
-    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"]))
     assert again == Reported(accepted=0, duplicates=1, remaining=0, committed=True, step=1)
+    other = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    assert other == Reported(0, 0, 0, True, 1, differing=1, differing_tasks=("t3",))
     more = await store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
     assert more == Reported(accepted=1, duplicates=1, remaining=0, committed=True, step=2)
     assert (await store.logs.report_unsolicited(RUN, "eval 2", sent)).step == 3
     event = (await read_events(store))[1]
     assert (event["selection"], event["key"], event["reason"]) == (None, 'eval "1"', "unsolicited")
-    assert [outcome["task"] for outcome in event["outcomes"]] == ["t3", "t1"]
+    assert [task for task, *_ in rows(event)] == ["t3", "t1"]
 
 
 async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> None:
