@@ -221,8 +221,8 @@ class OutcomesWait(CallError):
 
     def __post_init__(self) -> None:
         self.detail = (
-            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
-            "send `final`), then change it"
+            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other "
+            "tasks, or send `final`), then change it"
         )
 
 
