@@ -24,7 +24,7 @@ class TooFewTasks(ValueError):
     def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
         why = "; ".join(map(str, shortages))
         self.detail = (
-            f"batch_size: at most {available} tasks can be drawn now; {why}. Ask for fewer, or report first"
+            f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first ({why})"
         )
         super().__init__(self.detail)
         self.available = available

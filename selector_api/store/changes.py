@@ -43,7 +43,7 @@ class Changes:
         self._live_runs = live_runs
 
     async def configure(self, name: str, change: RunChange) -> None:
-        """Let a run go on with another configuration; what it was told already changes nothing.
+        """Let a run go on with another configuration; what is so already changes nothing.
 
         Raises:
             UnknownRun: there is no such run.

@@ -343,7 +343,9 @@ def _told(event: dict[str, Any], status: str) -> dict[str, Any]:
     event["status"] = status
     if isinstance(columns := event.get("explain"), dict):
         columns = {"task": event["tasks"], **columns}
-        event["explain"] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        event["explain"] = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
     elif columns is not None:  # 0.2 wrote rows, without these two
         event["explain"] = [{"mean": None, "sd": None, **row} for row in columns]
     return event

@@ -38,10 +38,10 @@ class Added:
 
     inserted: int
     unchanged: int
-    extended: int
-    """Tasks that were there and got further references."""
     tasks: int
     """How many the pool has now."""
+    extended: int = 0
+    """Tasks that were there and got further references."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Pools:
                 tasks = reply[0]
             for run in await self.registered(pool):
                 await self.grow(run, incarnation, tasks)
-            return Added(new.inserted, len(rows) - new.inserted - new.extended, new.extended, tasks)
+            return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
 
     async def _refuse_read(self, pool: str, references: list[str]) -> str:
         """Refuse references that a run reads: its classes rest on them.

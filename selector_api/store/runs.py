@@ -43,7 +43,7 @@ class Run:
     config: RunConfig
     tasks: int
     """How many of the pool's tasks have entered the run."""
-    chunks: int
+    chunks: int = 0
     """How many chunks of the pool hold what it was made from; 0 if that was not noted, as up to 0.2."""
 
     @property

@@ -14,5 +14,5 @@ MAX_TASKS_A_PAGE = 10_000
 Limit = Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="Entries of a page")]
 TaskLimit = Annotated[int, Query(ge=1, le=MAX_TASKS_A_PAGE, description="Tasks of a page")]
 NameCursor = Annotated[str, Query(max_length=256, description="`next` of the page before")]
-PlaceCursor = Annotated[str, Query(pattern=r"^[0-9]{1,15}$", description="`next` of the page before")]
+PlaceCursor = Annotated[str, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")]
 Points = Annotated[int, Query(ge=1, le=MAX_POINTS, description="Points at the most")]

@@ -7,10 +7,11 @@ import pytest
 from selector_api.store.codec import (
     Outcome,
     TaskRows,
+    decode_chunk,
     decode_events,
     decode_snapshot,
-    decode_tasks,
     dumps,
+    encode_measured,
     encode_snapshot,
     encode_tasks,
     event_fields,
@@ -56,9 +57,12 @@ def test_events_are_numbered_from_the_seq_given() -> None:
 
 
 def test_tasks_come_back_as_they_were() -> None:
-    assert decode_tasks([encode_tasks(ROWS), encode_tasks(ROWS.part([1]))]) == TaskRows(
-        [*ROWS.ids, ROWS.ids[1]], [*ROWS.domains, "default"], [*ROWS.references, {}]
-    )
+    assert decode_chunk(encode_tasks(ROWS)) == (True, ROWS)
+
+
+def test_references_that_were_measured_later_come_back_as_they_were() -> None:
+    rows = TaskRows(ROWS.ids, [None] * len(ROWS), ROWS.references)
+    assert decode_chunk(encode_measured(ROWS)) == (False, rows)
 
 
 def test_a_snapshot_comes_back_bit_for_bit() -> None:
@@ -83,10 +87,10 @@ def test_a_damaged_snapshot_is_refused() -> None:
 
 def test_a_damaged_chunk_is_refused() -> None:
     with pytest.raises(UnreadableData, match="damaged"):
-        decode_tasks([encode_tasks(ROWS)[:-5]])
+        decode_chunk(encode_tasks(ROWS)[:-5])
 
 
-@pytest.mark.parametrize("decode", [decode_snapshot, lambda data: decode_tasks([data])])
+@pytest.mark.parametrize("decode", [decode_snapshot, decode_chunk])
 def test_a_later_version_is_refused_by_name(decode) -> None:
     with pytest.raises(UnreadableData, match=r"'bots-thing 3' is not known here.*later one"):
         decode(b"bots-thing 3\n....")

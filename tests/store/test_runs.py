@@ -63,7 +63,7 @@ async def test_a_creation_whose_reply_was_lost_is_told_as_new(store: Store) -> N
     await make_pool(store)
     pool = await store.pools.register(POOL, RUN)
     for _ in range(2):  # the second call is what the connection sends again
-        status, _ = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool.incarnation, pool.tasks)
+        status, _ = await store.runs._create(RUN, "0123456789abcdef", CONFIG, pool, None)
         assert status == b"created"
     assert await read_types(store) == ["created"]
 

@@ -7,7 +7,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from selector_api.web.posteriors import PAGE
+from selector_api.web.pages import MAX_TASKS_A_PAGE as PAGE
 from tests.web.calls import add_tasks, assert_problem, fresh_name, report, seen, select
 
 PARQUET = "application/vnd.apache.parquet"
@@ -52,6 +52,12 @@ def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
         "beta": pytest.approx(beta, rel=1e-9),
         "selected": 1,
         "last_step": 1,
+        "domain": "default",
+        "successes": 3,
+        "trials": 4,
+        "dropped": 0,
+        "excluded": False,
+        "references": {},
     }
     untouched = {"mean": 0.5, "alpha": 1.0, "beta": 1.0, "selected": 0, "last_step": None}
     assert all(row.items() >= untouched.items() for row in rows[2:])
@@ -60,7 +66,9 @@ def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
 def test_a_parquet_file_holds_the_same_rows(http: httpx.Client, large: str) -> None:
     answer = http.get(f"/runs/{large}/posteriors", headers={"Accept": PARQUET})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, PARQUET)
-    assert pq.read_table(io.BytesIO(answer.content)).to_pylist() == rows_of(http, large)
+    assert pq.read_table(io.BytesIO(answer.content)).to_pylist(maps_as_pydicts="strict") == rows_of(
+        http, large
+    )
 
 
 def test_a_cursor_beyond_the_end_gives_nothing(http: httpx.Client, large: str) -> None:
@@ -74,7 +82,8 @@ def test_tasks_can_be_named(http: httpx.Client, large: str) -> None:
     assert [row["task"] for row in page["posteriors"]] == named
     assert page["next"] is None
     answer = http.get(path, params={"task": "task-1"}, headers={"Accept": PARQUET})
-    assert pq.read_table(io.BytesIO(answer.content)).to_pylist() == page["posteriors"][1:2]
+    rows = pq.read_table(io.BytesIO(answer.content)).to_pylist(maps_as_pydicts="strict")
+    assert rows == page["posteriors"][1:2]
     for accept in (PARQUET, "application/json"):
         answer = http.get(path, params={"task": ["task-1", "nobody"]}, headers={"Accept": accept})
         assert_problem(answer, 404, "unknown-task")

@@ -116,7 +116,9 @@ def _json(value: Any) -> Any:
         return to_dict(value)
     if isinstance(value, dict):
         return {name: _json(entry) for name, entry in cast("dict[str, Any]", value).items()}
-    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple | list):
+        return [_json(entry) for entry in cast("list[Any]", value)]
+    return value
 
 
 def _kinds(hint: Any) -> list[Any]:

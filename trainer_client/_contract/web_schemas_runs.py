@@ -72,16 +72,19 @@ def _whole(value: Any) -> Any:
 def _without_types(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:
     """The place of an error in `value`, without the types that pydantic puts behind fields of several kinds."""
     place: list[int | str] = []
+    kind = None
     for part in location:
-        if part == _kind_of(value) and not (isinstance(value, Mapping) and part in value):
+        if part == kind:
+            kind = None
             continue
         place.append(part)
         value = value.get(part) if isinstance(value, Mapping) else None
+        kind = _kind_of(value)
     return tuple(place)
 
 
 def _kind_of(value: Any) -> str | None:
     """What pydantic puts into an error's place behind a value that may be of several kinds."""
     if isinstance(value, Mapping):
-        return value.get("type", "object")
+        return value.get("type", None if "object" in value else "object")
     return None if value is None else "number"

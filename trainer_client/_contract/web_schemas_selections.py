@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
-from trainer_client._contract.store_codec import Outcome
-from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Id, Name, Request, Share, Whole, example
+from trainer_client._contract.core_config import MAX_LEASE_SECONDS
+from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Id, Name, Request, Whole, example
 
 MAX_BATCH = 10_000
 MAX_TRIALS = 1_000_000
+Version = Annotated[int, Field(ge=0, le=2**53), TAKE_WHOLE]
 
 
 class SelectRequest(Request):
@@ -27,26 +27,37 @@ class SelectRequest(Request):
         default=None, description="Names this selection: the same key again answers with the same tasks"
     )
     explain: bool = Field(default=False, description="Whether to tell why each task was chosen")
+    policy_version: Version | None = Field(
+        default=None, description="The trainer's number of the weights that will make the rollouts"
+    )
+    lease_seconds: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_LEASE_SECONDS)] | None = Field(
+        default=None, description="How long these tasks are held; absent: as the run has it"
+    )
 
 
 _NULL = {"type": "null"}
-_COUNTS_OR_REWARDS: dict[str, Any] = {
+_FORMS: tuple[dict[str, str], ...] = (
+    {"successes": "number", "trials": "integer"},
+    {"rewards": "array"},
+    {"reward": "number"},
+    {"dropped": "string"},
+)
+_ONE_FORM: dict[str, Any] = {
     "oneOf": [
         {
-            "required": ["successes", "trials"],
-            "properties": {"successes": {"type": "number"}, "trials": {"type": "integer"}, "rewards": _NULL},
-        },
-        {
-            "required": ["rewards"],
-            "properties": {"successes": _NULL, "trials": _NULL, "rewards": {"type": "array"}},
-        },
+            "required": list(form),
+            "properties": {
+                name: {"type": form[name]} if name in form else _NULL for each in _FORMS for name in each
+            },
+        }
+        for form in _FORMS
     ]
 }
 _SELECTION_OR_KEY: dict[str, Any] = {
     "oneOf": [
         {
             "required": ["selection"],
-            "properties": {"selection": {"type": "string"}, "key": _NULL},
+            "properties": {"selection": {"type": "string"}, "key": _NULL, "evaluation": {"const": False}},
             "anyOf": [
                 {"properties": {"outcomes": {"minItems": 1}}},
                 {"required": ["final"], "properties": {"final": {"const": True}}},
@@ -58,7 +69,7 @@ _SELECTION_OR_KEY: dict[str, Any] = {
                 "selection": _NULL,
                 "key": {"type": "string"},
                 "final": {"const": False},
-                "outcomes": {"minItems": 1},
+                "outcomes": {"minItems": 1, "items": {"properties": {"dropped": _NULL}}},
             },
         },
     ]
@@ -66,40 +77,29 @@ _SELECTION_OR_KEY: dict[str, Any] = {
 
 
 class OutcomeItem(Request):
-    """What a trainer saw of one task: successes out of trials, or the rewards themselves."""
+    """What a trainer saw of one task; rows of one task in a body are one outcome."""
 
-    model_config = example(_COUNTS_OR_REWARDS, task="gsm8k/17", successes=3, trials=16)
+    model_config = example(_ONE_FORM, task="gsm8k/17", successes=3, trials=16)
 
     task: Id
     successes: Annotated[FiniteFloat, Field(ge=0.0, le=MAX_TRIALS)] | None = None
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), TAKE_WHOLE] | None = None
-    rewards: Annotated[list[Share], Field(min_length=1, max_length=MAX_TRIALS, fail_fast=True)] | None = (
-        Field(default=None, description="Rewards in [0, 1]; stands for their sum out of their number")
+    rewards: (
+        Annotated[list[FiniteFloat], Field(min_length=1, max_length=MAX_TRIALS, fail_fast=True)] | None
+    ) = Field(default=None, description="The rewards of its rollouts, counted as the run's `rewards` say")
+    reward: FiniteFloat | None = Field(default=None, description="The reward of one rollout")
+    dropped: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        default=None, description="Why it could not be scored: no evidence, and it rests for a while"
     )
 
     @model_validator(mode="after")
     def _one_form(self) -> OutcomeItem:
-        counts = (self.successes is not None) + (self.trials is not None)
-        if (self.rewards is None) == (counts == 0) or counts == 1:
-            raise ValueError("give either successes and trials, or rewards")
+        forms = [form for form in _FORMS if any(getattr(self, name) is not None for name in form)]
+        if len(forms) != 1 or any(getattr(self, name) is None for name in forms[0]):
+            raise ValueError("give either successes and trials, or rewards, or reward, or dropped")
         if self.successes is not None and self.trials is not None and self.successes > self.trials:
             raise ValueError("successes must not exceed trials")
         return self
-
-    def outcome(self) -> Outcome:
-        """The outcome as the store takes it."""
-        if self.rewards is not None:
-            return Outcome(self.task, math.fsum(self.rewards), len(self.rewards))
-        assert self.successes is not None
-        assert self.trials is not None
-        return Outcome(self.task, self.successes, self.trials)
-
-
-if TYPE_CHECKING:
-    OutcomeRow = Outcome
-else:
-    OutcomeRow = Annotated[OutcomeItem, AfterValidator(OutcomeItem.outcome)]
-"""An outcome, which is an `OutcomeItem` on the wire."""
 
 
 class ReportRequest(Request):
@@ -112,6 +112,7 @@ class ReportRequest(Request):
         outcomes=[
             {"task": "gsm8k/17", "successes": 3, "trials": 16},
             {"task": "gsm8k/4", "rewards": [1.0, 0.0, 1.0, 0.5]},
+            {"task": "gsm8k/9", "dropped": "timeout"},
         ],
     )
 
@@ -120,10 +121,16 @@ class ReportRequest(Request):
         default=None,
         description="The selection; null for tasks that no selection handed out (then `key` is due)",
     )
-    outcomes: Annotated[list[OutcomeRow], Field(max_length=MAX_BATCH, fail_fast=True)]
+    outcomes: Annotated[list[OutcomeItem], Field(max_length=MAX_BATCH, fail_fast=True)]
     final: bool = Field(default=False, description="Close the selection even if tasks are missing")
     key: Id | None = Field(
         default=None, description="Only without a selection: each task counts once under a key"
+    )
+    evaluation: bool = Field(
+        default=False, description="Only without a selection: it informs the posteriors and is no step"
+    )
+    policy_version: Version | None = Field(
+        default=None, description="The trainer's number of the weights that made the rollouts"
     )
 
     @model_validator(mode="after")
@@ -132,6 +139,10 @@ class ReportRequest(Request):
             raise ValueError("give either selection, or key where no selection handed the tasks out")
         if self.selection is None and self.final:
             raise ValueError("final goes with a selection")
+        if self.selection is not None and self.evaluation:
+            raise ValueError("evaluation goes without a selection: send selection null and a key")
+        if self.selection is None and any(item.dropped is not None for item in self.outcomes):
+            raise ValueError("dropped goes with a selection: nobody waits for these tasks")
         if not self.outcomes and not self.final:
             raise ValueError("outcomes may be empty only with final")
         return self

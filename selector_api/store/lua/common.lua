@@ -144,6 +144,7 @@ end
 -- `closes`: ids of those that end with it.
 local function append_commit(at, reason, cause, parts, closes)
   local step = redis.call('HINCRBY', META, 'step', 1)
+  redis.call('HSET', META, 'committed_at', digits(at))
   local outcomes, closed = {}, {}
   for i, part in ipairs(parts) do
     outcomes[i] = '"' .. part[1].id .. '":[' .. table.concat(part[2], ',') .. ']'

@@ -12,7 +12,7 @@ from selector_api.store.errors import UnknownRun
 from selector_api.store.log import Bookmark, Stretch
 from selector_api.store.runs import Run
 from selector_api.web.app_state import AppState
-from selector_api.web.routes.runs import get_events
+from selector_api.web.routes.run_evidence import get_events
 from tests.web.calls import assert_problem, events, fresh_name, report, seen, select
 
 BOTS = {
