@@ -130,6 +130,13 @@ class UnknownRun(UnknownName):
     cure = "; GET /runs lists them, PUT /runs/{run} creates one"
 
 
+class UnknownParent(UnknownRun):
+    """There is no run of which this one would be a fork."""
+
+    place = "fork.run: "
+    cure = "; GET /runs lists them"
+
+
 @dataclass(eq=False)
 class UnknownSelection(CallError):
     """The run made no such selection, or Redis has lost it."""

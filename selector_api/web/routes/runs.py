@@ -41,6 +41,7 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
         *problems.ANY_CALL,
         *problems.JSON_BODY,
         problems.UNKNOWN_POOL,
+        problems.UNKNOWN_RUN,
         problems.RUN_CONFLICT,
         problems.UNKNOWN_DOMAIN,
         problems.UNKNOWN_REFERENCE,
