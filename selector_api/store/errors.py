@@ -212,20 +212,6 @@ class UnusableFork(CallError):
         self.detail = detail
 
 
-@dataclass(eq=False)
-class OutcomesWait(CallError):
-    """The kind of a run's commits cannot change now."""
-
-    outcomes: int
-    code = "run-conflict"
-
-    def __post_init__(self) -> None:
-        self.detail = (
-            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
-            "send `final`), then change it"
-        )
-
-
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
 _MOST_NAMED = 10

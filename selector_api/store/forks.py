@@ -77,9 +77,7 @@ class Forks:
             kept = [line for seq, line in enumerate(lines, place.seq + 1) if seq in seqs]
             length = await self._append(name, key, length, kept)
             place = place.after(lines)
-        released = [
-            dumps({"type": "released", "selection": each, "reason": "fork"}) for each in taken.closing()
-        ]
+        released = [dumps(event) for event in taken.closing()]
         length = await self._append(name, key, length, released)
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)

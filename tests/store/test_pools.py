@@ -6,6 +6,7 @@ import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.store import pools as pools_module
+from selector_api.store import task_chunks
 from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import (
