@@ -279,7 +279,7 @@ def test_no_tasks_are_no_mistake(client: SelectorClient):
 def test_posteriors_come_from_all_pages(
     client: SelectorClient, fake: FakeSelector, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trainer_client._fake_run.POSTERIORS_PAGE", 7)
+    monkeypatch.setattr("trainer_client._fake_views.POSTERIORS_PAGE", 7)
     assert [row.task for row in client.posteriors()] == [f"task-{number}" for number in range(20)]
     assert len(fake.requests) == 3
     (row,) = client.posteriors(task="task-3")
