@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from services.task_files.census import Census, Overlap
     from services.task_files.pool_tasks import TaskColumns, TaskFile
-    from trainer_client import SelectorClient, TaskReceipt
+    from trainer_client import SelectorClient, Task, TaskReceipt
 
 METHOD_NOT_ALLOWED = 405
 """What services before 0.3, which do not list a pool's tasks, answer: contradictions show when tasks are sent."""
@@ -108,7 +109,7 @@ def import_tasks(
             census = _counted(tasks, bar)
             with connected(url, token) as client:
                 overlap = _compared(client, pool, tasks, census)
-                receipt = fill(client, pool, moving(bar, "sending", tasks, tasks.total))
+                receipt = fill(client, pool, moving(bar, "sending", _ordered(tasks, overlap), tasks.total))
     except KeyboardInterrupt:
         raise Failure(
             "interrupted. Run the same command again: tasks that were sent are left as they are", INTERRUPTED
@@ -164,6 +165,16 @@ def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census
     raise Failure("\n".join(lines))
 
 
+def _ordered(tasks: TaskFile, overlap: Overlap | None) -> Iterable[tuple[int, Task]]:
+    """The tasks, first one for each reference that it lacks: if a run reads that name, all is refused at once."""
+    if overlap is None or not overlap.extending:
+        yield from tasks
+        return
+    first = tasks.at(set(overlap.extending.values()))
+    yield from ((0, task) for _, task in first.values())
+    yield from (entry for row, entry in enumerate(tasks) if row not in first)
+
+
 def _tell(
     pool: str, columns: TaskColumns, census: Census, overlap: Overlap | None, receipt: TaskReceipt
 ) -> None:
@@ -183,7 +194,7 @@ def _tell(
     if overlap is not None and overlap.known > overlap.measured and not told_apart:
         typer.echo(
             f"{overlap.known:,} of {census.rows - census.repeated:,} ids were in the pool already and are taken as "
-            f"the same tasks; only their ids say so. {OTHER_TASKS}",
+            f"the same tasks; no pass rate in common confirms it. {OTHER_TASKS}",
             err=True,
         )
 

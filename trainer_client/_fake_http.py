@@ -1,7 +1,7 @@
 """How the fake selector reads requests, and how it refuses them."""
 
 import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import httpx
 from pydantic import Field, TypeAdapter, ValidationError
@@ -17,6 +17,9 @@ MAX_TASKS = 250_000
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 AFTER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**53)])
 CURSOR: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9]{1,18}$")])
+LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=1_000)])
+TASK_LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=10_000)])
+STATUS: TypeAdapter[str | None] = TypeAdapter(Literal["open", "committed", "released"] | None)
 TASK_IDS: TypeAdapter[list[str]] = TypeAdapter(Annotated[list[Id], Field(max_length=100)])
 _TASKS: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
 
@@ -92,6 +95,14 @@ def tasks_of(request: httpx.Request) -> list[TaskItem]:
     if not tasks:
         raise Problem(422, "invalid-request", "body: it holds no task")
     return tasks
+
+
+def page_of_names(request: httpx.Request, name: str, key: str, rows: list[dict[str, Any]]) -> httpx.Response:
+    """A page of rows, which are sorted by their key."""
+    params = request.url.params
+    limit = checked(LIMIT, params.get("limit", "100"), "limit")
+    page = [row for row in rows if row[key] > params.get("cursor", "")][:limit]
+    return httpx.Response(200, json={name: page, "next": page[-1][key] if len(page) == limit else None})
 
 
 def refuse_parquet(request: httpx.Request) -> None:

@@ -9,7 +9,7 @@ from trainer_client._fake_http import Problem
 from trainer_client.rewards import RewardOutOfRange, RewardScale
 
 Seen = list[Any] | str
-"""`[successes, trials]`, behind which may stand `{"informative"?, "policy_version"?}`; or why the task was dropped."""
+"""`[successes, trials]` and perhaps `{"informative"?, "policy_version"?}`; or why the task was dropped."""
 
 
 def counted(items: Sequence[OutcomeItem], scale: RewardScale, policy_version: int | None) -> dict[str, Seen]:

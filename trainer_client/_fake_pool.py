@@ -1,6 +1,6 @@
 """The fake selector's pools."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trainer_client._contract.store_task_chunks import MAX_REFERENCES
@@ -15,6 +15,7 @@ class FakePool:
         self.name = name
         self.tasks: dict[str, TaskItem] = {}
         self.references: list[str] = []
+        self.retired: set[str] = set()
 
     @property
     def domains(self) -> dict[str, int]:
@@ -24,25 +25,58 @@ class FakePool:
             counts[task.domain] = counts.get(task.domain, 0) + 1
         return counts
 
-    def add(self, tasks: Iterable[TaskItem]) -> int:
-        """Add tasks, all or none; returns how many are new.
+    @property
+    def reference_counts(self) -> dict[str, int]:
+        """How many tasks have each reference."""
+        tasks = self.tasks.values()
+        return {name: sum(name in task.references for task in tasks) for name in self.references}
+
+    def add(self, tasks: Iterable[TaskItem], read: Mapping[str, str]) -> tuple[int, int]:
+        """Add tasks, all or none; how many are new, and how many got references that they had not.
+
+        Args:
+            tasks: the tasks.
+            read: the references that runs read, each with such a run.
 
         Raises:
-            Problem: task-conflict, or invalid-request if they have too many references.
+            Problem: task-conflict or reference-in-use, or invalid-request if they have too many references.
         """
-        new: dict[str, TaskItem] = {}
+        changed: dict[str, TaskItem] = {}
         references = dict.fromkeys(self.references)
         for task in tasks:
-            known = self.tasks.get(task.id) or new.setdefault(task.id, task)
-            if known != task:
-                raise Problem(409, "task-conflict", f"Task {task.id!r} is there with other values.")
+            known = changed.get(task.id) or self.tasks.get(task.id)
+            if known is None:
+                changed[task.id] = task
+            else:
+                changed[task.id] = _extended(known, task, read)
             references |= dict.fromkeys(task.references)
         if len(references) > MAX_REFERENCES:
             raise Problem(422, "invalid-request", f"references: a pool has at most {MAX_REFERENCES}")
-        self.tasks |= new
-        known = set(self.references)
-        self.references += sorted({name for task in new.values() for name in task.references} - known)
-        return len(new)
+        inserted = len(changed.keys() - self.tasks.keys())
+        extended = sum(name in self.tasks and self.tasks[name] != task for name, task in changed.items())
+        self.tasks |= changed
+        new = {name for task in changed.values() for name in task.references} - set(self.references)
+        self.references += sorted(new)
+        return inserted, extended
+
+    def retire(self, tasks: list[str], *, retired: bool) -> dict[str, Any]:
+        """Retire tasks or restore them; the answer of the call."""
+        for place, task in enumerate(tasks):
+            if task not in self.tasks:
+                raise Problem(404, "unknown-task", f"tasks[{place}]: there is no task {task!r}")
+        changed = set(tasks) - self.retired if retired else set(tasks) & self.retired
+        self.retired ^= changed
+        return {"changed": len(changed), "retired": len(self.retired)}
+
+    def page(self, first: int, limit: int) -> dict[str, Any]:
+        """The answer of `GET /pools/{pool}/tasks`."""
+        last = first + limit
+        rows = [
+            {"id": task.id, "domain": task.domain, "references": task.references}
+            | ({"retired": True} if task.id in self.retired else {})
+            for task in list(self.tasks.values())[first:last]
+        ]
+        return {"tasks": rows} | ({"next": str(last)} if last < len(self.tasks) else {})
 
     def view(self) -> dict[str, Any]:
         """The answer of `GET /pools/{pool}`."""
@@ -51,4 +85,20 @@ class FakePool:
             "tasks": len(self.tasks),
             "domains": self.domains,
             "references": list(self.references),
+            "reference_counts": self.reference_counts,
+            "retired": len(self.retired),
         }
+
+
+def _extended(known: TaskItem, task: TaskItem, read: Mapping[str, str]) -> TaskItem:
+    """A task with the references that it gets; what it has must be the same."""
+    if known.domain != task.domain or any(
+        known.references.get(name, value) != value for name, value in task.references.items()
+    ):
+        raise Problem(409, "task-conflict", f"Task {task.id!r} is there with other values.")
+    added = task.references.keys() - known.references.keys()
+    for name in sorted(added & read.keys()):
+        raise Problem(409, "reference-in-use", f"Run {read[name]!r} reads reference {name!r}.")
+    return (
+        known.model_copy(update={"references": {**known.references, **task.references}}) if added else known
+    )

@@ -1,5 +1,6 @@
 """What reports and the ends of leases do to the fake selector's runs."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -53,6 +54,7 @@ class FakeReports:
         self._batches: dict[str, Batch] = {}
         self._pending: list[tuple[Batch, str, bool]] = []
         self._unsolicited: dict[str, dict[str, Seen]] = {}
+        self._dropped: Counter[str] = Counter()
         self._step = 0
 
     def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
@@ -79,6 +81,7 @@ class FakeReports:
         drops = {task: why for task, why in fresh.items() if isinstance(why, str)}
         was_open = batch.state == "open" and not batch.is_ending
         batch.known |= fresh
+        self._dropped.update(drops.keys())
         if drops:
             place_of = batch.tasks.index if was_open else str
             rows = [[place_of(task), why] for task, why in drops.items()]
@@ -86,6 +89,8 @@ class FakeReports:
         complete = len(batch.known) == len(batch.tasks)
         arrived = [task for task in fresh if task not in drops]
         ends = was_open and (complete or sent.final)
+        if ends:  # what is left out at the end counts as dropped
+            self._dropped.update(task for task in batch.tasks if task not in batch.known)
         if self._commits_at is not None:
             self._await_commit(batch, arrived, ends, was_open, now)
         elif ends:

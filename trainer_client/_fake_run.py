@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from trainer_client._contract.core_config import EveryOutcomes, RunConfig
@@ -11,17 +10,14 @@ from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.core_fold import LOG_VERSION
 from trainer_client._contract.web_schemas_selections import SelectRequest
 from trainer_client._fake_http import Problem
-from trainer_client._fake_outcomes import is_informative
 from trainer_client._fake_pool import FakePool
 from trainer_client._fake_posterior import FakePosterior
-from trainer_client._fake_reports import Batch, FakeReports
+from trainer_client._fake_reports import Batch
+from trainer_client._fake_views import FakeViews, moment
 from trainer_client.rewards import RewardScale
 
-POSTERIORS_PAGE = 10_000
-RECENT_COMMITS = 20
 
-
-class FakeRun(FakeReports):
+class FakeRun(FakeViews):
     """A run over a pool, with its log in `events`; `now` is the time of each call in Unix milliseconds.
 
     Args:
@@ -102,6 +98,15 @@ class FakeRun(FakeReports):
             self._log(now, kind, by="run", tasks=in_order)
         return {"changed": len(changed), "excluded": len(self.excluded)}
 
+    def note_retired(self, tasks: list[str], kind: str, now: int) -> None:
+        """Note that the pool retired or restored tasks."""
+        self._log(now, kind, by="pool", tasks=list(dict.fromkeys(tasks)))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The references that its posterior reads."""
+        return tuple(self._config.posterior.references)
+
     def take_over(self, parent: "FakeRun", step: int) -> None:
         """Begin with the evidence of another run's first commits."""
         for rows in parent._commits[:step]:
@@ -172,71 +177,6 @@ class FakeRun(FakeReports):
             self._selected[task] = self._selected.get(task, 0) + 1
         return self._selection(batch, asked.explain, replayed=False)
 
-    def view(self) -> dict[str, Any]:
-        """The answer of `GET /runs/{run}`."""
-        states = [batch.state for batch in self._batches.values()]
-        recent = [row for rows in self._commits[-RECENT_COMMITS:] for row in rows]
-        domains = self.pool.domains
-        by_domain = {
-            domain: [row for row in recent if self.pool.tasks[row[0]].domain == domain] for domain in domains
-        }
-        versions = [
-            row[2]["policy_version"] for _, row in recent if len(row) > 2 and "policy_version" in row[2]
-        ]
-        return {
-            "run": self.name,
-            "config": self.document,
-            "step": self._step,
-            "tasks": self._size,
-            "selections": {
-                "open": states.count("open"),
-                "committed": states.count("committed"),
-                "released": states.count("released"),
-                "expired": states.count("released"),
-            },
-            "capability": dict.fromkeys(domains),
-            "etr": {
-                "last": _effective(self._commits[-1] if self._commits else []),
-                "recent": _effective(recent),
-                "by_domain": {domain: _effective(rows) for domain, rows in by_domain.items()},
-                "evaluation": _effective(self._evaluated),
-            },
-            "never_selected": self._size - len(self._selected),
-            "dropped": sum(self._dropped().values()),
-            "excluded": len(self.excluded | self.pool.retired),
-            "calibration": {"groups": 0, "predicted": None, "seen": None, "bins": []},
-            "staleness": {"newest": max(versions), "mean": None, "largest": None} if versions else None,
-            "parent": self._parent,
-            "rewound": None,
-            "warnings": [],
-        }
-
-    def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
-        """The answer of `GET /runs/{run}/posteriors`: of the named tasks, or a page from a place on."""
-        if not self.pool.tasks.keys() >= set(named):
-            raise Problem(404, "unknown-task", "task: the run has no task of this id")
-        last = first + POSTERIORS_PAGE
-        dropped = self._dropped()
-        return {
-            "step": self._step,
-            "posteriors": [
-                {
-                    "task": task,
-                    **self._posterior.of(task),
-                    "domain": self.pool.tasks[task].domain,
-                    "selected": self._selected.get(task, 0),
-                    "last_step": self._last_step.get(task),
-                    "successes": self._sums.get(task, (0.0, 0))[0],
-                    "trials": self._sums.get(task, (0.0, 0))[1],
-                    "dropped": dropped.get(task, 0),
-                    "excluded": task in self.excluded or task in self.pool.retired,
-                    "references": self.pool.tasks[task].references,
-                }
-                for task in named or list(self.pool.tasks)[first:last]
-            ],
-            "next": str(last) if not named and first < last < self._size else None,
-        }
-
     def _set(self, config: RunConfig) -> None:
         self._config = config
         self.document = to_dict(config)
@@ -264,15 +204,6 @@ class FakeRun(FakeReports):
                 }
         return taken
 
-    def _dropped(self) -> dict[str, int]:
-        """How often each task was dropped."""
-        counts: dict[str, int] = {}
-        for batch in self._batches.values():
-            for task, seen in batch.known.items():
-                if isinstance(seen, str):
-                    counts[task] = counts.get(task, 0) + 1
-        return counts
-
     def _enter(self, outcomes: Iterable[tuple[str, list[Any]]], *, commit: bool) -> None:
         rows = list(outcomes)
         self._posterior.observe(rows, forget=commit)
@@ -285,7 +216,7 @@ class FakeRun(FakeReports):
         else:
             self._evaluated += rows
 
-    def _explain(self, tasks: list[str]) -> dict[str, list[float | None]]:
+    def _explain(self, tasks: list[str]) -> dict[str, list[Any]]:
         known = [self._posterior.of(task) for task in tasks]
         match self._config.policy.type:
             case "thompson":
@@ -293,7 +224,7 @@ class FakeRun(FakeReports):
             case "posterior-mean":
                 draws = [row["mean"] for row in known]
             case _:
-                draws = [None] * len(tasks)
+                draws: list[Any] = [None] * len(tasks)
         return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {
             "draw": draws
         }
@@ -316,15 +247,3 @@ class FakeRun(FakeReports):
         event = {"seq": len(self.events) + 1, "type": kind, "at": now, **what}
         self.events.append(event)
         return event
-
-
-def moment(milliseconds: int) -> str:
-    """A moment as the service writes it."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _effective(rows: list[tuple[str, list[Any]]]) -> float | None:
-    if not rows:
-        return None
-    return sum(is_informative(row) for _, row in rows) / len(rows)

@@ -56,8 +56,8 @@ def fit(selector: SelectorClient, tasks: Sequence[str]) -> RunStatus:
     if unknown:
         raise DataSetMismatch(
             f"the pool {status.config.get('pool')!r} of run {status.run!r} lacks {len(unknown)} of the data set's "
-            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(row.task for row in pool)}. "
-            "Add them with `bots pool import` or `add_tasks`, or give the data set the ids of the pool"
+            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(row.task for row in pool)}"
+            ". Add them with `bots pool import` or `add_tasks`, or give the data set the ids of the pool"
         )
     here = set(tasks)
     others = [row for row in pool if row.task not in here]
@@ -75,8 +75,8 @@ def _exclude(selector: SelectorClient, run: str, others: Sequence[PosteriorRow],
         selector.exclude(to_exclude)
     except Forbidden as error:
         raise DataSetMismatch(
-            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one of scope admin, "
-            f"or give the run a pool of the data set's tasks ({error})"
+            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one of scope "
+            f"admin, or give the run a pool of the data set's tasks ({error})"
         ) from error
     logger.warning("run %r: %s; they are excluded from the run", run, lacking)
 

@@ -3,44 +3,45 @@
     fake = FakeSelector.with_run("my-run", ["task-1", "task-2", "task-3"])
     client = SelectorClient("http://selector", run="my-run", transport=fake.transport)
 
-It answers the calls of the contract as the service does: pools, runs, selections with keys and leases, reports
-(partial, final, late, unsolicited) that count once, posteriors, the event log. What the service refuses, it refuses
-with the same status and code. Its clock moves only when told to, and it can go away, fail and lose replies.
+It answers the calls of the contract as the service does: pools, runs that change and fork, selections with keys
+and leases, reports (partial, final, late, unsolicited, evaluations, drops) that count once, posteriors, lists, the
+event log. What the service refuses, it refuses with the same status and code. Its clock moves only when told to,
+and it can go away, fail and lose replies.
 
 It is not the method, and what it does not do is this:
 
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
 * Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
+* A dropped task does not rest, and there is no history, calibration or staleness to speak of.
+* The log of a fork begins with the fork.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from urllib.parse import unquote
 
 import httpx
 from pydantic import TypeAdapter
 
 from trainer_client import _fake_http as http
-from trainer_client._contract.core_config import RunConfig
-from trainer_client._contract.core_fields import to_dict
-from trainer_client._contract.web_schemas_pools import PoolRequest, TaskItem
-from trainer_client._contract.web_schemas_runs import RunRequest
-from trainer_client._contract.web_schemas_selections import ReportRequest, SelectRequest
+from trainer_client._contract.web_schemas_pools import TaskItem
+from trainer_client._contract.web_schemas_selections import (
+    ReportRequest,
+    SelectRequest,
+)
+from trainer_client._fake_calls import RUN, FakePoolsAndRuns
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
-from trainer_client._fake_run import FakeRun
 
-_POOL: TypeAdapter[PoolRequest | None] = TypeAdapter(PoolRequest | None)
-_RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
 _SELECT: TypeAdapter[SelectRequest] = TypeAdapter(SelectRequest)
 _REPORT: TypeAdapter[ReportRequest] = TypeAdapter(ReportRequest)
 
 
-class FakeSelector:
+class FakeSelector(FakePoolsAndRuns):
     """A selector in memory. Give its `transport` to a client, sync or async; `requests` keeps what came in.
 
     `now` is its clock in Unix seconds.
@@ -51,21 +52,33 @@ class FakeSelector:
     """
 
     def __init__(self, *, seed: int = 0, token: str | None = None):
+        super().__init__(seed)
         self.transport = httpx.MockTransport(self._handle)
         self.requests: list[httpx.Request] = []
-        self.now = 1_700_000_000.0
-        self._seed = seed
         self._token = token
-        self._pools: dict[str, FakePool] = {}
-        self._runs: dict[str, FakeRun] = {}
         self._down = False
         self._failures: deque[tuple[int | None, str | None]] = deque()
         self._losses = 0
         self._one_at_a_time = threading.Lock()
         self._calls: dict[tuple[str, ...], dict[str, Callable[..., httpx.Response]]] = {
+            ("pools",): {"GET": self._list_pools},
             ("pools", "*"): {"PUT": self._put_pool, "GET": self._get_pool, "DELETE": self._delete_pool},
-            ("pools", "*", "tasks"): {"POST": self._post_tasks},
-            ("runs", "*"): {"PUT": self._put_run, "GET": self._get_run, "DELETE": self._delete_run},
+            ("pools", "*", "tasks"): {"POST": self._post_tasks, "GET": self._get_tasks},
+            ("pools", "*", "retire"): {"POST": partial(self._retire, True)},
+            ("pools", "*", "restore"): {"POST": partial(self._retire, False)},
+            ("runs",): {"GET": self._list_runs},
+            ("runs", "*"): {
+                "PUT": self._put_run,
+                "GET": self._get_run,
+                "PATCH": self._patch_run,
+                "DELETE": self._delete_run,
+            },
+            ("runs", "*", "exclude"): {"POST": partial(self._exclude, "excluded")},
+            ("runs", "*", "include"): {"POST": partial(self._exclude, "included")},
+            ("runs", "*", "selections"): {"GET": self._get_selections},
+            ("runs", "*", "selections", "*", "renew"): {"POST": self._renew},
+            ("runs", "*", "selections", "*", "release"): {"POST": self._release},
+            ("runs", "*", "history"): {"GET": self._get_history},
             ("runs", "*", "posteriors"): {"GET": self._get_posteriors},
             ("runs", "*", "events"): {"GET": self._get_events},
             ("select",): {"POST": self._select},
@@ -77,8 +90,8 @@ class FakeSelector:
         """A fake that has one pool, named "pool", of these tasks, and one run over it."""
         fake = cls(seed=seed)
         pool = fake._pools["pool"] = FakePool("pool")
-        pool.add(TaskItem(id=task) for task in tasks)
-        fake._make_run(run, http.checked(_RUN, {"pool": "pool"}))
+        pool.add((TaskItem(id=task) for task in tasks), {})
+        fake._make_run(run, http.checked(RUN, {"pool": "pool"}))
         return fake
 
     def down(self) -> None:
@@ -102,18 +115,8 @@ class FakeSelector:
         self.now += seconds
 
     def evidence(self, run: str) -> dict[str, tuple[float, int]]:
-        """Every reported task's successes and trials, summed over the run's commits."""
-        sums: dict[str, tuple[float, int]] = {}
-        for event in self._run(run).events:
-            for outcome in event.get("outcomes", []):
-                successes, trials = sums.get(outcome["task"], (0.0, 0))
-                sums[outcome["task"]] = (successes + outcome["successes"], trials + outcome["trials"])
-        return sums
-
-    @property
-    def _now(self) -> int:
-        """The clock in Unix milliseconds."""
-        return round(self.now * 1000)
+        """Every reported task's successes and trials, summed over the run's commits and evaluations."""
+        return dict(self._run(run).sums)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         with self._one_at_a_time:
@@ -149,7 +152,7 @@ class FakeSelector:
         path = unquote(request.url.raw_path.partition(b"?")[0].decode())
         resource, *rest = path.removeprefix("/").split("/")
         methods = self._calls.get(
-            (resource, *("*" if place == 0 else part for place, part in enumerate(rest)))
+            (resource, *("*" if place in (0, 2) else part for place, part in enumerate(rest)))
         )
         if methods is None or "" in rest:
             raise Problem(404, "not-found", "path: there is no such call")
@@ -157,59 +160,8 @@ class FakeSelector:
             problem = Problem(405, "method-not-allowed", "method: there is no such call")
             problem.headers["Allow"] = ", ".join(sorted(methods))
             raise problem
-        names = [http.checked(http.NAME, name, resource.removesuffix("s")) for name in rest[:1]]
+        names = [http.checked(http.NAME, name, resource.removesuffix("s")) for name in rest[:1]] + rest[2:3]
         return methods[request.method](request, *names)
-
-    def _put_pool(self, request: httpx.Request, name: str) -> httpx.Response:
-        http.body_of(request, _POOL)
-        status = 200 if name in self._pools else 201
-        pool = self._pools.setdefault(name, FakePool(name))
-        return httpx.Response(status, json=pool.view())
-
-    def _get_pool(self, _: httpx.Request, name: str) -> httpx.Response:
-        return httpx.Response(200, json=self._pool(name).view())
-
-    def _delete_pool(self, _: httpx.Request, name: str) -> httpx.Response:
-        pool = self._pool(name)
-        if any(run.pool is pool for run in self._runs.values()):
-            raise Problem(409, "pool-in-use", f"A run uses pool {name!r}; delete the run first.")
-        del self._pools[name]
-        return httpx.Response(204)
-
-    def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
-        tasks = http.tasks_of(request)
-        pool = self._pool(name)
-        inserted = pool.add(tasks)
-        for run in self._runs.values():
-            if inserted and run.pool is pool:
-                run.grow(self._now)
-        receipt = {"inserted": inserted, "unchanged": len(tasks) - inserted, "tasks": len(pool.tasks)}
-        return httpx.Response(200, json=receipt)
-
-    def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
-        created = self._make_run(name, http.body_of(request, _RUN))
-        return httpx.Response(201 if created else 200, json=self._run(name).view())
-
-    def _get_run(self, _: httpx.Request, name: str) -> httpx.Response:
-        return httpx.Response(200, json=self._run(name).view())
-
-    def _delete_run(self, _: httpx.Request, name: str) -> httpx.Response:
-        del self._runs[self._run(name).name]
-        return httpx.Response(204)
-
-    def _get_posteriors(self, request: httpx.Request, name: str) -> httpx.Response:
-        params = request.url.params
-        named = http.checked(http.TASK_IDS, params.get_list("task"), "task")
-        cursor = http.checked(http.CURSOR, params.get("cursor", "0"), "cursor")
-        run = self._run(name)
-        http.refuse_parquet(request)
-        return httpx.Response(200, json=run.posteriors(named, int(cursor)))
-
-    def _get_events(self, request: httpx.Request, name: str) -> httpx.Response:
-        after = http.checked(http.AFTER, request.url.params.get("after", "0"), "after")
-        events = self._run(name).events[after:]
-        lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in events]
-        return httpx.Response(200, content="".join(lines), headers={"Content-Type": "application/x-ndjson"})
 
     def _select(self, request: httpx.Request) -> httpx.Response:
         asked = http.body_of(request, _SELECT)
@@ -218,37 +170,3 @@ class FakeSelector:
     def _report(self, request: httpx.Request) -> httpx.Response:
         sent = http.body_of(request, _REPORT)
         return httpx.Response(200, json=self._run(sent.run).report(sent, self._now))
-
-    def _pool(self, name: str) -> FakePool:
-        if name not in self._pools:
-            raise Problem(
-                404, "unknown-pool", f"There is no pool {name!r}; create it with PUT /pools/{{pool}}."
-            )
-        return self._pools[name]
-
-    def _run(self, name: str) -> FakeRun:
-        if name not in self._runs:
-            raise Problem(404, "unknown-run", f"There is no run {name!r}; create it with PUT /runs/{{run}}.")
-        return self._runs[name]
-
-    def _make_run(self, name: str, config: RunConfig) -> bool:
-        """Make a run; False if it is there already with this config."""
-        pool = self._pool(config.pool)
-        _refuse_unknown(config, pool)
-        document = to_dict(config)
-        if name not in self._runs:
-            self._runs[name] = FakeRun(name, config, document, pool, self._seed, self._now)
-            return True
-        if self._runs[name].document != document:
-            raise Problem(409, "run-conflict", f"Run {name!r} is there with another config.")
-        return False
-
-
-def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
-    """Refuse names that the pool does not have."""
-    for reference in config.posterior.references:
-        if reference not in pool.references:
-            raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
-    for domain in config.policy.domains or ():
-        if domain not in pool.domains:
-            raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")

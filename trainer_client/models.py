@@ -156,7 +156,7 @@ class SelectionCounts(_Answer):
 
 
 class EffectiveTaskRatio(_Answer):
-    """Share of reported tasks whose pass rate was strictly between 0 and 1; None before the first report."""
+    """Share of reported groups whose rewards were not all equal; None before the first report."""
 
     last: float | None
     recent: float | None
@@ -164,7 +164,11 @@ class EffectiveTaskRatio(_Answer):
 
 
 class RunStatus(_Answer):
-    """A run: its config, number of commits, selections, capability μ by domain (None: unset) and ETR."""
+    """A run: its config, number of commits, selections, capability μ by domain (None: unset) and ETR.
+
+    What services of release 0.2 do not tell is None: how often a task was `dropped`, how many are `excluded`, and
+    what is a mapping here. `warnings` say what should be seen to.
+    """
 
     run: str
     config: dict[str, Any]
@@ -174,14 +178,22 @@ class RunStatus(_Answer):
     capability: dict[str, float | None]
     etr: EffectiveTaskRatio
     never_selected: int
+    dropped: int | None = None
+    excluded: int | None = None
+    evaluations: dict[str, Any] | None = None
+    staleness: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
+    parent: dict[str, Any] | None = None
+    rewound: dict[str, Any] | None = None
+    warnings: list[str] = []
 
 
 class PosteriorRow(_Posterior):
     """A task's posterior success rate; `parameters` are those of the kind of posterior by name.
 
-    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services of
-    release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it was
-    `dropped`, and whether the run draws it no more (`excluded`).
+    `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services
+    of release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it
+    was `dropped`, and whether the run draws it no more (`excluded`).
     """
 
     task: str

@@ -29,7 +29,7 @@ class Taken:
         self._wanted = step
         self._kept: dict[int, str] = {}
         self._open: dict[str, list[int]] = {}
-        self._entered: set[str] = set()
+        self._entered: dict[str, int] = {}
         self.tasks = 0
         self.grown = 0
         self.step = 0
@@ -64,16 +64,26 @@ class Taken:
         for selection in closed:
             self._open.pop(selection, None)
         if isinstance(event["outcomes"], Mapping):
-            self._entered.update(event["outcomes"])
+            for selection, rows in event["outcomes"].items():
+                self._entered[selection] = self._entered.get(selection, 0) + len(rows)
 
     def seqs(self) -> set[int]:
         """The places of the events that are taken over."""
         left = (seqs for selection, seqs in self._open.items() if selection not in self._entered)
         return self._kept.keys() - {seq for seqs in left for seq in seqs}
 
-    def closing(self) -> list[str]:
-        """The selections that are to be released behind these events."""
-        return [selection for selection in self._open if selection in self._entered]
+    def closing(self) -> list[dict[str, Any]]:
+        """The events behind these which release the selections that would be left open."""
+        return [
+            {
+                "type": "released",
+                "selection": selection,
+                "reason": "fork",
+                "entered": self._entered[selection],
+            }
+            for selection in self._open
+            if selection in self._entered
+        ]
 
     def counts(self) -> tuple[int, int]:
         """How many selections are among the events that are taken over, and how many changes of what is drawn."""

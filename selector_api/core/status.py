@@ -33,7 +33,9 @@ class SelectionCounts:
 class EffectiveTaskRatio:
     """Share of reported groups whose rewards were not all equal; null before any."""
 
-    __pydantic_config__ = schema(last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None})
+    __pydantic_config__ = schema(
+        last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None}, evaluation=None
+    )
 
     last: float | None
     """Of the last commit"""
@@ -41,6 +43,22 @@ class EffectiveTaskRatio:
     """Of the last 20 commits"""
     by_domain: dict[str, float | None]
     """Of the last 20 commits, by domain"""
+    evaluation: float | None
+    """Of all evaluations, which are not in the others"""
+
+
+@dataclass(frozen=True)
+class StalenessView:
+    """By how many policy versions outcomes were behind the newest that the trainer told."""
+
+    __pydantic_config__ = schema(newest=310, mean=1.4, largest=7)
+
+    newest: int
+    """The newest policy version"""
+    mean: float | None
+    """Mean over the outcomes of the last 20 commits that told theirs"""
+    largest: int | None
+    """The largest of them"""
 
 
 @dataclass(frozen=True)
@@ -60,34 +78,6 @@ class Rewound:
 
 
 @dataclass(frozen=True)
-class Evaluations:
-    """Evidence that is not training: how much of it there is."""
-
-    __pydantic_config__ = schema(outcomes=500, etr=0.4)
-
-    outcomes: int
-    """Outcomes of evaluations so far"""
-    etr: float | None
-    """Share of them that were informative; null without any"""
-
-
-@dataclass(frozen=True)
-class StalenessFigures:
-    """By how many policy versions outcomes were behind the newest one; null where none was told."""
-
-    __pydantic_config__ = schema(policy_version=120, last=0.5, recent=0.8, largest=3)
-
-    policy_version: int | None
-    """The highest that the run was told of"""
-    last: float | None
-    """Mean over the outcomes of the last commit that had some with a version"""
-    recent: float | None
-    """Mean over the last 20 such commits"""
-    largest: int | None
-    """The largest of the last 20 such commits"""
-
-
-@dataclass(frozen=True)
 class RunStatus:
     """A run."""
 
@@ -98,13 +88,12 @@ class RunStatus:
         tasks=54400,
         selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
         capability={"math": 0.31, "code": None},
-        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}},
-        evaluations={"outcomes": 500, "etr": 0.4},
-        staleness={"policy_version": 120, "last": 0.5, "recent": 0.8, "largest": 3},
+        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}, "evaluation": None},
         never_selected=50112,
-        dropped=14,
+        dropped=3,
         excluded=12,
         calibration={"groups": 0, "predicted": None, "seen": None, "bins": []},
+        staleness=None,
         parent=None,
         rewound=None,
         warnings=[],
@@ -121,8 +110,6 @@ class RunStatus:
     capability: dict[str, float | None]
     """Where the model stands, by domain, null where that is not known (yet); μ of a `bots` posterior"""
     etr: EffectiveTaskRatio
-    evaluations: Evaluations
-    staleness: StalenessFigures
     never_selected: int
     """Tasks that were never selected"""
     dropped: int
@@ -131,6 +118,8 @@ class RunStatus:
     """Tasks that are not drawn, because the run or its pool was told so"""
     calibration: Calibration
     """What was expected of the last 1,000 groups, and what was seen"""
+    staleness: StalenessView | None
+    """How old the policies were that made the outcomes; null if no version was ever told"""
     parent: dict[str, Any] | None
     """The `run` whose evidence this one began with, and the `step` until which"""
     rewound: Rewound | None
@@ -157,21 +146,13 @@ class RunStatus:
                 last=state.effective_task_ratio(commits=1),
                 recent=state.effective_task_ratio(),
                 by_domain=state.effective_task_ratio_by_domain(domains),
-            ),
-            evaluations=Evaluations(
-                state.evaluated,
-                state.evaluated_informative / state.evaluated if state.evaluated else None,
-            ),
-            staleness=StalenessFigures(
-                policy_version=state.staleness.newest,
-                last=state.staleness.mean(commits=1),
-                recent=state.staleness.mean(),
-                largest=state.staleness.largest(),
+                evaluation=state.evaluated_informative / state.evaluated if state.evaluated else None,
             ),
             never_selected=state.size - state.history.ever_selected,
             dropped=state.dropped,
             excluded=len(state.withheld.tasks),
             calibration=Calibration.of(state.calibration),
+            staleness=_staleness(state),
             parent=None if state.parent is None else dict(state.parent),
             rewound=_rewound(state),
             warnings=list(_warnings(state)),
@@ -180,6 +161,13 @@ class RunStatus:
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON values."""
         return to_dict(self)
+
+
+def _staleness(state: RunState) -> StalenessView | None:
+    staleness = state.staleness
+    if staleness.newest is None:
+        return None
+    return StalenessView(staleness.newest, staleness.mean(), staleness.largest())
 
 
 def _rewound(state: RunState) -> Rewound | None:

@@ -12,7 +12,7 @@ from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.state import RunState
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import OutcomesWait, UnknownRun, UnknownTask
+from selector_api.store.errors import UnknownRun, UnknownTask
 from selector_api.store.keys import run_keys
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.pools import Pools
@@ -48,7 +48,6 @@ class Changes:
         Raises:
             UnknownRun: there is no such run.
             UnknownPool: its pool is gone.
-            OutcomesWait: the kind of commit would change while outcomes wait for one.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
         """
         while True:
@@ -61,7 +60,7 @@ class Changes:
             if after == config:
                 return
             check_names(after, await self._pools.table(config.pool))
-            status, *waiting = await self._scripts.run(
+            (status,) = await self._scripts.run(
                 "configure",
                 run_keys(name),
                 incarnation,
@@ -70,8 +69,6 @@ class Changes:
                 enter_text(after),
                 event_fields(change.to_dict()),
             )
-            if status == b"waits":
-                raise OutcomesWait(waiting[0])
             if status == b"ok":
                 return
 

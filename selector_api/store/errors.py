@@ -130,6 +130,13 @@ class UnknownRun(UnknownName):
     cure = "; GET /runs lists them, PUT /runs/{run} creates one"
 
 
+class UnknownParent(UnknownRun):
+    """There is no run of which this one would be a fork."""
+
+    place = "fork.run: "
+    cure = "; GET /runs lists them"
+
+
 @dataclass(eq=False)
 class UnknownSelection(CallError):
     """The run made no such selection, or Redis has lost it."""
@@ -244,20 +251,6 @@ class UnusableFork(CallError):
     def __init__(self, detail: str) -> None:
         super().__init__()
         self.detail = detail
-
-
-@dataclass(eq=False)
-class OutcomesWait(CallError):
-    """The kind of a run's commits cannot change now."""
-
-    outcomes: int
-    code = "run-conflict"
-
-    def __post_init__(self) -> None:
-        self.detail = (
-            f"commit: {self.outcomes} outcomes wait for a commit; end the open selections (report their other tasks, or "
-            "send `final`), then change it"
-        )
 
 
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from selector_api.core.config import Fork, RunConfig
 from selector_api.core.fork import Taken
 from selector_api.store.codec import dumps
-from selector_api.store.errors import Overloaded, UnusableFork
+from selector_api.store.errors import Overloaded, UnknownParent, UnknownRun, UnusableFork
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
 from selector_api.store.runs import Copied, Run, Runs
@@ -38,14 +38,17 @@ class Forks:
         """Make a run with the evidence of another; False if it was there already, from the same fork.
 
         Raises:
-            UnknownRun: the other run does not exist.
+            UnknownParent: the other run does not exist.
             UnusableFork: it draws from another pool, or has not made so many commits.
             Overloaded: it was deleted or lost events meanwhile, or the copy took too long.
             and what `Runs.create` raises.
         """
         if await self._runs.is_there(name, config):
             return await self._runs.create(name, config)
-        parent = await self._runs.find(fork.run)
+        try:
+            parent = await self._runs.find(fork.run)
+        except UnknownRun as error:
+            raise UnknownParent(fork.run) from error
         if parent.pool != config.pool:
             raise UnusableFork(
                 f"fork.run: {fork.run!r} draws from the pool {parent.pool!r}, and {config.pool!r} was sent; "
@@ -77,9 +80,7 @@ class Forks:
             kept = [line for seq, line in enumerate(lines, place.seq + 1) if seq in seqs]
             length = await self._append(name, key, length, kept)
             place = place.after(lines)
-        released = [
-            dumps({"type": "released", "selection": each, "reason": "fork"}) for each in taken.closing()
-        ]
+        released = [dumps(event) for event in taken.closing()]
         length = await self._append(name, key, length, released)
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)

@@ -23,13 +23,13 @@ class RunKeys(NamedTuple):
     """Hash: selection -> "<seq of its event>:<status>:<tasks known>:<outcomes entered>:<dropped>:<seqs>", the seqs
     being those of the events that hold its outcomes and drops. Up to 0.2 the last three were missing."""
     outcomes: str
-    """Hash: "<selection>:<task>" -> the outcome or drop (see `codec.Outcome`) while the selection is open."""
+    """Hash: "<selection>:<task>" -> the outcome (see `codec.Outcome`) while it waits for its commit."""
     idempotency: str
     """Hash: idempotency field (see below) -> selection, or for a report the outcome. Up to 0.2 that was ""."""
     snapshot: str
     """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
     pending: str
-    """List: what waits for a commit of so many outcomes, in the order of arrival, each as "<selection> <row>"."""
+    """List: what waits for a commit of so many outcomes, in the order of arrival, see `pending_entry`."""
 
 
 class PoolKeys(NamedTuple):

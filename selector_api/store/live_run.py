@@ -52,7 +52,7 @@ class Selected(NamedTuple):
     """A selection."""
 
     event: dict[str, Any]
-    """The `selected` event, with what is so now: `expires_at` (Unix ms), `status` (`open`, `committed`, `released`)."""
+    """The `selected` event; as they are now `expires_at` (Unix ms) and `status` (open, committed or released)."""
     replayed: bool
     """Whether the key had been used for it before."""
 
@@ -171,7 +171,7 @@ class LiveRun:
                 if isinstance(appended, Appended):
                     if appended.seq == self._place.seq + 1:
                         await self._fold(run, [appended.event])
-                    return Selected({**json.loads(appended.event), "status": "open"}, replayed=False)
+                    return Selected(_told(json.loads(appended.event), "open"), replayed=False)
                 if appended is None and time.monotonic() > deadline:
                     raise Overloaded("run")
 
@@ -328,5 +328,19 @@ def _replayed(run: str, known: Known, batch_size: int, explain: bool) -> Selecte
         raise KeyConflict(run, event["selection"], event["batch_size"])
     if explain and "explain" not in event:
         raise NotExplained
-    expires_at = event["expires_at"] if known.expires_at is None else known.expires_at
-    return Selected({**event, "expires_at": expires_at, "status": known.status}, replayed=True)
+    if known.expires_at is not None:
+        event["expires_at"] = known.expires_at
+    return Selected(_told(event, known.status), replayed=True)
+
+
+def _told(event: dict[str, Any], status: str) -> dict[str, Any]:
+    """The event with its selection's status, and the explanation, if there is one, a row a task."""
+    event["status"] = status
+    if isinstance(columns := event.get("explain"), dict):
+        columns = {"task": event["tasks"], **columns}
+        event["explain"] = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+    elif columns is not None:  # 0.2 wrote rows, without these two
+        event["explain"] = [{"mean": None, "sd": None, **row} for row in columns]
+    return event

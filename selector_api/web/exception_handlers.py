@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
 from selector_api.near_names import hint
-from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
+from selector_api.store.errors import CallError, KeyConflict, StoreUnavailable, UnreadableData
 from selector_api.web import problems
 from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown
@@ -92,6 +92,8 @@ def problem_of(error: Exception, known: KnownFields | None = None) -> Problem:
             return Problem.of(
                 error, available=error.available, shortages=[vars(each) for each in error.shortages]
             )
+        case KeyConflict():
+            return Problem.of(error, selection=error.selection, batch_size=error.batch_size)
         case CallError():
             if isinstance(error, UnreadableData):
                 log.error("data in Redis cannot be read", reason=str(error))

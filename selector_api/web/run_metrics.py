@@ -40,9 +40,9 @@ class Reading:
     gauges: tuple[Gauge, ...]
     """What its kind of posterior shows."""
     timed_out: int
-    rewinds: int
     cooling: int
     """Tasks that cool down after drops."""
+    rewinds: int
     evidence_at: int | None
     log_events: int
     since_snapshot: int
@@ -57,8 +57,8 @@ class Reading:
             domains=state.domains(MAX_DOMAINS),
             gauges=state.posterior.metrics(),
             timed_out=state.timed_out,
-            rewinds=state.rewinds,
             cooling=len(state.history.tallies.cooling(state.step)),
+            rewinds=state.rewinds,
             evidence_at=state.evidence_at,
             log_events=log_events,
             since_snapshot=max(0, log_events - snapshot_seq),
@@ -223,7 +223,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
     (
         "bots_run_staleness",
         "Policy versions by which the outcomes of the last 20 commits were behind the newest, on average",
-        lambda reading: reading.status.staleness.recent,
+        lambda reading: reading.status.staleness.mean if reading.status.staleness else None,
     ),
     (
         "bots_run_last_commit_timestamp_seconds",

@@ -52,6 +52,8 @@ class Overlap:
     """How many rows of the file say something else of them."""
     named: dict[int, PoolTask] = field(default_factory=dict[int, PoolTask])
     """Of the first conflicts the number of the file's row, from 0 on, and the pool's task."""
+    extending: dict[str, int] = field(default_factory=dict[str, int])
+    """By reference the number of a row that would add it to a task of the pool."""
 
 
 class Census:
@@ -127,6 +129,9 @@ class Census:
             }
             overlap.measured += any(rates.values())
             for row in rows:
+                for name in self._rates.keys() - task.references.keys() - overlap.extending.keys():
+                    if self._rate(name, row) is not None:
+                        overlap.extending[name] = row
                 if all(rates[row]) and self._domains[row] in (0, self._codes.get(task.domain)):
                     continue
                 overlap.conflicts += 1

@@ -299,3 +299,18 @@ def test_references_measured_later_extend_the_tasks(
     result = bots("pool", "import", file, *at(service_url, *options))
     assert "0 inserted, 4 extended by new references, 0 unchanged, 4 tasks in all" in result.stdout
     assert client.pool(name).references == ["m", "n"]
+
+
+def test_a_reference_that_a_run_reads_is_refused_before_anything_is_sent(
+    bots: Bots, service_url: str, pool: tuple[str, SelectorClient], tmp_path: Path
+):
+    name, client = pool
+    client.create_pool(name)
+    client.add_tasks(name, [Task(id="old", references={"weak": 0.25, "strong": 0.75}), Task(id="bare")])
+    client.create_run(name, name, implicit={"type": "interpolation", "weak": "weak", "strong": "strong"})
+    rows = [{"id": f"n{i}", "r": 0.5} for i in range(10_020)] + [{"id": "bare", "r": 0.5}]
+    file = written(tmp_path, ".jsonl", rows)
+    result = bots("pool", "import", file, *at(service_url, "--pool", name, "--reference", "weak=r"))
+    assert result.exit_code == 1
+    assert name in result.stderr
+    assert client.pool(name).tasks == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,24 @@ def of_kind(events: Sequence[Event], kind: str) -> list[Event]:
     return [event for event in events if event["type"] == kind]
 
 
+def rows_of_event(event: Event, selected: Mapping[str, Sequence[str]]) -> list[tuple[str, str, float, int]]:
+    """(selection or key, task, successes, trials) of each outcome of a commit or an evaluation."""
+    outcomes = event["rows"] if event["type"] == "observed" else event["outcomes"]
+    parts = {f"key {event['key']}": outcomes} if isinstance(outcomes, list) else outcomes
+    return [
+        (source, selected[source][row[0]] if isinstance(row[0], int) else row[0], row[1], row[2])
+        for source, rows in parts.items()
+        for row in rows
+    ]
+
+
 def check_order(events: Sequence[Event]) -> None:
     """Events, steps and selections are numbered without gaps; no leased task is leased again."""
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["type"] for event in events].count("created") == 1
     step = selections = 0
     open_: dict[str, set[str]] = {}
-    known: set[str] = set()
+    known: dict[str, list[str]] = {}
     steps = [0]  # after each event
     for event in events:
         if event["type"] == "selected":
@@ -48,16 +59,23 @@ def check_order(events: Sequence[Event]) -> None:
             leased = set().union(*open_.values())
             assert leased.isdisjoint(event["tasks"]), f"leased twice at a time: {event}"
             open_[event["selection"]] = set(event["tasks"])
-            known.add(event["selection"])
+            known[event["selection"]] = event["tasks"]
         elif event["type"] == "committed":
             step += 1
             assert event["step"] == step, event
-            if event["reason"] in ("complete", "final", "lease"):
-                del open_[event["selection"]]
-            elif event["reason"] == "late":
-                assert event["selection"] in known - open_.keys(), event
-            else:
-                assert (event["reason"], event["selection"]) == ("unsolicited", None), event
+            for source, task, _, _ in rows_of_event(event, known):
+                if source in open_:
+                    open_[source].discard(task)
+            if event["reason"] == "late":
+                assert event["selection"] in known.keys() - open_.keys(), event
+            for selection in event["closes"]:
+                del open_[selection]
+            if event["reason"] == "unsolicited":
+                assert (event["selection"], event["closes"]) == (None, []), event
+        elif event["type"] == "dropped":
+            for place, _ in event["drops"]:
+                if event["selection"] in open_:
+                    open_[event["selection"]].discard(known[event["selection"]][place])
         elif event["type"] == "released":
             del open_[event["selection"]]
         steps.append(step)
@@ -66,13 +84,13 @@ def check_order(events: Sequence[Event]) -> None:
 def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]]:
     """(successes, trials) by (selection or key, task); each is counted exactly once."""
     counted: dict[tuple[str, str], tuple[float, int]] = {}
+    selected = tasks_selected(events)
     for event in of_kind(events, "committed"):
-        source = event["selection"] or f"key {event['key']}"
-        assert event["outcomes"], event
-        for outcome in event["outcomes"]:
-            place = (source, outcome["task"])
-            assert place not in counted, f"counted twice: {place}"
-            counted[place] = (outcome["successes"], outcome["trials"])
+        rows = rows_of_event(event, selected)
+        assert rows, event
+        for source, task, successes, trials in rows:
+            assert (source, task) not in counted, f"counted twice: {source, task}"
+            counted[source, task] = (successes, trials)
     return counted
 
 
@@ -94,6 +112,7 @@ def dense_run(events: Sequence[Event], tasks: Sequence[Task]) -> DenseRun:
         smoothing=implicit.get("smoothing", 0.9),
         interpolate=implicit["type"] == "interpolation",
     )
+    selected = tasks_selected(events)
     for event in events:
         if event["type"] in ("created", "grown"):
             for task in tasks[len(dense.ids) : event["tasks"]]:
@@ -105,7 +124,8 @@ def dense_run(events: Sequence[Event], tasks: Sequence[Task]) -> DenseRun:
                     rates.get(implicit.get("strong")),
                 )
         elif event["type"] == "committed":
-            dense.commit({o["task"]: (o["successes"], o["trials"]) for o in event["outcomes"]})
+            rows = rows_of_event(event, selected)
+            dense.commit({task: (successes, trials) for _, task, successes, trials in rows})
     return dense
 
 

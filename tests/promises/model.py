@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,10 +113,7 @@ class Model:
     def report(self, name: str, outcomes: Sequence[tuple[str, Value]], final: bool) -> dict[str, Any]:
         """The receipt of a report."""
         held = self.selections[name]
-        fresh: dict[str, Value] = {}
-        for task, value in outcomes:
-            if task not in held.known:
-                fresh.setdefault(task, value)
+        fresh, others = _told_apart(outcomes, held.known)
         held.known |= fresh
         if held.open:
             if final or len(held.known) == len(held.tasks):
@@ -126,7 +123,7 @@ class Model:
         return {
             "selection": name,
             "accepted": len(fresh),
-            "duplicates": len(outcomes) - len(fresh),
+            **others,
             "remaining": len(held.tasks) - len(held.known),
             "committed": bool(held.known) and not held.open,
             "step": self.step,
@@ -134,16 +131,15 @@ class Model:
 
     def report_unsolicited(self, key: str, outcomes: Sequence[tuple[str, Value]]) -> dict[str, Any]:
         """The receipt of a report without a selection: of each key and task the first value counts."""
-        first: dict[str, Value] = {}
-        for task, value in outcomes:
-            if (f"key {key}", task) not in self.evidence:
-                first.setdefault(task, value)
-        if first:
-            self._commit(f"key {key}", first)
+        source = f"key {key}"
+        known = {task: value for (of, task), value in self.evidence.items() if of == source}
+        fresh, others = _told_apart(outcomes, known)
+        if fresh:
+            self._commit(source, fresh)
         return {
             "selection": None,
-            "accepted": len(first),
-            "duplicates": len(outcomes) - len(first),
+            "accepted": len(fresh),
+            **others,
             "remaining": 0,
             "committed": True,
             "step": self.step,
@@ -165,3 +161,21 @@ class Model:
         self.commits.append(outcomes)
         self.evidence |= {(source, task): value for task, value in outcomes.items()}
         self.last_step |= dict.fromkeys(outcomes, self.step)
+
+
+def _told_apart(
+    outcomes: Sequence[tuple[str, Value]], known: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Any]]:
+    """The outcomes of tasks that are not known, rows of one task summed, and what a receipt tells of the others."""
+    sent: dict[str, Value] = {}
+    for task, (successes, trials) in outcomes:
+        before = sent.get(task, (0.0, 0))
+        sent[task] = (before[0] + successes, before[1] + trials)
+    differing = [task for task, value in sent.items() if task in known and value != known[task]]
+    fresh = {task: value for task, value in sent.items() if task not in known}
+    return fresh, {
+        "duplicates": len(sent) - len(fresh) - len(differing),
+        "differing": len(differing),
+        "differing_tasks": differing[:10],
+        "dropped": 0,
+    }

@@ -1,4 +1,4 @@
-"""The six promises of the service, on a real Valkey and two API processes that share it."""
+"""The promises of the service, on a real Valkey and two API processes that share it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from selector_api.store.keys import run_keys
-from tests.promises.logs import check_order, check_replay, evidence, of_kind, tasks_selected
+from tests.promises.logs import check_order, check_replay, evidence, of_kind, rows_of_event, tasks_selected
 from tests.promises.pair import REPLICAS, Pair, Run, at_once, ok, outcome, refused, tasks_of, until
 
 CALLERS = 8
@@ -47,7 +47,7 @@ def test_idempotent_select_after_crashes_and_commits(pair: Pair):
     before = run.events(0)
     pair.crash()
     for replica in REPLICAS:
-        assert ok(run.select(replica, 6, key="step-0")) == first | {"replayed": True}
+        assert ok(run.select(replica, 6, key="step-0")) == first | {"replayed": True, "status": "committed"}
         assert ok(run.select(replica, 6, key="step-1")) == second | {"replayed": True}
         refused(run.select(replica, 7, key="step-0"), 409, "key-conflict")
     assert run.events(1) == before
@@ -61,23 +61,28 @@ def test_each_outcome_counts_once(pair: Pair):
     selection = ok(run.select(0, 6))
     name, tasks = selection["selection"], selection["tasks"]
 
-    def sent(replica: int, *outcomes: dict[str, Any]) -> tuple[int, int, int, bool, int]:
-        receipt = ok(run.report(replica, name, outcomes))
+    def sent(replica: int, *outcomes: dict[str, Any], final: bool = False) -> tuple[int, ...]:
+        receipt = ok(run.report(replica, name, outcomes, final=final))
         assert receipt["selection"] == name
-        return tuple(receipt[field] for field in ("accepted", "duplicates", "remaining", "committed", "step"))
+        assert receipt["differing_tasks"] == [row["task"] for row in outcomes][: receipt["differing"]]
+        fields = ("accepted", "duplicates", "differing", "remaining", "committed", "step")
+        return tuple(receipt[field] for field in fields)
 
     parts = [outcome(task, 3) for task in tasks[:3]]
     others = [outcome(task, 5) for task in tasks]  # other values, which come too late
-    assert sent(0, *parts) == (3, 0, 3, False, 0)
-    assert sent(0, *parts) == (0, 3, 3, False, 0), "whole"
-    assert sent(1, parts[1]) == (0, 1, 3, False, 0), "in part, by the other replica"
-    assert sent(1, *others[:3]) == (0, 3, 3, False, 0), "with other values"
-    assert sent(1, others[2], outcome(tasks[3], 3), outcome(tasks[4], 3)) == (2, 1, 1, False, 0), "among new"
-    assert sent(0, outcome(tasks[5], 3), others[5]) == (1, 1, 0, True, 1), "twice in one report"
+    assert sent(0, *parts) == (3, 0, 0, 3, False, 0)
+    assert sent(0, *parts) == (0, 3, 0, 3, False, 0), "whole"
+    assert sent(1, parts[1]) == (0, 1, 0, 3, False, 0), "in part, by the other replica"
+    assert sent(1, *others[:3]) == (0, 0, 3, 3, False, 0), "with other values"
+    assert sent(1, others[2], outcome(tasks[3], 3), outcome(tasks[4], 3)) == (2, 0, 1, 1, False, 0), (
+        "among new"
+    )
+    halves = [outcome(tasks[5], 1, 10), outcome(tasks[5], 2, 6)]
+    assert sent(0, *halves) == (1, 0, 0, 0, True, 1), "in two rows"
     for replica in REPLICAS:
-        assert sent(replica, *others) == (0, 6, 0, True, 1), "after the commit"
-    receipt = ok(run.report(1, name, others, final=True))
-    assert (receipt["accepted"], receipt["duplicates"], receipt["step"]) == (0, 6, 1), "with final"
+        assert sent(replica, *others) == (0, 0, 6, 0, True, 1), "with other values, after the commit"
+        assert sent(replica, *parts, *halves) == (0, 4, 0, 0, True, 1), "again, after the commit"
+    assert sent(1, *others, final=True) == (0, 0, 6, 0, True, 1), "with final"
 
     assert counted(run) == dict.fromkeys(tasks, (3, 13))
     assert list(evidence(run.events(0)).values()) == [(3, 16)] * 6
@@ -102,7 +107,8 @@ def test_each_outcome_counts_once_late_and_without_a_selection(pair: Pair):
     ok(run.report(0, name, [outcome(tasks[0], 1)], final=True))
     late = [outcome(task, 2) for task in tasks]
     receipts = [ok(run.report(replica, name, late[:2])) for replica in (1, 0, 1)]
-    assert [(receipt["accepted"], receipt["duplicates"]) for receipt in receipts] == [(1, 1), (0, 2), (0, 2)]
+    fates = [tuple(receipt[of] for of in ("accepted", "duplicates", "differing")) for receipt in receipts]
+    assert fates == [(1, 0, 1), (0, 1, 1), (0, 1, 1)]
     receipts = at_once(CALLERS, lambda caller: ok(run.report(caller % 2, name, late)))
     assert sum(receipt["accepted"] for receipt in receipts) == 2
 
@@ -110,7 +116,8 @@ def test_each_outcome_counts_once_late_and_without_a_selection(pair: Pair):
     own = [outcome(task, 7) for task in free]
     receipts = at_once(CALLERS, lambda caller: ok(run.report(caller % 2, None, own, key="fallback-1")))
     assert sum(receipt["accepted"] for receipt in receipts) == 3
-    assert ok(run.report(1, None, [outcome(free[0], 1)], key="fallback-1"))["duplicates"] == 1
+    assert ok(run.report(1, None, own[:1], key="fallback-1"))["duplicates"] == 1
+    assert ok(run.report(1, None, [outcome(free[0], 1)], key="fallback-1"))["differing_tasks"] == free[:1]
 
     expected = dict.fromkeys(tasks, (2, 14)) | {tasks[0]: (1, 15)} | dict.fromkeys(free, (7, 9))
     assert counted(run) == expected
@@ -141,9 +148,11 @@ def test_a_report_is_taken_whole_or_not_at_all(pair: Pair):
 
 def commits(run: Run) -> list[tuple[str, dict[str, float]]]:
     """Reason and successes by task of each commit."""
+    events = run.events(1)
+    selected = tasks_selected(events)
     return [
-        (event["reason"], {seen["task"]: seen["successes"] for seen in event["outcomes"]})
-        for event in of_kind(run.events(1), "committed")
+        (event["reason"], {task: successes for _, task, successes, _ in rows_of_event(event, selected)})
+        for event in of_kind(events, "committed")
     ]
 
 
@@ -170,6 +179,9 @@ def test_one_commit_by_final_and_own_commits_of_what_is_late(pair: Pair):
         "selection": None,
         "accepted": 1,
         "duplicates": 0,
+        "differing": 0,
+        "differing_tasks": [],
+        "dropped": 0,
         "remaining": 3,
         "committed": True,
         "step": 1,
@@ -198,7 +210,7 @@ def test_one_commit_at_the_end_of_a_lease_with_something_reported(pair: Pair):
     until(lambda: run.view(0)["selections"]["open"] == 0)
     assert run.view(1)["selections"] == {"open": 0, "committed": 1, "released": 0, "expired": 0}
     receipt = ok(run.report(0, name, [outcome(task, 2) for task in tasks]))
-    assert (receipt["accepted"], receipt["duplicates"], receipt["step"]) == (3, 2, 2)
+    assert (receipt["accepted"], receipt["differing"], receipt["step"]) == (3, 2, 2)
     assert commits(run) == [
         ("lease", dict.fromkeys(tasks[:2], 1)),
         ("late", dict.fromkeys(tasks[2:], 2)),
@@ -318,7 +330,7 @@ def test_acknowledged_means_kept_when_the_crash_follows_the_answer(pair: Pair):
         receipt = ok(run.report(number, selection["selection"], [outcome(task, 3)]))
         pair.crash_valkey()
         again = ok(run.report(1 - number, selection["selection"], [outcome(task, 9)]))
-        assert again == receipt | {"accepted": 0, "duplicates": 1}
+        assert again == receipt | {"accepted": 0, "differing": 1, "differing_tasks": [task]}
     rest = ok(run.report(0, selection["selection"], [outcome(task, 9) for task in tasks]))
     assert (rest["accepted"], rest["committed"]) == (3, True)
     assert list(evidence(run.events(1)).values()) == [(3, 16)] * 2 + [(9, 16)] * 3

@@ -58,6 +58,12 @@ async def select(
     )
 
 
+def rows(event: dict[str, Any]) -> list[list[Any]]:
+    """The rows of an event's outcomes, of whatever selections."""
+    outcomes = event["outcomes"]
+    return outcomes if isinstance(outcomes, list) else [row for part in outcomes.values() for row in part]
+
+
 def outcomes(tasks: Iterable[str], successes: float = 1.0, trials: int = 2) -> list[Outcome]:
     return [Outcome(task, successes, trials) for task in tasks]
 

@@ -20,6 +20,7 @@ from tests.store.helpers import (
     read_events,
     read_types,
     report,
+    rows,
     select,
     task_rows,
 )
@@ -37,7 +38,8 @@ async def test_a_full_report_commits_its_selection_in_the_selections_order(store
     event = (await read_events(store))[-1]
     assert (event["type"], event["reason"], event["step"]) == ("committed", "complete", 1)
     assert event["selection"] == selection.selection
-    assert event["outcomes"] == [{"task": task, "successes": 0.1, "trials": 2} for task in selection.tasks]
+    assert event["outcomes"] == {selection.selection: [[place, 0.1, 2] for place in range(4)]}
+    assert event["closes"] == [selection.selection]
 
 
 async def test_outcomes_reach_the_log_bit_for_bit(store: Store) -> None:
@@ -47,7 +49,7 @@ async def test_outcomes_reach_the_log_bit_for_bit(store: Store) -> None:
     for task, value in zip(selection.tasks, values, strict=True):
         await report(store, selection, [task], successes=value)
     event = (await read_events(store))[-1]
-    assert [outcome["successes"] for outcome in event["outcomes"]] == values
+    assert [successes for _, successes, _ in rows(event)] == values
 
 
 async def test_parts_are_committed_once_when_the_last_is_there(store: Store, other_store: Store) -> None:
@@ -67,9 +69,10 @@ async def test_the_first_outcome_of_a_task_stands(store: Store) -> None:
     one, two = selection.tasks
     await report(store, selection, [one], successes=2.0)
     again = await report(store, selection, [one, two, two], successes=1.0)
-    assert (again.accepted, again.duplicates) == (1, 2)
+    assert (again.accepted, again.duplicates, again.differing) == (1, 1, 1)
+    assert again.differing_tasks == (one,)
     event = (await read_events(store))[-1]
-    assert [outcome["successes"] for outcome in event["outcomes"]] == [2.0, 1.0]
+    assert rows(event) == [[0, 2, 2], [1, 1, 2]]
 
 
 @pytest.mark.parametrize("final", [False, True])
@@ -79,9 +82,10 @@ async def test_a_report_sent_again_changes_nothing(store: Store, final: bool) ->
     tasks = selection.tasks[:2] if final else selection.tasks
     first = await report(store, selection, tasks, final=final)
     log = await read_events(store)
-    for successes in (1.0, 2.0):
-        again = await report(store, selection, tasks, successes, final=final)
-        assert again == Reported(0, len(tasks), first.remaining, True, 1)
+    again = await report(store, selection, tasks, final=final)
+    assert again == Reported(0, len(tasks), first.remaining, True, 1)
+    other = await report(store, selection, tasks, 2.0, final=final)
+    assert other == Reported(0, 0, first.remaining, True, 1, len(tasks), 0, tuple(tasks))
     assert await read_events(store) == log
 
 
@@ -92,7 +96,7 @@ async def test_final_commits_what_is_there(store: Store) -> None:
     answer = await report(store, selection, [], final=True)
     assert answer == Reported(accepted=0, duplicates=0, remaining=3, committed=True, step=1)
     event = (await read_events(store))[-1]
-    assert (event["reason"], len(event["outcomes"])) == ("final", 1)
+    assert (event["reason"], len(rows(event))) == ("final", 1)
 
 
 async def test_final_with_nothing_reported_releases_the_selection(store: Store) -> None:
@@ -117,11 +121,7 @@ async def test_late_outcomes_are_commits_of_their_own(store: Store) -> None:
     assert await report(store, selection, tasks) == Reported(0, 4, 0, True, 3)
     commits = [event for event in await read_events(store) if event["type"] == "committed"]
     assert [event["reason"] for event in commits] == ["final", "late", "late"]
-    assert [[one["task"] for one in event["outcomes"]] for event in commits] == [
-        tasks[:1],
-        tasks[1:3],
-        tasks[3:],
-    ]
+    assert [[place for place, *_ in rows(event)] for event in commits] == [[0], tasks[1:3], tasks[3:]]
 
 
 async def test_a_completely_counted_selection_leaves_no_outcomes_behind(store: Store) -> None:
@@ -132,7 +132,6 @@ async def test_a_completely_counted_selection_leaves_no_outcomes_behind(store: S
             await report(store, selection, selection.tasks[part])
     selection = await select(store, 2)
     await report(store, selection, selection.tasks[:1], final=True)
-    assert await store.redis.hlen(run_keys(RUN).outcomes) == 1
     await report(store, selection, selection.tasks)
     assert not await store.redis.exists(run_keys(RUN).outcomes)
 
@@ -158,14 +157,14 @@ async def test_an_unknown_selection_is_refused(store: Store, selection: str) -> 
 async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
     ids = ["a:b", 's1-x:"', "\\u0041", "A", "\x00\n", "ünï😀", "{}", "%d", "a" * 256]
     await store.pools.create(POOL)
-    rows = task_rows(len(ids))
-    await store.pools.add_tasks(POOL, type(rows)(ids, rows.domains, rows.references))
+    new = task_rows(len(ids))
+    await store.pools.add_tasks(POOL, type(new)(ids, new.domains, new.references))
     await store.runs.create(RUN, RunConfig(POOL))
     selection = await select(store, len(ids))
     for task in ids:
         assert (await report(store, selection, [task])).accepted == 1
     event = (await read_events(store))[-1]
-    assert [outcome["task"] for outcome in event["outcomes"]] == selection.tasks
+    assert [place for place, *_ in rows(event)] == list(range(len(ids)))
     assert sorted(selection.tasks) == sorted(ids)
 
 
@@ -204,7 +203,7 @@ async def test_a_lease_that_ends_with_something_reported_is_committed(store: Sto
     await notice_ended_leases(store)
     event = (await read_events(store))[-1]
     assert (event["type"], event["reason"], event["step"]) == ("committed", "lease", 1)
-    assert [outcome["task"] for outcome in event["outcomes"]] == selection.tasks[2:]
+    assert [place for place, *_ in rows(event)] == [2, 3]
 
 
 async def test_what_is_reported_after_the_lease_is_late_even_if_nobody_noticed_its_end(store: Store) -> None:
@@ -253,14 +252,16 @@ async def test_outcomes_without_a_selection_are_counted_once_for_their_key(
     sent = outcomes(["t3", "t1", "t3"])
     first = await store.logs.report_unsolicited(RUN, 'eval "1"', sent)
     assert first == Reported(accepted=2, duplicates=1, remaining=0, committed=True, step=1)
-    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    again = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"]))
     assert again == Reported(accepted=0, duplicates=1, remaining=0, committed=True, step=1)
+    other = await other_store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3"], successes=0.0))
+    assert other == Reported(0, 0, 0, True, 1, differing=1, differing_tasks=("t3",))
     more = await store.logs.report_unsolicited(RUN, 'eval "1"', outcomes(["t3", "t4"]))
     assert more == Reported(accepted=1, duplicates=1, remaining=0, committed=True, step=2)
     assert (await store.logs.report_unsolicited(RUN, "eval 2", sent)).step == 3
     event = (await read_events(store))[1]
     assert (event["selection"], event["key"], event["reason"]) == (None, 'eval "1"', "unsolicited")
-    assert [outcome["task"] for outcome in event["outcomes"]] == ["t3", "t1"]
+    assert [task for task, *_ in rows(event)] == ["t3", "t1"]
 
 
 async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> None:

@@ -21,11 +21,16 @@ ENTRIES = {
     "selector_api.core.fold": ["LOG_VERSION"],
     "selector_api.web.json_body": ["read_json"],
     "selector_api.web.schemas.pools": ["PoolRequest", "TaskItem"],
-    "selector_api.web.schemas.runs": ["RunRequest"],
-    "selector_api.web.schemas.selections": ["ReportRequest", "SelectRequest"],
+    "selector_api.web.schemas.runs": ["ChangeRequest", "RunRequest", "TasksRequest"],
+    "selector_api.web.schemas.selections": [
+        "ReleaseRequest",
+        "RenewRequest",
+        "ReportRequest",
+        "SelectRequest",
+    ],
 }
 """By module of the service, what the fake uses of it."""
-METHODS = {"__post_init__", "references"}
+METHODS = {"__post_init__", "references", "shares"}
 """Of dataclasses: their rules, and what they ask of a pool."""
 
 HEADER = '''"""Taken over from {} by generate_contract.py: change it there."""

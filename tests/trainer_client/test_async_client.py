@@ -75,7 +75,7 @@ async def test_pools_and_runs_are_administered():
 async def test_posteriors_and_events_are_iterated(
     client: AsyncSelectorClient, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trainer_client._fake_run.POSTERIORS_PAGE", 7)
+    monkeypatch.setattr("trainer_client._fake_views.POSTERIORS_PAGE", 7)
     await client.select(1)
     assert len([row async for row in client.posteriors()]) == 20
     assert [row.task async for row in client.posteriors(task="task-3")] == ["task-3"]

@@ -279,7 +279,7 @@ def test_no_tasks_are_no_mistake(client: SelectorClient):
 def test_posteriors_come_from_all_pages(
     client: SelectorClient, fake: FakeSelector, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trainer_client._fake_run.POSTERIORS_PAGE", 7)
+    monkeypatch.setattr("trainer_client._fake_views.POSTERIORS_PAGE", 7)
     assert [row.task for row in client.posteriors()] == [f"task-{number}" for number in range(20)]
     assert len(fake.requests) == 3
     (row,) = client.posteriors(task="task-3")
@@ -296,7 +296,10 @@ def test_posteriors_are_downloaded_as_one_file(service_url: str, tmp_path: Path)
         client.report(selection, {task: [1, 0] for task in selection.tasks})
         file = tmp_path / "posteriors.parquet"
         client.download_posteriors(file)
-        assert parquet.read_table(file).to_pylist() == [row.model_dump() for row in client.posteriors()]
+        rows = parquet.read_table(file).to_pylist()
+        assert [{**row, "references": dict(row["references"])} for row in rows] == [
+            row.model_dump() for row in client.posteriors()
+        ]
         with pytest.raises(NotFound, match="unknown-run"):
             client.download_posteriors(file, "no-such-run")
         assert parquet.read_metadata(file).num_rows == 20

@@ -81,16 +81,26 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
 def test_a_pool_is_made_once(http: httpx.Client, pool: str):
     again = http.put(f"/pools/{pool}", json={})
     assert again.status_code == 200
-    view = {"pool": pool, "tasks": 10, "domains": {"default": 10}, "references": []}
+    view = {
+        "pool": pool,
+        "tasks": 10,
+        "domains": {"default": 10},
+        "references": [],
+        "reference_counts": {},
+        "retired": 0,
+    }
     assert again.json() == http.get(f"/pools/{pool}").json() == view
 
 
 def test_tasks_are_taken_once_as_ndjson_or_json(http: httpx.Client, pool: str):
     task = {"id": "new", "domain": "algebra", "references": {"weak": 0.25, "strong": 0.75}}
     receipt = add_tasks(http, pool, json.dumps(task) + "\n").json()
-    assert receipt == {"inserted": 1, "unchanged": 0, "tasks": 11}
+    assert receipt == {"inserted": 1, "unchanged": 0, "extended": 0, "tasks": 11}
     receipt = http.post(f"/pools/{pool}/tasks", json=[task, {"id": "newer"}]).json()
-    assert receipt == {"inserted": 1, "unchanged": 1, "tasks": 12}
+    assert receipt == {"inserted": 1, "unchanged": 1, "extended": 0, "tasks": 12}
+    measured = {"id": "newer", "references": {"weak": 0.5}}
+    receipt = http.post(f"/pools/{pool}/tasks", json=[task, measured]).json()
+    assert receipt == {"inserted": 0, "unchanged": 1, "extended": 1, "tasks": 12}
     view = http.get(f"/pools/{pool}").json()
     assert view["domains"] == {"default": 11, "algebra": 1}
     assert sorted(view["references"]) == ["strong", "weak"]
@@ -110,7 +120,8 @@ def test_any_string_is_an_id(http: httpx.Client, pool: str, run: str):
     receipt = report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
     assert receipt["remaining"] == 0
     events = http.get(f"/runs/{run}/events").content.strip(b"\n").split(b"\n")
-    assert {outcome["task"] for outcome in json.loads(events[-1])["outcomes"]} == set(selection["tasks"])
+    (rows,) = json.loads(events[-1])["outcomes"].values()
+    assert [row[0] for row in rows] == list(range(14))
     for name in names:
         rows = http.get(f"/runs/{run}/posteriors", params={"task": name}).json()["posteriors"]
         assert [row["task"] for row in rows] == [name]
@@ -132,7 +143,16 @@ def test_what_is_in_use_stays_and_what_is_deleted_is_gone(http: httpx.Client, po
 
 def test_a_selection_is_leased(http: httpx.Client, run: str):
     first = select(http, run, 6)
-    assert set(first) == {"selection", "run", "step", "tasks", "expires_at", "replayed"}
+    assert set(first) == {
+        "selection",
+        "run",
+        "step",
+        "tasks",
+        "expires_at",
+        "replayed",
+        "status",
+        "predicted",
+    }
     assert (first["run"], first["step"], first["replayed"]) == (run, 0, False)
     assert first["expires_at"].endswith("Z")
     second = select(http, run, 4)
@@ -182,17 +202,22 @@ def test_a_selection_reported_in_parts_commits_once(http: httpx.Client, run: str
         "selection": name,
         "accepted": 1,
         "duplicates": 0,
+        "differing": 0,
+        "differing_tasks": [],
+        "dropped": 0,
         "remaining": 2,
         "committed": False,
         "step": 0,
     }
     assert report(http, run, name, [seen(first)]) == expected
-    expected |= {"duplicates": 1, "remaining": 1}
+    expected |= {"differing": 1, "differing_tasks": [first], "remaining": 1}
     assert report(http, run, name, [seen(first, 0), seen(second)]) == expected
-    expected |= {"duplicates": 0, "remaining": 0, "committed": True, "step": 1}
+    expected |= {"differing": 0, "differing_tasks": [], "remaining": 0, "committed": True, "step": 1}
     assert report(http, run, name, [{"task": third, "rewards": [1, 0.5]}]) == expected
-    again = report(http, run, name, [seen(first), seen(third)])
+    again = report(http, run, name, [seen(first), {"task": third, "rewards": [0.5, 1]}])
     assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
+    again = report(http, run, name, [seen(first), seen(third)])
+    assert (again["accepted"], again["duplicates"], again["differing"]) == (0, 1, 1)
     status = http.get(f"/runs/{run}").json()
     assert (status["step"], status["selections"]) == (
         1,
@@ -202,11 +227,14 @@ def test_a_selection_reported_in_parts_commits_once(http: httpx.Client, run: str
     assert (status["tasks"], status["never_selected"]) == (10, 7)
 
 
-def test_a_task_twice_in_a_report_counts_once(http: httpx.Client, run: str):
+def test_rows_of_one_task_in_a_report_are_one_outcome(http: httpx.Client, run: str):
     selection = select(http, run, 2)
     task = selection["tasks"][0]
-    receipt = report(http, run, selection["selection"], [seen(task, 2), seen(task, 0)])
-    assert (receipt["accepted"], receipt["duplicates"], receipt["remaining"]) == (1, 1, 1)
+    rows = [{"task": task, "reward": reward} for reward in (1, 0, 0.5)]
+    receipt = report(http, run, selection["selection"], [seen(task, 2, 3), *rows], final=True)
+    assert (receipt["accepted"], receipt["duplicates"], receipt["remaining"]) == (1, 0, 1)
+    (row,) = http.get(f"/runs/{run}/posteriors", params={"task": task}).json()["posteriors"]
+    assert (row["successes"], row["trials"]) == (3.5, 6)
 
 
 def test_final_commits_what_there_is_and_later_outcomes_commit_on_their_own(http: httpx.Client, run: str):
@@ -244,6 +272,9 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
         "selection": None,
         "accepted": 2,
         "duplicates": 0,
+        "differing": 0,
+        "differing_tasks": [],
+        "dropped": 0,
         "remaining": 0,
         "committed": True,
         "step": 1,
@@ -255,7 +286,9 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
     more = report(http, run, None, [seen("task-2")], key="k")
     assert (more["accepted"], more["duplicates"], more["step"]) == (1, 0, 2)
     other = report(http, run, None, [seen("task-0"), seen("task-0", 0)], key="l")
-    assert (other["accepted"], other["duplicates"], other["step"]) == (1, 1, 3)
+    assert (other["accepted"], other["duplicates"], other["step"]) == (1, 0, 3)
+    differs = report(http, run, None, [seen("task-0", 3, 16)], key="l")
+    assert (differs["accepted"], differs["differing_tasks"], differs["step"]) == (0, ["task-0"], 3)
     status = http.get(f"/runs/{run}").json()
     assert status["selections"] == {"open": 0, "committed": 0, "released": 0, "expired": 0}
     lines = http.get(f"/runs/{run}/events", params={"after": 1}).content.strip(b"\n").split(b"\n")
@@ -270,6 +303,149 @@ def test_outcomes_of_leased_tasks_may_come_without_a_selection_too(http: httpx.C
     assert report(http, run, None, [seen("task-0")], key="k")["accepted"] == 1
     receipt = report(http, run, selection["selection"], [seen(task) for task in selection["tasks"]])
     assert (receipt["accepted"], receipt["step"]) == (10, 2)
+
+
+def test_a_dropped_task_is_known_and_gives_no_evidence(http: httpx.Client, run: str):
+    selection = select(http, run, 3)
+    name, (first, second, third) = selection["selection"], selection["tasks"]
+    drops = [{"task": task, "dropped": "timeout"} for task in (first, second)]
+    receipt = report(http, run, name, drops)
+    assert (receipt["dropped"], receipt["accepted"], receipt["remaining"]) == (2, 0, 1)
+    again = report(http, run, name, [drops[0], seen(second)])
+    assert (again["duplicates"], again["differing"], again["dropped"]) == (1, 1, 0)
+    receipt = report(http, run, name, [seen(third)])
+    assert (receipt["committed"], receipt["remaining"], receipt["step"]) == (True, 0, 1)
+    (row,) = http.get(f"/runs/{run}/posteriors", params={"task": first}).json()["posteriors"]
+    assert (row["dropped"], row["trials"]) == (1, 0)
+    both = {"run": run, "selection": name, "outcomes": [seen(first), drops[0]]}
+    assert_problem(http.post("/report", json=both), 422, "invalid-request")
+
+
+def test_a_selection_of_drops_alone_is_released(http: httpx.Client, run: str):
+    selection = select(http, run, 1, key="k")
+    drop = {"task": selection["tasks"][0], "dropped": "broken"}
+    receipt = report(http, run, selection["selection"], [drop])
+    assert (receipt["committed"], receipt["remaining"], receipt["step"]) == (False, 0, 0)
+    assert select(http, run, 1, key="k")["status"] == "released"
+
+
+def test_an_evaluation_informs_and_is_no_step(http: httpx.Client, run: str):
+    for duplicates in (0, 1):
+        receipt = report(http, run, None, [seen("task-0", 1, 4)], key="eval", evaluation=True)
+        assert (receipt["accepted"], receipt["duplicates"], receipt["step"]) == (
+            1 - duplicates,
+            duplicates,
+            0,
+        )
+    (row,) = http.get(f"/runs/{run}/posteriors", params={"task": "task-0"}).json()["posteriors"]
+    assert (row["alpha"], row["beta"], row["last_step"]) == (2, 4, None)
+    assert http.get(f"/runs/{run}").json()["etr"]["last"] is None
+
+
+@pytest.mark.parametrize("sizes", [[4], [1, 1, 1, 1], [3, 1], [1, 3, 2]])
+def test_a_commit_comes_with_every_so_many_outcomes(http: httpx.Client, pool: str, sizes: list[int]):
+    name = f"run-{uuid4().hex}"
+    http.put(f"/runs/{name}", json={"pool": pool, "commit": {"outcomes": 4}}).raise_for_status()
+    selections = [select(http, name, size) for size in sizes]
+    arrived = 0
+    for selection in selections:
+        receipt = report(
+            http, name, selection["selection"], [seen(task, 1, 2) for task in selection["tasks"]]
+        )
+        arrived += len(selection["tasks"])
+        assert receipt["step"] == arrived // 4
+    states = http.get(f"/runs/{name}").json()["selections"]
+    assert states["committed"] == (len(sizes) if arrived == 4 else 2)
+    http.delete(f"/runs/{name}")
+
+
+@pytest.mark.parametrize(
+    ("rewards", "sent", "counts"),
+    [
+        ({"type": "range", "min": -1, "max": 1}, [-1, 1, 1, -1], (2, 4)),
+        ({"type": "range", "min": 0, "max": 10}, [0, 10, 5], (1.5, 3)),
+        ({"type": "threshold", "pass_at": 0.5}, [0.4, 0.6, 7], (2, 3)),
+    ],
+)
+def test_rewards_count_as_the_run_says(
+    http: httpx.Client, pool: str, rewards: dict[str, Any], sent: list[float], counts: tuple[float, int]
+):
+    name = f"run-{uuid4().hex}"
+    http.put(f"/runs/{name}", json={"pool": pool, "rewards": rewards}).raise_for_status()
+    selection = select(http, name, 2)
+    first, second = selection["tasks"]
+    report(http, name, selection["selection"], [{"task": first, "rewards": sent}])
+    if rewards["type"] == "range":
+        outside = [{"task": second, "rewards": [12.5]}]
+        body = {"run": name, "selection": selection["selection"], "outcomes": outside}
+        assert "12.5" in assert_problem(http.post("/report", json=body), 422, "invalid-request")["detail"]
+    report(http, name, selection["selection"], [], final=True)
+    (row,) = http.get(f"/runs/{name}/posteriors", params={"task": first}).json()["posteriors"]
+    assert (row["successes"], row["trials"]) == counts
+    http.delete(f"/runs/{name}")
+
+
+def test_a_run_goes_on_otherwise_and_leaves_tasks_out(http: httpx.Client, pool: str, run: str):
+    assert_problem(http.patch(f"/runs/{run}", json={"seed": 3}), 422, "invalid-request")
+    assert http.patch(f"/runs/{run}", json={"share_leased": True}).json()["config"]["share_leased"] is True
+    assert http.post(f"/runs/{run}/exclude", json={"tasks": ["task-0"]}).json() == {
+        "changed": 1,
+        "excluded": 1,
+    }
+    answer = http.post(f"/pools/{pool}/retire", json={"tasks": ["task-1", "task-2"]})
+    assert answer.json() == {"changed": 2, "retired": 2}
+    assert set(select(http, run, 7)["tasks"]).isdisjoint({"task-0", "task-1", "task-2"})
+    assert http.get(f"/runs/{run}").json()["excluded"] == 3
+    http.post(f"/pools/{pool}/restore", json={"tasks": ["task-1", "task-2"]}).raise_for_status()
+    http.post(f"/runs/{run}/include", json={"tasks": ["task-0"]}).raise_for_status()
+    assert len(select(http, run, 10)["tasks"]) == 10
+    for path in (f"/runs/{run}/exclude", f"/pools/{pool}/retire"):
+        assert_problem(http.post(path, json={"tasks": ["task-0", "tusk"]}), 404, "unknown-task")
+
+
+def test_a_fork_has_the_evidence_of_the_first_commits(http: httpx.Client, pool: str, run: str):
+    for step in range(3):
+        selection = select(http, run, 2, key=f"step-{step}")
+        report(http, run, selection["selection"], [seen(task, step, 8) for task in selection["tasks"]])
+    name = f"run-{uuid4().hex}"
+    body = {"pool": pool, "fork": {"run": run, "step": 2}}
+    assert [http.put(f"/runs/{name}", json=body).status_code for _ in range(2)] == [201, 200]
+    status = http.get(f"/runs/{name}").json()
+    assert (status["step"], status["selections"]["open"], status["parent"]) == (2, 0, {"run": run, "step": 2})
+    rows = http.get(f"/runs/{name}/posteriors").json()["posteriors"]
+    assert sum(row["trials"] for row in rows) == 32
+    assert not select(http, name, 2, key="step-2")["replayed"]
+    http.delete(f"/runs/{name}")
+
+
+def test_a_lease_is_kept_and_given_back(http: httpx.Client, run: str):
+    selection = select(http, run, 8, key="k")
+    path = f"/runs/{run}/selections/{selection['selection']}"
+    kept = http.post(f"{path}/renew", json={"seconds": 7200}).json()
+    assert (kept["status"], kept["expires_at"] > selection["expires_at"]) == ("open", True)
+    conflict = http.post("/select", json={"run": run, "batch_size": 4, "key": "k"})
+    assert assert_problem(conflict, 409, "key-conflict")["batch_size"] == 8
+    given = http.post(f"{path}/release", json={}).json()
+    assert (given["status"], given["expires_at"]) == ("released", None)
+    assert_problem(http.post(f"{path}/renew", json={"seconds": 1}), 409, "selection-closed")
+    assert len(select(http, run, 4, key="k")["tasks"]) == 4
+
+
+def test_there_are_lists_of_everything(http: httpx.Client, pool: str, run: str):
+    selection = select(http, run, 2, key="step-0")
+    page = http.get(f"/pools/{pool}/tasks", params={"limit": 6}).json()
+    assert [row["id"] for row in page["tasks"]] == [f"task-{number}" for number in range(6)]
+    page = http.get(f"/pools/{pool}/tasks", params={"limit": 6, "cursor": page["next"]}).json()
+    assert (len(page["tasks"]), page.get("next")) == (4, None)
+    (row,) = http.get("/runs", params={"pool": pool}).json()["runs"]
+    assert (row["run"], row["pool"], row["step"], row["open"]) == (run, pool, 0, 1)
+    (row,) = http.get(f"/runs/{run}/selections", params={"status": "open"}).json()["selections"]
+    assert (row["selection"], row["key"], row["tasks"]) == (
+        selection["selection"],
+        "step-0",
+        selection["tasks"],
+    )
+    assert http.get(f"/runs/{run}/selections", params={"status": "released"}).json()["selections"] == []
 
 
 def test_posteriors_follow_the_update(http: httpx.Client, run: str):
@@ -308,7 +484,7 @@ def test_the_log_tells_what_happened(http: httpx.Client, pool: str, run: str):
     assert (selected["key"], selected["batch_size"], selected["tasks"]) == ("step-0", 1, selection["tasks"])
     committed = events[kinds.index("committed")]
     assert (committed["selection"], committed["reason"]) == (selection["selection"], "complete")
-    assert committed["outcomes"] == [seen(selection["tasks"][0], 1, 2)]
+    assert committed["outcomes"] == {selection["selection"]: [[0, 1, 2]]}
     assert events[-1]["reason"] == "final"
     assert http.get(f"/runs/{run}/events", params={"after": len(events)}).text == ""
 

@@ -137,7 +137,8 @@ def test_a_name_that_is_none(http: httpx.Client, kind: str):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "allowed"), [("GET", "/select", "POST"), ("PATCH", "/runs/a", "DELETE, GET, PUT")]
+    ("method", "path", "allowed"),
+    [("GET", "/select", "POST"), ("POST", "/runs/a", "DELETE, GET, PATCH, PUT")],
 )
 def test_a_method_that_an_address_does_not_take(http: httpx.Client, method: str, path: str, allowed: str):
     answer = http.request(method, path)

@@ -10,10 +10,12 @@ from selector_api.web.calls import Call, CallRoute, Calls, MatchCall, Matched
 from selector_api.web.exception_handlers import problem_of
 from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import AnswerErrors, LimitConcurrency, Observe
-from selector_api.web.routes import operations, pools, runs, selections
+from selector_api.web.routes import operations, pools, run_evidence, runs, selections
 from tests.web.calls import assert_problem
 
-ROUTES = [route for module in (selections, runs, pools, operations) for route in module.router.routes]
+ROUTES = [
+    route for module in (selections, runs, run_evidence, pools, operations) for route in module.router.routes
+]
 
 CALLS = Calls(ROUTES)
 
@@ -26,9 +28,9 @@ def match(method: str, path: str) -> Matched:
     ("path", "pattern", "methods", "names"),
     [
         ("/select", "/select", {"POST"}, {}),
-        ("/runs/a", "/runs/{run}", {"DELETE", "GET", "PUT"}, {"run": "a"}),
+        ("/runs/a", "/runs/{run}", {"DELETE", "GET", "PATCH", "PUT"}, {"run": "a"}),
         ("/runs/a/events", "/runs/{run}/events", {"GET"}, {"run": "a"}),
-        ("/pools/a/tasks", "/pools/{pool}/tasks", {"POST"}, {"pool": "a"}),
+        ("/pools/a/tasks", "/pools/{pool}/tasks", {"GET", "POST"}, {"pool": "a"}),
         ("/metrics", "/metrics", {"GET"}, {}),
         ("/runs/a/b", "none", set(), {}),
         ("/select/", "none", set(), {}),
@@ -50,7 +52,7 @@ def test_only_the_very_addresses_are_open(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
-    [("PUT", "/select", "train"), ("PATCH", "/runs/a", "read"), ("POST", "/healthz", None)],
+    [("PUT", "/select", "train"), ("POST", "/runs/a", "read"), ("POST", "/healthz", None)],
 )
 def test_a_method_that_is_not_taken_needs_what_the_address_needs_at_least(
     method: str, path: str, scope: str | None

@@ -53,6 +53,40 @@ def test_the_pool_of_a_new_run_misspelt(http: httpx.Client, scene: Scene) -> Non
     assert f"near it: '{scene.pool}'" in detail(answer, 404, "unknown-pool")
 
 
+def test_the_run_to_fork_misspelt(http: httpx.Client, scene: Scene) -> None:
+    body = {"pool": scene.pool, "fork": {"run": scene.run[:-1]}}
+    said = detail(http.put(f"/runs/{fresh_name('run')}", json=body), 404, "unknown-run")
+    assert said.startswith(f"fork.run: there is none named '{scene.run[:-1]}'; near it: '{scene.run}'")
+
+
+@pytest.mark.parametrize("what", ["exclude", "include"])
+def test_a_task_of_many_misspelt(http: httpx.Client, scene: Scene, what: str) -> None:
+    answer = http.post(f"/runs/{scene.run}/{what}", json={"tasks": ["gsm8k-1", "gsm8k_7"]})
+    words = "tasks[1]: there is no task 'gsm8k_7'; near it: 'gsm8k-7'"
+    assert words in detail(answer, 404, "unknown-task")
+
+
+def test_a_run_again_with_another_configuration(http: httpx.Client, scene: Scene) -> None:
+    body = {"pool": scene.pool, "posterior": {"type": "bots", "forgetting": 0.05}}
+    said = detail(http.put(f"/runs/{scene.run}", json=body), 409, "run-conflict")
+    assert "posterior.forgetting is 0.1 there and 0.05 was sent" in said
+    assert "fork" in said
+
+
+def test_a_batch_too_large_under_shares(http: httpx.Client) -> None:
+    pool, run = fresh_name("pool"), fresh_name("run")
+    http.put(f"/pools/{pool}").raise_for_status()
+    domains = ["math"] * 50 + ["code"] * 3
+    add_tasks(http, pool, [{"id": f"t{n}", "domain": domain} for n, domain in enumerate(domains)])
+    config = {"pool": pool, "policy": {"type": "random", "domains": {"math": 0.5, "code": 0.5}}}
+    http.put(f"/runs/{run}", json=config).raise_for_status()
+    answer = http.post("/select", json={"run": run, "batch_size": 8})
+    said = detail(answer, 409, "batch-too-large")
+    assert "code" in said
+    assert "3" in said
+    assert answer.json()["available"] == 6
+
+
 CONFIGS: list[tuple[dict[str, Any], str, str]] = [
     (
         {"implicit": {"type": "interpolation", "weak": "qwen77", "strong": "qwen30"}},

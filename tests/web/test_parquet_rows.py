@@ -55,6 +55,8 @@ UUIDS = [UUID(int=number) for number in (1, 2**127)]
         pa.array([UUIDS[0].bytes, UUIDS[1].bytes], pa.uuid()),
         pa.array([UUIDS[0].bytes, UUIDS[1].bytes], pa.binary(16)),
         pa.array([str(UUIDS[0]), str(UUIDS[1])]),
+        pa.array([str(UUIDS[0]), str(UUIDS[1])], pa.large_string()),
+        pa.array([str(UUIDS[0]), str(UUIDS[1])], pa.string_view()),
     ],
     ids=lambda column: str(column.type),
 )

@@ -92,6 +92,24 @@ class RunConfig:
     """The evidence to begin with; absent: none"""
 
 
+@dataclass(frozen=True)
+class RunChange:
+    """What may change while a run goes on; what is absent stays as it is."""
+
+    __pydantic_config__ = schema(
+        policy={"type": "thompson", "target": {"from": 0.7, "to": 0.4, "steps": 300}}
+    )
+
+    policy: Annotated[Policy, ByType()] | None = None
+    """How a batch is drawn from now on; a target that moves begins now"""
+    lease_seconds: LeaseSeconds | None = None
+    """How long the tasks of selections made from now on are held"""
+    share_leased: bool | None = None
+    """Whether leased tasks may be handed out again"""
+    commit: Commit | None = None
+    """When outcomes enter the posteriors"""
+
+
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """A configuration in today's form: up to 0.2 `implicit` stood beside the posterior, not in it.
 

@@ -71,6 +71,12 @@ class PolicyKind(ABC):
         if not self.has_target and any(_target_of(part) is not None for part in self.domains.values()):
             raise ValueError("domains: this type of policy seeks no target")
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each domain, of those that are named."""
+        parts = (self.domains or {}).items()
+        return {name: part.share if isinstance(part, DomainPart) else part for name, part in parts}
+
 
 def _target_of(part: float | DomainPart) -> float | MovingTarget | None:
     return part.target if isinstance(part, DomainPart) else None

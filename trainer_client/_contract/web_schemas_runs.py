@@ -9,12 +9,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import PlainValidator, TypeAdapter, ValidationError
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from trainer_client._contract.core_config import RunConfig, upgraded
+from trainer_client._contract.core_config import RunChange, RunConfig, upgraded
+from trainer_client._contract.web_schemas_common import Id, Request, example
 
+MAX_NAMED = 10_000
+"""Tasks that a body can name."""
 _config = TypeAdapter(RunConfig)
+_change = TypeAdapter(RunChange)
 _Read = TypeVar("_Read")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
@@ -22,6 +26,28 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 def _run_config(values: Any) -> RunConfig:
     """The configuration in a body, be it in the form of 0.2."""
     return _read(_config, upgraded(_object(values)))
+
+
+def _run_change(values: Any) -> RunChange:
+    """What a body changes of a configuration."""
+    for name in _object(values):
+        if name in ("pool", "seed", "posterior", "implicit", "rewards"):
+            raise PydanticCustomError(
+                "fixed",
+                "{name} cannot change while a run goes on: {cure}",
+                {
+                    "name": name,
+                    "cure": 'fork the run, PUT /runs/{new} with "fork": {"run": …} and the new ' + name
+                    if name != "pool"
+                    else "make another run; a fork draws from the same pool as its parent",
+                },
+            )
+    change = _read(_change, values)
+    if change == RunChange():
+        raise PydanticCustomError(
+            "nothing", "tells nothing to change: send policy, lease_seconds, share_leased or commit"
+        )
+    return change
 
 
 def _object(values: Any) -> Mapping[str, Any]:
@@ -59,6 +85,16 @@ def _type(error: ErrorDetails) -> str | PydanticCustomError:
 
 RunRequest = Annotated[RunConfig, PlainValidator(_run_config, json_schema_input_type=RunConfig)]
 """PUT /runs/{run}: how a run selects."""
+ChangeRequest = Annotated[RunChange, PlainValidator(_run_change, json_schema_input_type=RunChange)]
+"""PATCH /runs/{run}: what is otherwise from now on."""
+
+
+class TasksRequest(Request):
+    """Tasks by their ids."""
+
+    model_config = example(tasks=["gsm8k/17", "gsm8k/4"])
+
+    tasks: list[Id] = Field(min_length=1, max_length=MAX_NAMED)
 
 
 def _whole(value: Any, *place: int | str) -> Any:

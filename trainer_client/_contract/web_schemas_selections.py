@@ -146,3 +146,19 @@ class ReportRequest(Request):
         if not self.outcomes and not self.final:
             raise ValueError("outcomes may be empty only with final")
         return self
+
+
+class RenewRequest(Request):
+    """POST /runs/{run}/selections/{id}/renew."""
+
+    model_config = example(seconds=7200)
+
+    seconds: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_LEASE_SECONDS)] = Field(
+        description="How long from now the tasks are held"
+    )
+
+
+class ReleaseRequest(Request):
+    """POST /runs/{run}/selections/{id}/release: nothing to say."""
+
+    model_config = example()

@@ -42,7 +42,7 @@ local function digest_at(seq)
   return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
 end
 
--- Call a command of a hash for these fields, some at a time: Lua cannot unpack very many.
+-- Call a command with these arguments behind its key, some at a time: Lua cannot unpack very many.
 local function in_parts(command, key, fields)
   local all = {}
   for first = 1, #fields, 1000 do
@@ -140,7 +140,8 @@ local function append_drops(selection, at, drops)
   note_event(selection, seq)
 end
 
--- Append a commit. `parts`: pairs of a selection and its rows, `closes`: ids of those that end with it.
+-- Append a commit. `cause`: id of the selection that it came of, nil for none; `parts`: pairs of a selection and its rows;
+-- `closes`: ids of those that end with it.
 local function append_commit(at, reason, cause, parts, closes)
   local step = redis.call('HINCRBY', META, 'step', 1)
   redis.call('HSET', META, 'committed_at', digits(at))
@@ -149,8 +150,9 @@ local function append_commit(at, reason, cause, parts, closes)
     outcomes[i] = '"' .. part[1].id .. '":[' .. table.concat(part[2], ',') .. ']'
   end
   for i, id in ipairs(closes) do closed[i] = '"' .. id .. '"' end
-  local _, seq = append('committed', at, '"selection":"' .. cause .. '","step":' .. digits(step) .. ',"reason":"'
-    .. reason .. '","outcomes":{' .. table.concat(outcomes, ',') .. '},"closes":[' .. table.concat(closed, ',') .. ']')
+  local _, seq = append('committed', at, '"selection":' .. (cause and '"' .. cause .. '"' or 'null')
+    .. ',"step":' .. digits(step) .. ',"reason":"' .. reason .. '","outcomes":{' .. table.concat(outcomes, ',')
+    .. '},"closes":[' .. table.concat(closed, ',') .. ']')
   for _, part in ipairs(parts) do
     part[1].entered = part[1].entered + #part[2]
     note_event(part[1], seq)
@@ -164,34 +166,35 @@ local function settle(selection)
   write_selection(selection)
 end
 
-local function forget_outcomes(selection, tasks)
-  in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks))
-end
-
 local function append_release(selection, at, reason)
   append('released', at, '"selection":"' .. selection.id .. '","reason":"' .. reason
     .. '","entered":' .. digits(selection.entered))
 end
 
+-- An outcome as it waits in PENDING: its selection, its task and its row.
+local function pending_entry(selection, task, place, outcome)
+  return selection.id .. ' ' .. #task .. ' ' .. task .. '[' .. place .. ',' .. tail_of(outcome) .. ']'
+end
+
 -- Commit the first `count` outcomes that wait, of whatever selections; ends those of which nothing more is awaited, and
--- `cause` if `cause_ends`.
+-- `cause` (nil for none) if `cause_ends`.
 local function commit_pending(count, at, reason, cause, cause_ends)
-  local parts, by_id, closes, ending = {}, {}, {}, {}
+  local parts, by_id, closes, ending, fields = {}, {}, {}, {}, {}
   for _, entry in ipairs(redis.call('LPOP', PENDING, count)) do
-    local id, row = string.match(entry, '^(%S+) (.*)$')
+    local id, length, rest = string.match(entry, '^(%S+) (%d+) (.*)$')
     local part = by_id[id]
     if not part then
-      part = {id == cause.id and cause or read_selection(id), {}}
+      part = {cause and id == cause.id and cause or read_selection(id), {}}
       by_id[id] = part
       parts[#parts + 1] = part
     end
-    table.insert(part[2], row)
-    if is_closed(part[1]) then redis.call('HDEL', OUTCOMES, id .. ':' .. cjson.decode(row)[1]) end
+    table.insert(part[2], string.sub(rest, length + 1))
+    fields[#fields + 1] = id .. ':' .. string.sub(rest, 1, length)
   end
+  in_parts('HDEL', OUTCOMES, fields)
   for _, part in ipairs(parts) do
     local selection = part[1]
-    local ends = selection.status == 'ending' and waiting_of(selection) == #part[2]
-    if ends or (cause_ends and selection == cause) then
+    if (selection.status == 'ending' and waiting_of(selection) == #part[2]) or (cause_ends and selection == cause) then
       closes[#closes + 1] = selection.id
       ending[selection] = true
     end
@@ -200,18 +203,25 @@ local function commit_pending(count, at, reason, cause, cause_ends)
     closes[#closes + 1] = cause.id
     ending[cause] = true
   end
-  append_commit(at, reason, cause.id, parts, closes)
+  append_commit(at, reason, cause and cause.id, parts, closes)
   for _, part in ipairs(parts) do
     if not ending[part[1]] then write_selection(part[1]) end
   end
-  for selection in pairs(ending) do
-    settle(selection)
-    forget_outcomes(selection, tasks_of(selection))
-  end
+  for selection in pairs(ending) do settle(selection) end
 end
 
--- End an open selection: commit what is known of it, or release it if that is nothing. `fresh`, if there is any, has
--- outcomes by task that OUTCOMES does not hold, `known` of them with drops.
+-- Commit what waits as soon as it is enough.
+local function commit_enough(at, cause)
+  while redis.call('LLEN', PENDING) >= commits_at do commit_pending(commits_at, at, 'count', cause, false) end
+end
+
+-- The outcomes of an open selection that wait, by place.
+local function waiting_outcomes(selection, tasks)
+  return in_parts('HMGET', OUTCOMES, outcome_fields(selection, tasks))
+end
+
+-- End an open selection: commit what waits of it, or release it if that is nothing. `fresh`, if there is any, has
+-- outcomes by task (`of`) that OUTCOMES does not hold, and their `count`.
 local function close(selection, at, reason, tasks, fresh)
   if commits_at then
     local waiting = redis.call('LLEN', PENDING)
@@ -219,19 +229,14 @@ local function close(selection, at, reason, tasks, fresh)
     if not is_closed(selection) then
       append_release(selection, at, reason)
       settle(selection)
-      forget_outcomes(selection, tasks)
     end
     return
   end
-  local stored, rows, is_stored = {}, {}, selection.known > (fresh and fresh.known or 0)
-  if is_stored then
-    stored = in_parts('HMGET', OUTCOMES, outcome_fields(selection, tasks))
-  end
+  local stored, rows, is_stored = {}, {}, waiting_of(selection) > (fresh and fresh.count or 0)
+  if is_stored then stored = waiting_outcomes(selection, tasks) end
   for place, task in ipairs(tasks) do
-    local outcome = fresh and fresh[task] or stored[place]
-    if outcome and not is_drop(outcome) then
-      rows[#rows + 1] = '[' .. digits(place - 1) .. ',' .. tail_of(outcome) .. ']'
-    end
+    local outcome = fresh and fresh.of[task] or stored[place]
+    if outcome then rows[#rows + 1] = '[' .. digits(place - 1) .. ',' .. tail_of(outcome) .. ']' end
   end
   if #rows > 0 then
     append_commit(at, reason, selection.id, {{selection, rows}}, {selection.id})
@@ -239,7 +244,29 @@ local function close(selection, at, reason, tasks, fresh)
     append_release(selection, at, reason)
   end
   settle(selection)
-  if is_stored then forget_outcomes(selection, tasks) end
+  if is_stored then in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks)) end
+end
+
+-- Let outcomes enter otherwise from now on: with their selection, or as soon as there are `count` (nil for the former).
+local function change_commits(count, at)
+  local former = commits_at
+  commits_at = count
+  local waiting = redis.call('LLEN', PENDING)
+  if not commits_at then
+    if waiting > 0 then commit_pending(waiting, at, 'count', nil, false) end
+    return
+  end
+  for _, id in ipairs(former and {} or redis.call('ZRANGE', LEASES, 0, -1)) do
+    local selection = read_selection(id)
+    if waiting_of(selection) > 0 then
+      local tasks, entries = tasks_of(selection), {}
+      for place, outcome in ipairs(waiting_outcomes(selection, tasks)) do
+        if outcome then entries[#entries + 1] = pending_entry(selection, tasks[place], digits(place - 1), outcome) end
+      end
+      in_parts('RPUSH', PENDING, entries)
+    end
+  end
+  commit_enough(at)
 end
 
 -- Close the selections whose lease has ended, in the order in which they ended.

@@ -18,20 +18,17 @@ local at = now()
 expire_due(at)
 selection = read_selection(id)
 
--- What stands of the reported tasks: outcomes as above or rows of the log, '' where only that something stands is known.
-local function standing()
-  local found, wanted = {}, {}
+-- What stands of these tasks: outcomes as above or rows of the log, '' where only that something stands is known.
+local function standing(wanted)
+  local found, missing = {}, 0
   if selection.known == 0 then return found end
-  if selection.status == 'complete' then
-    for _, task in ipairs(tasks) do found[task] = '' end
-    return found
-  end
-  for i = 3, #ARGV, 2 do wanted[#wanted + 1] = ARGV[i] end
   for i, outcome in ipairs(in_parts('HMGET', OUTCOMES, outcome_fields(selection, wanted))) do
-    if outcome then found[wanted[i]] = outcome end
+    if outcome then found[wanted[i]] = outcome else missing = missing + 1 end
   end
-  if not is_closed(selection) then return found end
-  for seq in string.gmatch(selection.events, '%d+') do
+  if selection.status == 'complete' then  -- as 0.2 left it
+    for _, task in ipairs(tasks) do found[task] = '' end
+  end
+  for seq in string.gmatch(missing > 0 and selection.events or '', '%d+') do
     local event = cjson.decode(redis.call('LINDEX', LOG, seq - 1))
     for _, row in ipairs(event.drops or event.outcomes[id]) do
       local task = type(row[1]) == 'number' and tasks[row[1] + 1] or row[1]
@@ -41,8 +38,10 @@ local function standing()
   return found
 end
 
-local stands = standing()
-local fresh, kept, pending, drops = {known = 0}, {}, {}, {}
+local reported = {}
+for i = 3, #ARGV, 2 do reported[#reported + 1] = ARGV[i] end
+local stands = standing(reported)
+local fresh, kept, pending, drops = {count = 0, of = {}}, {}, {}, {}
 local duplicates, differing = 0, {}
 for i = 3, #ARGV, 2 do
   local task, outcome = ARGV[i], ARGV[i + 1]
@@ -54,61 +53,58 @@ for i = 3, #ARGV, 2 do
     if is_drop(outcome) then
       drops[#drops + 1] = '[' .. place .. ',' .. outcome .. ']'
     else
-      pending[#pending + 1] = id .. ' [' .. place .. ',' .. outcome .. ']'
-      fresh[task] = outcome
-    end
-    if not (is_closed(selection) and is_drop(outcome)) then
+      fresh.of[task] = outcome
+      fresh.count = fresh.count + 1
+      pending[fresh.count] = pending_entry(selection, task, place, outcome)
       kept[#kept + 1] = id .. ':' .. task
       kept[#kept + 1] = outcome
     end
-    fresh.known = fresh.known + 1
   end
 end
-selection.known = selection.known + fresh.known
+selection.known = selection.known + fresh.count + #drops
 selection.dropped = selection.dropped + #drops
 if #drops > 0 then append_drops(selection, at, drops) end
 
--- Under commits of so many the tasks that are left out at the end are free at once, as dropped ones. An outcome of
+local was_open, complete = selection.status == 'open', selection.known == #tasks
+local ends = was_open and (complete or final)
+local reason = not complete and 'final' or selection.known == selection.dropped and 'dropped' or 'complete'
+
+-- Under commits of so many the tasks that are left out at the end are free at once, as dropped ones are. An outcome of
 -- theirs still counts when it comes.
 local function drop_the_rest()
-  local rest = {}
-  for i, outcome in ipairs(in_parts('HMGET', OUTCOMES, outcome_fields(selection, tasks))) do
-    if not outcome then rest[#rest + 1] = '[' .. digits(i - 1) .. ',"final"]' end
+  local known, rest = standing(tasks), {}
+  for i, task in ipairs(tasks) do
+    if not known[task] and not fresh.of[task] then rest[#rest + 1] = '[' .. digits(i - 1) .. ',"final"]' end
   end
   append('dropped', at, '"selection":"' .. id .. '","drops":[' .. table.concat(rest, ',') .. ']')
 end
 
-local was_open = selection.status == 'open'
-local complete = selection.known == #tasks
-local reason = not complete and 'final' or selection.known == selection.dropped and 'dropped' or 'complete'
-
 if commits_at then
+  if ends and not complete then drop_the_rest() end
+  if ends then selection.status = 'ending' end
   in_parts('HSET', OUTCOMES, kept)
-  if was_open and final and not complete then drop_the_rest() end
-  if was_open and (complete or final) then selection.status = 'ending' end
   in_parts('RPUSH', PENDING, pending)
-  write_selection(selection)
   if selection.status == 'ending' and waiting_of(selection) == 0 then
     append_release(selection, at, reason)
     settle(selection)
-    forget_outcomes(selection, tasks)
+  else
+    write_selection(selection)
   end
-  while redis.call('LLEN', PENDING) >= commits_at do commit_pending(commits_at, at, 'count', selection, false) end
-elseif was_open and (complete or final) then
+  commit_enough(at, selection)
+elseif ends then
   close(selection, at, reason, tasks, fresh)
-elseif fresh.known > 0 then
-  if was_open then
-    in_parts('HSET', OUTCOMES, kept)
-  elseif #pending > 0 then
-    local rows = {}
-    for _, task in ipairs(tasks) do
-      if fresh[task] then rows[#rows + 1] = '[' .. cjson.encode(task) .. ',' .. fresh[task] .. ']' end
-    end
-    append_commit(at, 'late', id, {{selection, rows}}, {})
+elseif was_open then
+  in_parts('HSET', OUTCOMES, kept)
+  write_selection(selection)
+elseif fresh.count + #drops > 0 then
+  local rows = {}
+  for _, task in ipairs(tasks) do
+    if fresh.of[task] then rows[#rows + 1] = '[' .. cjson.encode(task) .. ',' .. fresh.of[task] .. ']' end
   end
+  if #rows > 0 then append_commit(at, 'late', id, {{selection, rows}}, {}) end
   write_selection(selection)
 end
 
 local committed = selection.entered > 0 and waiting_of(selection) == 0
-return {'ok', #pending, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
+return {'ok', fresh.count, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
   tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))}}

@@ -26,6 +26,7 @@ if #rows > 0 then
     append(kind, at, '"key":' .. key .. ',"rows":' .. list)
   else
     local step = redis.call('HINCRBY', META, 'step', 1)
+    redis.call('HSET', META, 'committed_at', digits(at))
     append(kind, at, '"selection":null,"key":' .. key .. ',"step":' .. digits(step)
       .. ',"reason":"unsolicited","outcomes":' .. list .. ',"closes":[]')
   end

@@ -2,8 +2,8 @@
 -- of what is drawn.
 -- Commits may have come; a selection that was drawn just before them is as good.
 -- ARGV: incarnation, seq of the last event before the draw, its SHA-1, number of selections before the draw,
---   number of such changes and of tasks then, idempotency field, selection whose place it takes there or '', selection
---   id, lease in ms, further event fields
+--   number of such changes and of tasks then, idempotency field, selection whose place it takes there or '', selection id,
+--   lease in ms, further event fields
 -- Returns {unknown-run}, {replaced}, {moved}, {made, event, its seq}, or {exists, what the field stands for} if it is known.
 local known_incarnation, seq, digest, selections, changes, tasks, field, former, id, lease, fields = unpack(ARGV)
 

@@ -41,6 +41,7 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
         *problems.ANY_CALL,
         *problems.JSON_BODY,
         problems.UNKNOWN_POOL,
+        problems.UNKNOWN_RUN,
         problems.RUN_CONFLICT,
         problems.UNKNOWN_DOMAIN,
         problems.UNKNOWN_REFERENCE,
@@ -50,10 +51,12 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy) -> Response:
     """Create a run over a pool, or find that it is there with the same configuration.
 
-    `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's. With `fork` the run begins
-    with the evidence of another one of the same pool, taken in anew under its own configuration; what that had open,
-    its keys and its reports are unknown to it. The configuration with which a run was made is taken for the same also
-    after it was changed by PATCH; then `warnings` tell what is otherwise.
+    `implicit` beside the posterior, as up to release 0.2, is taken for the posterior's.
+
+    With `fork` the run begins with the evidence of another one of the same pool, taken in anew under its own
+    configuration; what was open there, its keys and its reports are unknown to it.
+
+    A run that was changed by PATCH is also the same as it was made; then `warnings` tell what is otherwise.
     """
     caller.check_pool(body.pool)
     try:

@@ -71,17 +71,8 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
         "predicted": event.get("predicted"),
     }
     if body.explain:
-        answer["explain"] = _explained(event)
+        answer["explain"] = event["explain"]
     return JSONResponse(answer)
-
-
-def _explained(event: dict[str, Any]) -> list[dict[str, Any]]:
-    explain = event["explain"]
-    if isinstance(explain, list):  # 0.2 wrote rows, without mean and sd
-        rows = cast("list[dict[str, Any]]", explain)
-        return [{"mean": None, "sd": None, **row} for row in rows]
-    columns = {"task": event["tasks"], **explain}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 @router.post(

@@ -40,6 +40,12 @@ def test_what_a_pool_has_in_common_is_counted():
     assert Census([]).compared(pool).known == 0
 
 
+def test_a_row_that_extends_a_task_of_the_pool_is_found_for_each_reference():
+    census = Census([task("a", weak=0.5), task("b", weak=0.5, strong=1.0), task("c", other=1.0)])
+    overlap = census.compared([task("b", weak=0.5), task("a")])
+    assert overlap.extending == {"strong": 1, "weak": 0}
+
+
 def test_conflicts_with_a_pool_are_counted_and_the_first_named():
     census = Census(task(f"t{i}", "x", weak=0.5) for i in range(20))
     pool = [

@@ -43,7 +43,14 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
     held_out = {"tasks": {"file": str(folder / "held-out.jsonl"), "id": "id"}, "every": 2, "samples": 2}
     save_mapping(
         config,
-        trainer_config(folder, service_url, run, training={"device_batch": 4}, evaluation=held_out),
+        trainer_config(
+            folder,
+            service_url,
+            run,
+            training={"device_batch": 4},
+            evaluation=held_out,
+            selector={"on_rollback": "keep"},
+        ),
     )
     killed = start(launcher, "tests.services.trainer.killed", call, str(number), str(config))
     assert killed.returncode == status, killed.stderr

@@ -11,8 +11,10 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
-from trainer_client import FakeSelector, SelectorClient
+from trainer_client import FakeSelector, RewardOutOfRange, SelectorClient
+from trainer_client.data_sets import DataSetMismatch
 from trainer_client.integrations.trl import SelectedGRPOTrainer
+from trainer_client.resuming import RolledBack
 
 # TRL and transformers 5 still use between themselves the name that transformers deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
@@ -65,7 +67,7 @@ def selector(fake: FakeSelector) -> Iterator[SelectorClient]:
 
 
 def make_trainer(
-    selector: SelectorClient, folder: Path, rewards: Rewards, tasks: list[str] = TASKS, **options: Any
+    selector: SelectorClient, folder: Path, rewards: Any, tasks: list[Any] = TASKS, **options: Any
 ) -> SelectedGRPOTrainer:
     """Two prompts of two rollouts a generation, on a model of one small layer, if the options say nothing else."""
     torch.manual_seed(0)
@@ -98,6 +100,7 @@ def make_trainer(
         "report_to": [],
         "disable_tqdm": True,
     }
+    ours = {name: options.pop(name) for name in ("on_rollback", "outcome_reward") if name in options}
     rows = [{"task": task, "prompt": LETTERS[2 + number]} for number, task in enumerate(tasks)]
     return SelectedGRPOTrainer(
         model=model,
@@ -108,6 +111,7 @@ def make_trainer(
         args=GRPOConfig(**(config | options)),
         train_dataset=Dataset.from_list(rows),
         selector=selector,
+        **ours,
     )
 
 
@@ -169,17 +173,115 @@ def test_a_step_with_several_generations_has_a_key_for_each(
     assert [body["key"] for body in select_bodies(fake)] == ["step-0.0", "step-0.1", "step-1.0", "step-1.1"]
 
 
-def test_a_resumed_job_asks_with_the_keys_of_the_one_that_died(
+def test_a_resumed_job_that_keeps_its_run_asks_with_the_keys_of_the_one_that_died(
     fake: FakeSelector, selector: SelectorClient, tmp_path: Path
 ):
     make_trainer(selector, tmp_path, Rewards(), save_strategy="steps", save_steps=2).train()
-    resumed = make_trainer(selector, tmp_path, Rewards(), max_steps=4)
+    resumed = make_trainer(selector, tmp_path, Rewards(), max_steps=4, on_rollback="keep")
     resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     assert [body["key"] for body in select_bodies(fake)][3:] == ["step-2.0", "step-3.0"]
     events = list(selector.events())
     assert sum(event["type"] == "selected" for event in events) == 4
     assert sum(event["type"] == "committed" for event in events) == 4
     assert sum(trials for _, trials in fake.evidence("run").values()) == 4 * 2 * 2
+
+
+def test_a_job_that_goes_back_goes_on_in_a_fork_which_its_checkpoints_remember(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    make_trainer(selector, tmp_path, Rewards(), save_strategy="steps", save_steps=1).train()
+    back = make_trainer(selector, tmp_path, Rewards(), save_strategy="steps", save_steps=1)
+    back.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+    assert selector.run == "run-2"
+    assert "It goes on in run 'run-2', a fork with the first 1 commits; 'run' stays as it is" in caplog.text
+    for run in ("run", "run-2"):
+        assert sum(trials for _, trials in fake.evidence(run).values()) == 3 * 2 * 2
+    assert selector.run_status().parent == {"run": "run", "step": 1}
+    with SelectorClient("http://selector", run="run", transport=fake.transport) as again:
+        make_trainer(again, tmp_path, Rewards(), max_steps=4).train(
+            resume_from_checkpoint=str(tmp_path / "checkpoint-3")
+        )
+        assert again.run == "run-2"
+        assert again.run_status().step == 4
+
+
+def test_a_job_that_may_not_go_back_ends(selector: SelectorClient, tmp_path: Path):
+    make_trainer(selector, tmp_path, Rewards(), max_steps=1).train()
+    with pytest.raises(RolledBack, match="on_rollback"):
+        make_trainer(selector, tmp_path, Rewards(), on_rollback="fail").train()
+
+
+def test_half_the_batch_goes_on_in_the_run(fake: FakeSelector, selector: SelectorClient, tmp_path: Path):
+    selector.select(4, key="step-0.0")
+    make_trainer(selector, tmp_path, Rewards(), max_steps=1).train()
+    assert [selection.status for selection in selector.selections()] == ["released", "committed"]
+
+
+def test_the_second_of_two_trainers_on_a_run_is_told(
+    selector: SelectorClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    selector.select(2, key="step-0.0")
+    make_trainer(selector, tmp_path, Rewards(), max_steps=1).train()
+    assert "another trainer is at work on this run" in caplog.text
+
+
+def test_the_first_reward_function_that_answers_counts(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    one, other = Rewards(unscored=frozenset(TASKS[:5])), Rewards(unscored=frozenset(TASKS[5:]))
+    make_trainer(selector, tmp_path, [one, other], max_steps=5).train()
+    assert fake.evidence("run") == evidence_of(one) | evidence_of(other)
+
+
+def test_a_callable_says_what_counts(fake: FakeSelector, selector: SelectorClient, tmp_path: Path):
+    first, second = Rewards(), Rewards()
+    make_trainer(
+        selector, tmp_path, [first, second], max_steps=1, outcome_reward=lambda values: 1 - values[1]
+    ).train()
+    expected = {task: (sum(1 - reward for reward in given), 2) for task, given in second.of_task.items()}
+    assert fake.evidence("run") == expected
+
+
+def test_a_reward_outside_the_range_stops_before_anything_is_trained(
+    selector: SelectorClient, tmp_path: Path
+):
+    def signed(completions: list[Any], **_: Any) -> list[float]:
+        return [2.0 * (number % 2) - 1 for number in range(len(completions))]
+
+    trainer = make_trainer(selector, tmp_path, signed)
+    with pytest.raises(RewardOutOfRange, match=r"task 'task-\d': got a reward of -1.0.*`rewards`"):
+        trainer.train()
+    assert trainer.state.global_step == selector.run_status().step == 0
+
+
+def test_integer_ids_are_their_decimal_text(tmp_path: Path):
+    fake = FakeSelector.with_run("run", [str(number) for number in range(10)])
+    with SelectorClient("http://selector", run="run", transport=fake.transport) as selector:
+        rewards = Rewards()
+        make_trainer(selector, tmp_path, rewards, tasks=list(range(10)), max_steps=1).train()
+        assert fake.evidence("run") == evidence_of(rewards)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        ([f"other-{number}" for number in range(10)], r"lacks 10 .*'other-0'.*'task-0'"),
+        ([*TASKS[:9], TASKS[0]], r"'task-0' stands there twice, in rows 0 and 9"),
+    ],
+)
+def test_tasks_that_do_not_fit_are_named_at_construction(
+    tasks: list[Any], words: str, selector: SelectorClient, tmp_path: Path
+):
+    with pytest.raises(DataSetMismatch, match=words):
+        make_trainer(selector, tmp_path, Rewards(), tasks=tasks)
+
+
+def test_tasks_that_the_data_set_lacks_are_excluded(
+    selector: SelectorClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    make_trainer(selector, tmp_path, Rewards(), tasks=TASKS[:8], max_steps=4).train()
+    assert "2 of the pool's 10 tasks are not in the data set, such as 'task-8', 'task-9'" in caplog.text
+    assert selector.run_status().excluded == 2
 
 
 def test_rollouts_without_a_reward_are_not_counted(
@@ -189,6 +291,9 @@ def test_rollouts_without_a_reward_are_not_counted(
     make_trainer(selector, tmp_path, rewards, max_steps=5).train()
     assert fake.evidence("run") == evidence_of(rewards)
     assert selector.run_status().selections.open == 0
+    assert '"dropped": "not scored"' in "".join(
+        request.content.decode() for request in fake.requests if request.url.path == "/report"
+    )
 
 
 def test_logs_hold_the_effective_task_ratio(selector: SelectorClient, tmp_path: Path):
@@ -199,11 +304,6 @@ def test_logs_hold_the_effective_task_ratio(selector: SelectorClient, tmp_path: 
     effective = [0 < sum(given) < len(given) for given in rewards.of_task.values()]
     assert logs.of_steps[0]["selector/etr"] == sum(effective) / len(effective)
     assert logs.of_steps[0]["selector/select_ms"] > 0
-
-
-def test_a_task_that_the_dataset_lacks_is_named(selector: SelectorClient, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"chose task 'task-\d', which train_dataset does not have"):
-        make_trainer(selector, tmp_path, Rewards(), tasks=["another"] * 2).train()
 
 
 def test_a_dataset_without_task_ids_is_refused(selector: SelectorClient, tmp_path: Path):

@@ -27,14 +27,14 @@ def test_an_integer_may_have_a_fraction_of_zero(http: httpx.Client, run: str) ->
     selection = select(http, run, 1.0)
     outcomes = [{"task": selection["tasks"][0], "successes": 3.0, "trials": 16.0}]
     assert report(http, run, selection["selection"], outcomes)["committed"]
-    assert events(http, run)[-1]["outcomes"] == [seen(selection["tasks"][0], 3, 16)]
+    assert events(http, run)[-1]["outcomes"] == {selection["selection"]: [[0, 3, 16]]}
 
 
 def test_a_key_stands_for_one_selection(http: httpx.Client, run: str) -> None:
     first = select(http, run, 4, key="k")
     assert select(http, run, 4, key="k") == first | {"replayed": True}
     report(http, run, first["selection"], [seen(task) for task in first["tasks"]])
-    assert select(http, run, 4, key="k") == first | {"replayed": True}
+    assert select(http, run, 4, key="k") == first | {"replayed": True, "status": "committed"}
     answer = http.post("/select", json={"run": run, "batch_size": 5, "key": "k"})
     assert "batch_size" in assert_problem(answer, 409, "key-conflict")["detail"]
     assert select(http, run, 4, key="l")["selection"] != first["selection"]
@@ -70,35 +70,28 @@ def test_a_batch_that_cannot_be_drawn_leases_nothing(http: httpx.Client, pool: s
     assert len(select(http, run, 7)["tasks"]) == 7
 
 
-def test_parts_resent_and_unequal_are_counted_once(http: httpx.Client, run: str) -> None:
+def test_parts_are_counted_once_resent_or_other_than_before(http: httpx.Client, run: str) -> None:
     selection = select(http, run, 3)
     name, (first, second, third) = selection["selection"], selection["tasks"]
-    receipt = {"selection": name, "committed": False, "step": 0}
-    parts = [
-        ([seen(first, 2, 4)], receipt | {"accepted": 1, "duplicates": 0, "remaining": 2}),
-        (
-            [seen(second, 0.5, 1), seen(first, 0, 4), seen(second, 1, 1)],
-            receipt | {"accepted": 1, "duplicates": 2, "remaining": 1},
-        ),
-        (
-            [{"task": third, "rewards": [0.25, 1, 0]}],
-            {
-                "selection": name,
-                "accepted": 1,
-                "duplicates": 0,
-                "remaining": 0,
-                "committed": True,
-                "step": 1,
-            },
-        ),
-    ]
-    for outcomes, expected in parts:
-        assert report(http, run, name, outcomes) == expected
-    again = report(http, run, name, [seen(first), seen(third)])
-    assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
+    none = {"selection": name, "duplicates": 0, "differing": 0, "differing_tasks": [], "dropped": 0}
+    none |= {"committed": False, "step": 0}
+    assert report(http, run, name, [seen(first, 2, 4)]) == none | {"accepted": 1, "remaining": 2}
+    again = report(http, run, name, [seen(second, 0.5, 1), seen(first, 2, 4)])
+    assert again == none | {"accepted": 1, "duplicates": 1, "remaining": 1}
+    other = report(http, run, name, [seen(first, 0, 4), seen(second, 0.5, 1)])
+    expected = {"accepted": 0, "duplicates": 1, "differing": 1, "differing_tasks": [first], "remaining": 1}
+    assert other == none | expected
+    last = report(http, run, name, [{"task": third, "rewards": [0.25, 1, 0]}])
+    assert last == none | {"accepted": 1, "remaining": 0, "committed": True, "step": 1}
+    for outcomes, expected in (
+        ([seen(first, 2, 4), seen(third, 1.25, 3)], (0, 2, 0)),
+        ([seen(first, 1, 4), seen(third, 1.25, 3), {"task": second, "dropped": "timeout"}], (0, 1, 2)),
+    ):
+        after = report(http, run, name, outcomes)
+        assert (after["accepted"], after["duplicates"], after["differing"], after["step"]) == (*expected, 1)
     committed = events(http, run)[-1]
     assert (committed["reason"], committed["step"]) == ("complete", 1)
-    assert committed["outcomes"] == [seen(first, 2, 4), seen(second, 0.5, 1), seen(third, 1.25, 3)]
+    assert committed["outcomes"] == {name: [[0, 2, 4], [1, 0.5, 1], [2, 1.25, 3]]}
 
 
 def test_a_large_batch_is_selected_and_reported(http: httpx.Client) -> None:
@@ -136,14 +129,17 @@ def test_a_report_without_a_selection_counts_once_by_its_key(http: httpx.Client,
     expected = {
         "selection": None,
         "accepted": 2,
-        "duplicates": 1,
+        "duplicates": 0,
+        "differing": 0,
+        "differing_tasks": [],
+        "dropped": 0,
         "remaining": 0,
         "committed": True,
         "step": 1,
     }
     assert receipt == expected
     again = report(http, run, None, outcomes, key="k")
-    assert (again["accepted"], again["duplicates"], again["step"]) == (0, 3, 1)
+    assert (again["accepted"], again["duplicates"], again["step"]) == (0, 2, 1)
     assert report(http, run, None, outcomes, key="l")["step"] == 2
     assert [event["reason"] for event in events(http, run, 1)] == ["unsolicited"] * 2
 
@@ -162,3 +158,134 @@ def test_a_report_with_a_foreign_task_is_taken_not_at_all(
     assert "outcomes[1].task" in assert_problem(answer, 422, "task-not-in-selection")["detail"]
     assert everything(http, pool, run) == before
     assert report(http, run, selection["selection"], outcomes[:1])["accepted"] == 1
+
+
+# --- kind 1: rewards ---
+
+
+def a_run(http: httpx.Client, pool: str, **config: object) -> str:
+    name = fresh_name("run")
+    answer = http.put(f"/runs/{name}", json={"pool": pool, **config})
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+def one_task(http: httpx.Client, run: str, outcome: dict[str, object]) -> httpx.Response:
+    selection = select(http, run, 1)
+    row = {"task": selection["tasks"][0], **outcome}
+    return http.post("/report", json={"run": run, "selection": selection["selection"], "outcomes": [row]})
+
+
+@pytest.mark.parametrize(
+    ("rewards", "sent", "row"),
+    [
+        ({"type": "range", "min": -1, "max": 1}, [-1, 1, 1, -1], [0, 2, 4]),
+        ({"type": "range", "min": 0, "max": 10}, [0, 10, 5], [0, 1.5, 3]),
+        ({"type": "range", "min": 0, "max": 1}, [1.0000001, 0], [0, 1, 2]),
+        ({"type": "range", "min": 0, "max": 1}, [0.5, 0.5], [0, 1, 2, {"informative": False}]),
+        ({"type": "threshold", "pass_at": 0.5}, [0.5, 0.4, -30], [0, 1, 3]),
+        ({"type": "threshold", "pass_at": 0.5}, [0.6, 0.7], [0, 2, 2, {"informative": True}]),
+    ],
+)
+def test_rewards_count_as_the_run_says(
+    http: httpx.Client, pool: str, rewards: dict[str, object], sent: list[float], row: list[object]
+) -> None:
+    run = a_run(http, pool, rewards=rewards)
+    assert one_task(http, run, {"rewards": sent}).json()["committed"]
+    ((logged,),) = events(http, run)[-1]["outcomes"].values()
+    assert logged == row
+
+
+def test_a_reward_outside_the_range_stops_with_place_value_range_and_cure(
+    http: httpx.Client, run: str
+) -> None:
+    detail = assert_problem(one_task(http, run, {"rewards": [1, 1.1]}), 422, "invalid-request")["detail"]
+    for word in (
+        "outcomes[0].rewards[1]",
+        "1.1",
+        "from 0 to 1",
+        '"rewards": {"type": "range", "min": 0, "max": 1.1}',
+    ):
+        assert word in detail
+    assert "fork" in detail
+    assert [event["type"] for event in events(http, run)] == ["created", "selected"]
+
+
+# --- kinds 3 and 5: rows of one task, drops ---
+
+
+def test_rows_of_one_task_are_one_outcome(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 1)
+    (task,) = selection["tasks"]
+    rows = [{"task": task, "reward": 1}, seen(task, 1, 4), {"task": task, "rewards": [0, 0.5]}]
+    receipt = report(http, run, selection["selection"], rows)
+    assert (receipt["accepted"], receipt["duplicates"], receipt["differing"]) == (1, 0, 0)
+    assert events(http, run)[-1]["outcomes"] == {selection["selection"]: [[0, 2.5, 7]]}
+
+
+def test_a_drop_beside_an_outcome_of_its_task_is_refused(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 1)
+    (task,) = selection["tasks"]
+    rows = [seen(task), {"task": task, "dropped": "timeout"}]
+    body = {"run": run, "selection": selection["selection"], "outcomes": rows}
+    detail = assert_problem(http.post("/report", json=body), 422, "invalid-request")["detail"]
+    assert "outcomes[1]" in detail
+    assert "outcomes[0]" in detail
+
+
+def test_a_selection_of_which_all_tasks_are_dropped_is_released(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 2, key="k")
+    drops = [{"task": task, "dropped": "sandbox"} for task in selection["tasks"]]
+    receipt = report(http, run, selection["selection"], drops)
+    assert (receipt["dropped"], receipt["remaining"], receipt["committed"], receipt["step"]) == (
+        2,
+        0,
+        False,
+        0,
+    )
+    assert select(http, run, 2, key="k")["status"] == "released"
+    assert [event["type"] for event in events(http, run)][-2:] == ["dropped", "released"]
+
+
+# --- kinds 8 and 10: evaluations, leases ---
+
+
+def test_a_lease_that_has_ended_cannot_be_renewed(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 2)
+    path = f"/runs/{run}/selections/{selection['selection']}"
+    assert http.post(f"{path}/renew", json={"seconds": 60}).json()["status"] == "open"
+    assert http.post(f"{path}/release", json={}).json()["status"] == "released"
+    assert http.post(f"{path}/release", json={}).json()["status"] == "released"
+    assert_problem(http.post(f"{path}/renew", json={"seconds": 60}), 409, "selection-closed")
+    unknown = http.post(f"/runs/{run}/selections/s1-00000000/renew", json={"seconds": 60})
+    assert_problem(unknown, 404, "unknown-selection")
+
+
+def test_what_is_reported_of_a_selection_that_is_given_back_counts(http: httpx.Client, run: str) -> None:
+    selection = select(http, run, 2, key="k")
+    report(http, run, selection["selection"], [seen(selection["tasks"][0])])
+    path = f"/runs/{run}/selections/{selection['selection']}/release"
+    assert http.post(path, json={}).json()["status"] == "committed"
+    assert events(http, run)[-1]["reason"] == "given-back"
+
+
+def test_a_key_is_free_for_another_size_once_its_selection_was_released(http: httpx.Client, run: str) -> None:
+    first = select(http, run, 4, key="step-3")
+    body = {"run": run, "batch_size": 2, "key": "step-3"}
+    detail = assert_problem(http.post("/select", json=body), 409, "key-conflict")["detail"]
+    for word in ("4 tasks", "release", "another key", "fork"):
+        assert word in detail
+    http.post(f"/runs/{run}/selections/{first['selection']}/release", json={})
+    second = select(http, run, 2, key="step-3")
+    assert (len(second["tasks"]), second["replayed"], second["status"]) == (2, False, "open")
+    assert select(http, run, 2, key="step-3")["selection"] == second["selection"]
+
+
+def test_an_evaluation_is_told_apart_and_counted_once(http: httpx.Client, run: str) -> None:
+    rows = [seen("task-0", 1, 4), seen("task-1", 0, 4)]
+    receipt = report(http, run, None, rows, key="eval", evaluation=True)
+    assert (receipt["accepted"], receipt["committed"], receipt["step"]) == (2, False, 0)
+    again = report(http, run, None, [seen("task-0", 1, 4), seen("task-1", 4, 4)], key="eval", evaluation=True)
+    assert (again["accepted"], again["duplicates"], again["differing_tasks"]) == (0, 1, ["task-1"])
+    status = http.get(f"/runs/{run}").json()
+    assert (status["etr"]["last"], status["etr"]["evaluation"]) == (None, 0.5)

@@ -1,0 +1,141 @@
+"""Forks: runs that begin with the evidence of another one, as Redis keeps them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from selector_api.core import snapshot
+from selector_api.core.config import EveryOutcomes, Fork, RunConfig
+from selector_api.core.policies.random import Random
+from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.interpolation import Interpolation
+from selector_api.core.state import RunState
+from selector_api.store.codec import Outcome, TaskRows
+from selector_api.store.errors import UnknownSelection, UnusableFork
+from selector_api.store.keys import run_keys
+from selector_api.store.scripts import Scripts
+from selector_api.store.store import Store
+from tests.core.dense import DenseRun
+from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select
+
+pytestmark = pytest.mark.anyio
+
+TASKS = 60
+COMMITS = 2_000
+
+
+def posterior(forgetting: float) -> Bots:
+    return Bots(forgetting=forgetting, implicit=Interpolation("weak", "strong"))
+
+
+async def fork(store: Store, name: str, step: int | None = None, **config: object) -> RunState:
+    config_ = RunConfig(pool=POOL, fork=Fork(RUN, step), **config)  # pyright: ignore[reportArgumentType]
+    assert config_.fork is not None
+    await store.forks.create(name, config_, config_.fork)
+    return await (await store.live_runs.of(name)).copy()
+
+
+def same_evidence(one: RunState, other: RunState) -> None:
+    """Bit for bit, but for what tells a fork apart."""
+    (header, arrays), (other_header, other_arrays) = snapshot.taken(one), snapshot.taken(other)
+    assert arrays.keys() == other_arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, other_arrays[name], err_msg=name, strict=True)
+    apart = {"config", "created_at", "parent"}
+    assert {name: value for name, value in header.items() if name not in apart} == {
+        name: value for name, value in other_header.items() if name not in apart
+    }
+
+
+@pytest.mark.slow
+async def test_going_back_a_fork_at_the_middle_is_a_run_that_saw_the_first_half_alone(store: Store) -> None:
+    rng = np.random.default_rng(5)
+    rates = [{"weak": low, "strong": high} for low, high in rng.choice([0.0, 0.25, 0.5, 1.0], (TASKS, 2))]
+    rows = TaskRows([f"t{k}" for k in range(TASKS)], ["math", "code"] * (TASKS // 2), rates)
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, rows)
+    await store.runs.create(RUN, RunConfig(pool=POOL, seed=3, posterior=posterior(0.1)))
+    dense = DenseRun(0.35, 0.1, 16, (1.0, 1.0))
+    for id_, domain, references in zip(rows.ids, rows.domains, rates, strict=True):
+        dense.join(id_, str(domain), references["weak"], references["strong"])
+
+    for commit in range(COMMITS):
+        selection = await select(store, 2)
+        seen = {task: (int(rng.integers(9)), 8) for task in selection.tasks}
+        await store.logs.report(RUN, selection.selection, [Outcome(task, *seen[task]) for task in seen])
+        if commit < COMMITS // 2:
+            dense.commit(seen)
+        if commit == COMMITS // 2 - 1:
+            half = await (await store.live_runs.of(RUN)).copy()
+    forked = await fork(store, "half", COMMITS // 2, seed=3, posterior=posterior(0.1))
+    same_evidence(forked, half)
+    assert forked.parent == {"run": RUN, "step": COMMITS // 2}
+
+    other = await fork(store, "other", COMMITS // 2, posterior=posterior(0.35))
+    marginals = other.posterior.of_tasks(np.arange(TASKS)).parameters()
+    np.testing.assert_allclose(marginals["alpha"], dense.alpha, rtol=1e-9)
+    np.testing.assert_allclose(marginals["beta"], dense.beta, rtol=1e-9)
+
+
+async def test_what_was_open_does_not_come_along(store: Store) -> None:
+    await make_run(store)
+    first = await select(store, 3, key="a")
+    await report(store, first, first.tasks)
+    opened = await select(store, 3, key="b")
+    await report(store, opened, opened.tasks[:1])
+    state = await fork(store, "new")
+    assert (state.step, state.selections, len(state.leased)) == (1, 1, 0)
+    live_run = await store.live_runs.of("new")
+    event, replayed = await live_run.select(10, "b")
+    assert not replayed
+    with pytest.raises(UnknownSelection):
+        await store.logs.report("new", opened.selection, outcomes(opened.tasks))
+    await store.logs.report("new", event["selection"], outcomes(event["tasks"]))
+    assert (await live_run.copy()).step == 2
+    assert (await (await store.live_runs.of(RUN)).copy()).step == 1
+
+
+async def test_outcomes_that_entered_of_a_selection_that_is_open_come_along(store: Store) -> None:
+    await make_run(store, commit=EveryOutcomes(2), policy=Random())
+    selection = await select(store, 3)
+    await report(store, selection, selection.tasks)
+    parent = await (await store.live_runs.of(RUN)).copy()
+    state = await fork(store, "new", commit=EveryOutcomes(2))
+    assert (state.step, len(state.leased), state.committed) == (1, 0, 1)
+    tasks = np.arange(10)
+    assert state.posterior.of_tasks(tasks).mean().tolist() == parent.posterior.of_tasks(tasks).mean().tolist()
+
+
+async def test_what_was_excluded_comes_along_and_later_tasks_join(store: Store) -> None:
+    await make_run(store)
+    first = await select(store, 3)
+    await report(store, first, first.tasks)
+    await store.changes.exclude(RUN, ["t4"], "excluded")
+    await store.retirements.retire(POOL, ["t5"], "excluded")
+    await store.pools.add_tasks(POOL, TaskRows(["late"], ["default"], [{}]))
+    state = await fork(store, "new", 0)
+    assert (state.step, state.size) == (0, 11)
+    assert state.table.ids(state.withheld.tasks) == ["t4", "t5"]
+    assert len((await (await store.live_runs.of("new")).select(9)).event["tasks"]) == 9
+
+
+async def test_a_fork_says_what_it_cannot_begin_with(store: Store) -> None:
+    await make_run(store)
+    with pytest.raises(UnusableFork, match="fork.step: 'run' has made 0 commits, and 3 was sent"):
+        await fork(store, "new", 3)
+    await store.pools.create("other")
+    config = RunConfig(pool="other", fork=Fork(RUN))
+    with pytest.raises(UnusableFork, match="draws from the pool 'pool'"):
+        await store.forks.create("new", config, Fork(RUN))
+
+
+async def test_a_copy_that_nobody_ends_goes_by_itself(store: Store) -> None:
+    await make_run(store)
+    keys = (*run_keys("new"), f"{run_keys('new').meta}:forking:nonce")
+    for _ in range(2):  # the second is what the connection sends again
+        assert await store.redis.execute_command("EXISTS", run_keys("new").log) == 0
+        lines = [str(event) for event in await read_events(store)]
+        assert await Scripts(store.redis).run("fork", keys, 0, 600, *lines) == 1
+    assert await store.redis.execute_command("LLEN", keys[-1]) == 1
+    assert 0 < await store.redis.execute_command("TTL", keys[-1]) <= 600

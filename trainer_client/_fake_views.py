@@ -1,0 +1,142 @@
+"""What the fake selector's runs tell of themselves."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from trainer_client._fake_http import Problem
+from trainer_client._fake_outcomes import is_informative
+from trainer_client._fake_pool import FakePool
+from trainer_client._fake_posterior import Counts
+from trainer_client._fake_reports import Batch, FakeReports
+
+POSTERIORS_PAGE = 10_000
+RECENT_COMMITS = 20
+
+
+class FakeViews(FakeReports):
+    """The part of a run that answers what it is and where it stands."""
+
+    name: str
+    pool: FakePool
+    document: dict[str, Any]
+    excluded: set[str]
+    _parent: dict[str, Any] | None
+    _size: int
+    _selected: dict[str, int]
+    _last_step: dict[str, int]
+    _sums: dict[str, tuple[float, int]]
+    _commits: list[list[Counts]]
+    _evaluated: list[Counts]
+
+    def view(self) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}`."""
+        states = [batch.state for batch in self._batches.values()]
+        recent = [row for rows in self._commits[-RECENT_COMMITS:] for row in rows]
+        domains = self.pool.domains
+        by_domain = {
+            domain: [row for row in recent if self.pool.tasks[row[0]].domain == domain] for domain in domains
+        }
+        return {
+            "run": self.name,
+            "config": self.document,
+            "step": self._step,
+            "tasks": self._size,
+            "selections": {
+                "open": states.count("open"),
+                "committed": states.count("committed"),
+                "released": states.count("released"),
+                "expired": states.count("released"),
+            },
+            "capability": dict.fromkeys(domains),
+            "etr": {
+                "last": _effective(self._commits[-1] if self._commits else []),
+                "recent": _effective(recent),
+                "by_domain": {domain: _effective(rows) for domain, rows in by_domain.items()},
+            },
+            "evaluations": {"outcomes": len(self._evaluated), "etr": _effective(self._evaluated)},
+            "staleness": dict.fromkeys(("policy_version", "last", "recent", "largest")),
+            "never_selected": self._size - len(self._selected),
+            "dropped": self._dropped.total(),
+            "excluded": len(self.excluded | self.pool.retired),
+            "calibration": {"groups": 0, "predicted": None, "seen": None, "bins": []},
+            "parent": self._parent,
+            "rewound": None,
+            "warnings": [],
+        }
+
+    def glance(self) -> dict[str, Any]:
+        """The run in a list."""
+        commits = [event["at"] for event in self.events if event["type"] == "committed"]
+        return {
+            "run": self.name,
+            "pool": self.pool.name,
+            "posterior": self.document["posterior"]["type"],
+            "policy": self.document["policy"]["type"],
+            "step": self._step,
+            "tasks": self._size,
+            "open": sum(batch.state == "open" for batch in self._batches.values()),
+            "last_commit_at": moment(commits[-1]) if commits else None,
+        }
+
+    def selections(self, status: str | None, after: int, limit: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/selections`."""
+        found = [
+            batch
+            for batch in self._batches.values()
+            if batch.event["seq"] > after and status in (None, batch.state)
+        ]
+        rows = [
+            {name: batch.event[name] for name in ("selection", "key", "step", "tasks")}
+            | {"status": batch.state, "reported": len(batch.known), "expires_at": moment(batch.expires_at)}
+            for batch in found[:limit]
+        ]
+        return {
+            "selections": rows,
+            "next": str(found[limit - 1].event["seq"]) if len(found) > limit else None,
+        }
+
+    def lease(self, batch: Batch) -> dict[str, Any]:
+        """The answer of a call about a lease."""
+        return {
+            "run": self.name,
+            "selection": batch.event["selection"],
+            "status": batch.state,
+            "expires_at": moment(batch.expires_at) if batch.state == "open" else None,
+        }
+
+    def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/posteriors`: of the named tasks, or a page from a place on."""
+        if not self.pool.tasks.keys() >= set(named):
+            raise Problem(404, "unknown-task", "task: the run has no task of this id")
+        last = first + POSTERIORS_PAGE
+        return {
+            "step": self._step,
+            "posteriors": [
+                {
+                    "task": task,
+                    **self._posterior.of(task),
+                    "domain": self.pool.tasks[task].domain,
+                    "selected": self._selected.get(task, 0),
+                    "last_step": self._last_step.get(task),
+                    "successes": self._sums.get(task, (0.0, 0))[0],
+                    "trials": self._sums.get(task, (0.0, 0))[1],
+                    "dropped": self._dropped[task],
+                    "excluded": task in self.excluded or task in self.pool.retired,
+                    "references": self.pool.tasks[task].references,
+                }
+                for task in named or list(self.pool.tasks)[first:last]
+            ],
+            "next": str(last) if not named and first < last < self._size else None,
+        }
+
+
+def moment(milliseconds: int) -> str:
+    """A moment as the service writes it."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _effective(rows: list[tuple[str, list[Any]]]) -> float | None:
+    if not rows:
+        return None
+    return sum(is_informative(row) for _, row in rows) / len(rows)
