@@ -45,7 +45,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Refused:
             http.put("/runs/r", json={}),
             http.delete("/pools/p", headers=root | {"Host": "evil.example"}),
             http.put("/runs/r", json={"pool": "p" * (64 << 10)}, headers=root),
-            http.patch("/runs/r", headers=root),
+            http.post("/runs/r", headers=root),
             http.post("/made/up", headers=root),
             *(http.post("/select", json={}, headers=reader) for _ in range(30)),
         ]
@@ -88,7 +88,7 @@ def test_the_log_tells_who_was_refused_what(refused: Refused) -> None:
         (None, "PUT", "/runs/{run}", 401),
         (None, "DELETE", "/pools/{pool}", 421),
         ("root", "PUT", "/runs/{run}", 413),
-        ("root", "PATCH", "/runs/{run}", 405),
+        ("root", "POST", "/runs/{run}", 405),
         ("root", "POST", "none", 404),
     ]
     assert {line[:3] for line in told[5:35]} == {("reader\n\x1b[2J", "POST", "/select")}

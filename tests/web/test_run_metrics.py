@@ -63,6 +63,8 @@ def test_a_run_is_shown_as_it_stands(http: httpx.Client, guided: str) -> None:
         "bots_run_selections_closed_total committed": 1,
         "bots_run_selections_closed_total released": 1,
         "bots_run_leases_expired_total": 0,
+        "bots_run_rewound_total": 0,
+        "bots_run_cooling_tasks": 2,
         "bots_run_effective_task_ratio": 0.5,
         "bots_run_log_events": 6,
         "bots_run_events_since_snapshot": 6,

@@ -38,6 +38,8 @@ def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
             "seed": 0,
             "posterior": BOTS,
             "policy": THOMPSON,
+            "rewards": {"type": "range", "min": 0.0, "max": 1.0},
+            "commit": "selection",
             "lease_seconds": 3600.0,
             "share_leased": False,
         },
@@ -45,8 +47,20 @@ def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
         "tasks": 10,
         "selections": {"open": 0, "committed": 0, "released": 0, "expired": 0},
         "capability": {"algebra": None, "sets": None},
-        "etr": {"last": None, "recent": None, "by_domain": {"algebra": None, "sets": None}},
+        "etr": {
+            "last": None,
+            "recent": None,
+            "by_domain": {"algebra": None, "sets": None},
+            "evaluation": None,
+        },
         "never_selected": 10,
+        "dropped": 0,
+        "excluded": 0,
+        "calibration": {"groups": 0, "predicted": None, "seen": None, "bins": []},
+        "staleness": None,
+        "parent": None,
+        "rewound": None,
+        "warnings": [],
     }
     same = {"pool": pool, "seed": 0, "posterior": {"type": "bots", "prior": [1, 1]}, "lease_seconds": 3600}
     again = http.put(path, json=same)
@@ -162,7 +176,8 @@ def test_a_run_tells_where_it_stands(http: httpx.Client, pool: str) -> None:
     assert view["never_selected"] == 10 - 8
     # Half of the algebra tasks' rollouts passed: half way between 0.25 and 0.75. All of sets' did: beyond.
     assert view["capability"] == pytest.approx({"algebra": 0.5, "sets": 1.5}, rel=1e-4)
-    assert view["etr"] == {"last": 0.5, "recent": 0.5, "by_domain": {"algebra": 1.0, "sets": 0.0}}
+    by_domain = {"algebra": 1.0, "sets": 0.0}
+    assert view["etr"] == {"last": 0.5, "recent": 0.5, "by_domain": by_domain, "evaluation": None}
 
 
 def test_events_are_told_from_any_of_them_on(http: httpx.Client, run: str) -> None:
