@@ -71,6 +71,7 @@ class Model:
                 "last": self._ratio(1),
                 "recent": self._ratio(20),
                 "by_domain": {domain: self._ratio(20, domain) for domain in self.domains},
+                "evaluation": None,
             },
             "never_selected": sum(not self.times_selected[task] for task in self.pool),
         }
