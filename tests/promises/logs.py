@@ -170,6 +170,12 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def counts_of(state: RunState) -> list[dict[str, Any]]:
+    """The all-time counts of a folded state's tasks, as the posteriors' rows have them."""
+    counts = (column.tolist() for column in state.history.tallies.of_tasks(np.arange(state.size)))
+    return [dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)]
+
+
 def view_of(state: RunState) -> dict[str, Any]:
     """What follows from a folded state in the answer of `GET /runs/{run}`."""
     told = RunStatus.of("", state).to_dict()
@@ -196,8 +202,13 @@ def check_replay(run: Run, batch_sizes: Sequence[int] = (3, 1, 4, 2)) -> None:
     table = table_of(run.tasks)
     state = check_draws(events, table)
     for replica in REPLICAS:
-        assert repr(run.posteriors(replica)) == repr(rows_of(state)), f"replica {replica}"
+        rows = run.posteriors(replica)
+        folded = [row | counts for row, counts in zip(rows_of(state), counts_of(state), strict=True)]
+        told = [{name: row[name] for name in folded[0]} for row in rows]
+        assert list(map(repr, told)) == list(map(repr, folded)), f"replica {replica}"
         view, expected = run.view(replica), view_of(state)
+        evaluation = state.evaluated_informative / state.evaluated if state.evaluated else None
+        expected |= {"etr": expected["etr"] | {"evaluation": evaluation}, "dropped": state.dropped}
         assert {name: view[name] for name in expected} == expected, f"replica {replica}"
     for turn, batch_size in enumerate(batch_sizes):
         predicted = table.ids(select(state, batch_size).tasks)
