@@ -11,6 +11,7 @@ import numpy as np
 from selector_api.core.fold import fold
 from selector_api.core.select import select
 from selector_api.core.state import RunState
+from selector_api.core.status import RunStatus
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from tests.core.dense import DenseRun
 from tests.promises.pair import REPLICAS, Run, Task, ok
@@ -149,6 +150,8 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
     """The posteriors of a folded state, as `GET /runs/{run}/posteriors` answers them."""
     tasks = np.arange(state.size)
     marginals = state.posterior.of_tasks(tasks)
+    counted = [values.tolist() for values in state.history.tallies.of_tasks(tasks)]
+    references = {name: state.table.reference(name).tolist() for name in state.table.reference_names}
     columns = {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),
@@ -156,29 +159,27 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
         **{name: values.tolist() for name, values in marginals.parameters().items()},
         "selected": state.history.times_selected(tasks).tolist(),
         "last_step": [None if step < 0 else step for step in state.history.last_step(tasks).tolist()],
+        "domain": [state.table.domains[code] for code in state.table.domain_codes[tasks].tolist()],
+        **dict(zip(("successes", "trials", "dropped"), counted, strict=True)),
+        "excluded": state.withheld.has(tasks).tolist(),
+        "references": [
+            {name: rates[task] for name, rates in references.items() if not np.isnan(rates[task])}
+            for task in tasks.tolist()
+        ],
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def counts_of(state: RunState) -> list[dict[str, Any]]:
+    """The all-time counts of a folded state's tasks, as the posteriors' rows have them."""
+    counts = (column.tolist() for column in state.history.tallies.of_tasks(np.arange(state.size)))
+    return [dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)]
+
+
 def view_of(state: RunState) -> dict[str, Any]:
     """What follows from a folded state in the answer of `GET /runs/{run}`."""
-    return {
-        "step": state.step,
-        "tasks": state.size,
-        "selections": {
-            "open": len(state.leased),
-            "committed": state.committed,
-            "released": state.released,
-            "expired": state.released,
-        },
-        "capability": state.capability_by_domain(),
-        "etr": {
-            "last": state.effective_task_ratio(commits=1),
-            "recent": state.effective_task_ratio(),
-            "by_domain": state.effective_task_ratio_by_domain(),
-        },
-        "never_selected": state.size - state.history.ever_selected,
-    }
+    told = RunStatus.of("", state).to_dict()
+    return {name: value for name, value in told.items() if name not in ("run", "config")}
 
 
 def check_draws(events: Sequence[Event], table: TaskTable) -> RunState:
@@ -201,8 +202,13 @@ def check_replay(run: Run, batch_sizes: Sequence[int] = (3, 1, 4, 2)) -> None:
     table = table_of(run.tasks)
     state = check_draws(events, table)
     for replica in REPLICAS:
-        assert repr(run.posteriors(replica)) == repr(rows_of(state)), f"replica {replica}"
+        rows = run.posteriors(replica)
+        folded = [row | counts for row, counts in zip(rows_of(state), counts_of(state), strict=True)]
+        told = [{name: row[name] for name in folded[0]} for row in rows]
+        assert list(map(repr, told)) == list(map(repr, folded)), f"replica {replica}"
         view, expected = run.view(replica), view_of(state)
+        evaluation = state.evaluated_informative / state.evaluated if state.evaluated else None
+        expected |= {"etr": expected["etr"] | {"evaluation": evaluation}, "dropped": state.dropped}
         assert {name: view[name] for name in expected} == expected, f"replica {replica}"
     for turn, batch_size in enumerate(batch_sizes):
         predicted = table.ids(select(state, batch_size).tasks)

@@ -38,6 +38,8 @@ class Model:
         self.commits: list[dict[str, Value]] = []
         self.times_selected: Counter[str] = Counter()
         self.last_step: dict[str, int] = {}
+        self.excluded: set[str] = set()
+        self.retired: set[str] = set()
         self._committed = self._released = 0
 
     # What is there
@@ -54,7 +56,7 @@ class Model:
     def free(self) -> set[str]:
         """The tasks that may be handed out."""
         leased = {task for name in self.open for task in self.selections[name].tasks}
-        return set(self.pool) - (set() if self.share_leased else leased)
+        return set(self.pool) - (set() if self.share_leased else leased) - self.excluded - self.retired
 
     def view(self) -> dict[str, Any]:
         """`GET /runs/{run}` but for the run's name, its config and its capability."""
@@ -71,7 +73,9 @@ class Model:
                 "last": self._ratio(1),
                 "recent": self._ratio(20),
                 "by_domain": {domain: self._ratio(20, domain) for domain in self.domains},
+                "evaluation": None,
             },
+            "excluded": len(self.excluded | self.retired),
             "never_selected": sum(not self.times_selected[task] for task in self.pool),
         }
 

@@ -135,6 +135,22 @@ class Run:
         body |= ({"final": True} if final else {}) | ({} if key is None else {"key": key})
         return self.pair.call(replica, "POST", "/report", json=body)
 
+    def patch(self, replica: int, **change: Any) -> dict[str, Any]:
+        return ok(self.pair.call(replica, "PATCH", f"/runs/{self.name}", json=change))
+
+    def withhold(self, replica: int, call: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """Exclude or include tasks of the run, retire or restore tasks of its pool."""
+        of = f"/runs/{self.name}" if call in ("exclude", "include") else f"/pools/{self.pool}"
+        return ok(self.pair.call(replica, "POST", f"{of}/{call}", json={"tasks": list(tasks)}))
+
+    def fork(self, replica: int, step: int | None = None) -> str:
+        """The name of a run with the same configuration that begins with this one's evidence."""
+        config = self.view(replica)["config"]
+        name = f"{self.name}-fork-{next(_numbers)}"
+        fork = {"run": self.name} | ({} if step is None else {"step": step})
+        ok(self.pair.call(replica, "PUT", f"/runs/{name}", json=config | {"fork": fork}))
+        return name
+
     def view(self, replica: int) -> dict[str, Any]:
         return ok(self.pair.call(replica, "GET", f"/runs/{self.name}"))
 

@@ -31,6 +31,10 @@ def live(run: Run, rng: random.Random) -> None:
     for step in range(14):
         if step % 5 == 2:
             run.grow(step % 2, tasks_of(9, first=100 * step))
+        if step % 5 == 3:
+            run.withhold(step % 2, rng.choice(["exclude", "retire"]), [f"t{rng.randint(0, 39)}"])
+            run.withhold(step % 2, rng.choice(["include", "restore"]), [f"t{rng.randint(0, 39)}"])
+            run.patch(step % 2, lease_seconds=60 + step, policy=POLICIES[rng.randrange(len(POLICIES))])
         selection = ok(run.select(step % 2, rng.randint(1, 5)))
         name, tasks = selection["selection"], selection["tasks"]
         reported = rng.sample(tasks, rng.randint(0, len(tasks)))

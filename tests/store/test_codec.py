@@ -38,7 +38,7 @@ def test_equal_values_give_equal_json_whatever_their_order() -> None:
 
 def test_numbers_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        Outcome("a", math.nan, 1).to_json()
+        Outcome("a", math.nan, 1).to_text()
 
 
 def test_event_fields_become_an_event_between_braces() -> None:

@@ -122,7 +122,7 @@ async def test_what_was_excluded_comes_along_and_later_tasks_join(store: Store) 
 
 async def test_a_fork_says_what_it_cannot_begin_with(store: Store) -> None:
     await make_run(store)
-    with pytest.raises(UnusableFork, match="fork.step: 'run' has made 0 commits, and 3 was sent"):
+    with pytest.raises(UnusableFork, match=r"fork\.step: 'run' has made 0 commits, and 3 was sent"):
         await fork(store, "new", 3)
     await store.pools.create("other")
     config = RunConfig(pool="other", fork=Fork(RUN))
