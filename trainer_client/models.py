@@ -156,11 +156,15 @@ class SelectionCounts(_Answer):
 
 
 class EffectiveTaskRatio(_Answer):
-    """Share of reported groups whose rewards were not all equal; None before the first report."""
+    """Share of reported groups whose rewards were not all equal; None before the first report.
+
+    `evaluation` is that of evaluations, which are not in the others.
+    """
 
     last: float | None
     recent: float | None
     by_domain: dict[str, float | None]
+    evaluation: float | None = None
 
 
 class RunStatus(_Answer):
@@ -180,7 +184,6 @@ class RunStatus(_Answer):
     never_selected: int
     dropped: int | None = None
     excluded: int | None = None
-    evaluations: dict[str, Any] | None = None
     staleness: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
     parent: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from services.trainer.records import Records
@@ -23,16 +24,25 @@ def assert_each_selection_counted_once(events: list[dict[str, Any]], selections:
     assert kinds == ["selected", "committed"] * selections, kinds
     for selected, committed in zip(told[::2], told[1::2], strict=True):
         assert committed["selection"] == selected["selection"]
-        assert sorted(outcome["task"] for outcome in committed["outcomes"]) == sorted(selected["tasks"])
+        rows = committed["outcomes"][selected["selection"]]
+        assert [place for place, *_ in rows] == list(range(len(selected["tasks"])))
 
 
 def evidence_in_log(events: list[dict[str, Any]]) -> Evidence:
+    drawn = {event["selection"]: event["tasks"] for event in events if event["type"] == "selected"}
     return Counter(
-        (outcome["task"], outcome["successes"], outcome["trials"])
+        (drawn[selection][place] if isinstance(place, int) else place, successes, trials)
         for event in events
         if event["type"] == "committed"
-        for outcome in event["outcomes"]
+        for selection, rows in _by_selection(event)
+        for place, successes, trials, *_ in rows
     )
+
+
+def _by_selection(event: dict[str, Any]) -> Iterable[tuple[str, list[list[Any]]]]:
+    """The outcomes of a commit; those without a selection have ids for places."""
+    outcomes = event["outcomes"]
+    return [("", outcomes)] if isinstance(outcomes, list) else outcomes.items()
 
 
 def evidence_in_records(records: Records) -> Evidence:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,19 @@ def test_more_steps_go_on_from_the_newest_checkpoint(folder: Path, service_url: 
     records = run_training(trainer_config(folder, service_url, "longer"))
     assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
     assert_each_selection_counted_once(events_of(service_url, "longer"), selections=5)
+
+
+def test_a_training_that_goes_back_goes_on_in_a_fork_of_its_run(folder: Path, service_url: str):
+    config = trainer_config(folder, service_url, "back", checkpoints={"keep": 5})
+    run_training(config)
+    for step in (5, 4):
+        shutil.rmtree(folder / "back" / f"checkpoint-{step}")
+    records = run_training(config)
+    with SelectorClient(service_url, run="back") as client:
+        assert [client.run_status(run).step for run in ("back", "back-2")] == [5, 5]
+        assert client.run_status("back-2").parent == {"run": "back", "step": 2}
+    runs = [selection.run for step in records.steps for selection in step.selections]
+    assert runs == ["back"] * 2 + ["back-2"] * 3
 
 
 def test_held_out_accuracy_is_recorded_before_during_and_after(folder: Path, service_url: str):
