@@ -58,7 +58,8 @@ def connected(
             raise Failure(f"{section}: {error}" if section else str(error)) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
-            raise Unreachable(f"{field}no service at {url}: {error}") from error
+            what = f"the service at {url} cannot answer" if error.code else f"no service at {url}"
+            raise Unreachable(f"{field}{what}: {error}") from error
 
 
 def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:

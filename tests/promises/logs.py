@@ -173,7 +173,9 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
 def counts_of(state: RunState) -> list[dict[str, Any]]:
     """The all-time counts of a folded state's tasks, as the posteriors' rows have them."""
     counts = (column.tolist() for column in state.history.tallies.of_tasks(np.arange(state.size)))
-    return [dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)]
+    return [
+        dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)
+    ]
 
 
 def view_of(state: RunState) -> dict[str, Any]:
