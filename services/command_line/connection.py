@@ -85,8 +85,8 @@ def connected(
             raise Failure(f"{section}: {words}" if section else words) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
-            what = "the service cannot answer, at" if error.code else "no service at"
-            raise Unreachable(f"{field}{what} {url}: {error}") from error
+            what = f"the service at {url} cannot answer" if error.code else f"no service at {url}"
+            raise Unreachable(f"{field}{what}: {error}") from error
 
 
 def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:

@@ -201,3 +201,16 @@ def test_retry_after_is_honoured(
     client, _ = client_of(busy, httpx.Response(200, json=POOL))
     client.pool("p")
     assert pauses == [seconds]
+
+
+def test_a_service_that_cannot_read_its_data_is_there():
+    problem = {"status": 500, "code": "unreadable-data", "detail": "log version 3 is not known here"}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(500, json=problem, headers={"Content-Type": "application/problem+json"})
+    )
+    with (
+        SelectorClient("http://selector", run="run", transport=transport, max_retries=0) as client,
+        pytest.raises(SelectorUnavailable, match=r"there is a selector, .*log version 3") as caught,
+    ):
+        client.run_status()
+    assert (caught.value.code, "not the selector's" in str(caught.value)) == ("unreadable-data", False)
