@@ -151,7 +151,7 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
     tasks = np.arange(state.size)
     marginals = state.posterior.of_tasks(tasks)
     counted = [values.tolist() for values in state.history.tallies.of_tasks(tasks)]
-    references = {name: state.table.reference(name).tolist() for name in state.table.reference_names}
+    references = {name: state.table.reference(name).tolist() for name in sorted(state.table.reference_names)}
     columns = {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),
@@ -173,7 +173,9 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
 def counts_of(state: RunState) -> list[dict[str, Any]]:
     """The all-time counts of a folded state's tasks, as the posteriors' rows have them."""
     counts = (column.tolist() for column in state.history.tallies.of_tasks(np.arange(state.size)))
-    return [dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)]
+    return [
+        dict(zip(("successes", "trials", "dropped"), row, strict=True)) for row in zip(*counts, strict=True)
+    ]
 
 
 def view_of(state: RunState) -> dict[str, Any]:
