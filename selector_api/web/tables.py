@@ -42,7 +42,7 @@ def write_tasks(table: TaskTable, path: Path) -> None:
 
 def references_of(table: TaskTable, tasks: IntArray) -> list[dict[str, float]]:
     """Of each of these tasks the pass rates that were measured, by reference."""
-    columns = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
+    columns = {name: table.reference(name)[tasks].tolist() for name in sorted(table.reference_names)}
     return [
         {name: rates[row] for name, rates in columns.items() if rates[row] == rates[row]}
         for row in range(len(tasks))

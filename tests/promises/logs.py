@@ -151,7 +151,7 @@ def rows_of(state: RunState) -> list[dict[str, Any]]:
     tasks = np.arange(state.size)
     marginals = state.posterior.of_tasks(tasks)
     counted = [values.tolist() for values in state.history.tallies.of_tasks(tasks)]
-    references = {name: state.table.reference(name).tolist() for name in state.table.reference_names}
+    references = {name: state.table.reference(name).tolist() for name in sorted(state.table.reference_names)}
     columns = {
         "task": state.table.ids(tasks),
         "mean": marginals.mean().tolist(),

@@ -199,30 +199,6 @@ class Contract(RuleBasedStateMachine):
         self.run.tasks += added
         self.model.grow(added)
 
-    @rule(replica=replicas, share_leased=st.booleans())
-    def patch(self, replica, share_leased):
-        assert self.run.patch(replica, share_leased=share_leased)["config"]["share_leased"] == share_leased
-        self.model.share_leased = share_leased
-
-    @rule(replica=replicas, pick=picks, call=st.sampled_from(["exclude", "include", "retire", "restore"]))
-    def withhold(self, replica, pick, call):
-        task = _picked(list(self.model.pool), pick)
-        tasks = self.model.excluded if call in ("exclude", "include") else self.model.retired
-        was = task in tasks
-        (tasks.add if call in ("exclude", "retire") else tasks.discard)(task)
-        receipt = self.run.withhold(replica, call, [task])
-        assert receipt["changed"] == (was != (task in tasks))
-
-    @rule(replica=replicas)
-    def fork(self, replica):
-        name = self.run.fork(replica)
-        path = f"/runs/{name}"
-        view = ok(self.pair.call(1 - replica, "GET", path))
-        assert (view["step"], view["selections"]["open"]) == (self.model.step, 0)
-        rows = ok(self.pair.call(1 - replica, "GET", f"{path}/posteriors"))["posteriors"]
-        logs.check_dense(rows, self.model.dense)
-        assert {row["task"] for row in rows if row["excluded"]} == self.model.excluded | self.model.retired
-
     @precondition(lambda self: self.api_restarts < 1)
     @rule(replica=replicas, crash=st.booleans())
     def restart_api(self, replica, crash):
