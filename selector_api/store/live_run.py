@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from selector_api.core.fold import UnreadableLog, fold
+from selector_api.core.rewards import Rewards
 from selector_api.core.select import explained, predicted, select
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
@@ -119,6 +120,11 @@ class LiveRun:
     def folded(self) -> int:
         """Number of events of the log that the state was folded from."""
         return self._place.seq
+
+    @property
+    def rewards(self) -> Rewards | None:
+        """How the run's rewards count, if that was read here; a run that took its name may count otherwise."""
+        return None if self._run is None else self._run.config.rewards
 
     async def copy(self) -> RunState:
         """A copy of the state as it is now, for what takes long to read: nobody waits for it meanwhile.

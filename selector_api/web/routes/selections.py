@@ -13,7 +13,7 @@ from selector_api.store.codec import Drop, Outcome
 from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.store.log import Lease
 from selector_api.web import problems
-from selector_api.web.app_state import App, RunName
+from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.json_body import StrictJsonRoute
@@ -94,9 +94,7 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
 async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
-    await app.live_runs.of(body.run)  # so that /metrics shows a run that is only reported to here
-    rewards = (await app.runs.find(body.run)).config.rewards
-    outcomes = await _counted(body, rewards)
+    outcomes = await _outcomes(app, body)
     try:
         if body.selection is not None:
             receipt = await app.logs.report(body.run, body.selection, outcomes, final=body.final)
@@ -126,6 +124,20 @@ async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView
         committed=receipt.committed,
         step=receipt.step,
     )
+
+
+async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
+    live_run = await app.live_runs.of(
+        body.run
+    )  # also so that /metrics shows a run that is only reported to here
+    held = live_run.rewards
+    if held is not None and body.selection is not None:  # no other run of this name has the selection
+        try:
+            return await _counted(body, held)
+        except Problem:
+            if (await app.runs.find(body.run)).config.rewards == held:
+                raise
+    return await _counted(body, (await app.runs.find(body.run)).config.rewards)
 
 
 async def _counted(body: ReportRequest, rewards: Rewards) -> list[Outcome | Drop]:
