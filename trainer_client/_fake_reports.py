@@ -55,7 +55,7 @@ class FakeReports:
         self._pending: list[tuple[Batch, str, bool]] = []
         self._unsolicited: dict[str, dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
-        self._step = 0
+        self._step: int = 0
 
     def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 
 def id_text(value: Any) -> Any:
     """An integer (also numpy's) as its decimal text, a UUID as its usual one; anything else as it is."""
-    number = isinstance(value, Integral) and not isinstance(value, bool)
+    number = not isinstance(value, bool) and isinstance(value, Integral)
     return str(value) if number or isinstance(value, UUID) else value
 
 

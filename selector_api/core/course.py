@@ -7,7 +7,7 @@ may be, each two become one and the stride doubles: so a long run is as long to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -138,7 +138,10 @@ class Course:
         """A copy that later commits leave as it is."""
         course = Course()
         course.__dict__.update(
-            {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+            {
+                name: list(cast("list[Any]", value)) if isinstance(value, list) else value
+                for name, value in vars(self).items()
+            }
         )
         return course
 

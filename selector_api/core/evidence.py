@@ -35,7 +35,10 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, outcomes: Any, find: Find, version_of: Callable[[str], int | None] = lambda _: None
+        cls,
+        outcomes: dict[str, list[Any]] | list[Any],
+        find: Find,
+        version_of: Callable[[str], int | None] = lambda _: None,
     ) -> Evidence:
         """What stands in an event as `outcomes` or `rows`.
 

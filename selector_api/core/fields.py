@@ -179,14 +179,17 @@ def _json(value: Any) -> Any:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        entries = cast("Mapping[str, Any]", value)
-        for mapping in (part for part in (hint, *get_args(hint)) if get_origin(part) is dict):
-            return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
-        kinds = {getattr(kind, "type", None): kind for kind in _kinds(hint)}
-        if kinds:
-            return from_dict(kinds[None] if None in kinds else kinds[entries["type"]], entries)
-    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(cast("list[Any]", value))
+    if not isinstance(value, Mapping):
+        return value
+    entries = cast("Mapping[str, Any]", value)
+    for mapping in (part for part in (hint, *get_args(hint)) if get_origin(part) is dict):
+        return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
+    kinds = {getattr(kind, "type", None): kind for kind in _kinds(hint)}
+    if kinds:
+        return from_dict(kinds[None] if None in kinds else kinds[entries["type"]], entries)
+    return entries
 
 
 def _kinds(hint: Any) -> list[Any]:

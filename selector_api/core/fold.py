@@ -26,6 +26,7 @@ closes its `selection`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,8 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
 
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
-    outcomes = event["outcomes"]
-    evidence = Evidence.of(outcomes, lambda *at: _at(state, *at), state.versions.get)
+    outcomes: dict[str, list[Any]] | list[Any] = event["outcomes"]
+    evidence = Evidence.of(outcomes, partial(_at, state), state.versions.get)
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
@@ -196,7 +197,7 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
 
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
-    evidence = Evidence.of(event["rows"], lambda *at: _at(state, *at))
+    evidence = Evidence.of(event["rows"], partial(_at, state))
     state.posterior.inform(*evidence.by_task)
     state.history.tallies.count(*evidence.by_task)
     state.evaluated += len(evidence.tasks)

@@ -63,8 +63,9 @@ class Taken:
             closed = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
         for selection in closed:
             self._open.pop(selection, None)
-        if isinstance(event["outcomes"], Mapping):
-            for selection, rows in event["outcomes"].items():
+        outcomes: dict[str, list[Any]] | list[Any] = event["outcomes"]
+        if isinstance(outcomes, dict):
+            for selection, rows in outcomes.items():
                 self._entered[selection] = self._entered.get(selection, 0) + len(rows)
 
     def seqs(self) -> set[int]:

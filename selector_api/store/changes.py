@@ -12,10 +12,10 @@ from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.state import RunState
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import UnknownRun, UnknownTask
 from selector_api.store.keys import run_keys
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.pools import Pools
+from selector_api.store.refusals import UnknownRun, UnknownTask
 from selector_api.store.runs import Runs, check_names, enter_text
 from selector_api.store.scripts import Scripts
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from selector_api.core.config import Fork, RunConfig
 from selector_api.core.fork import Taken
 from selector_api.store.codec import dumps
-from selector_api.store.errors import Overloaded, UnknownParent, UnknownRun, UnusableFork
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
+from selector_api.store.refusals import UnknownParent, UnknownRun, UnusableFork
 from selector_api.store.runs import Copied, Run, Runs
 from selector_api.store.scripts import Scripts
 from selector_api.store.threads import Threads

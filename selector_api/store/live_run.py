@@ -14,26 +14,20 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from selector_api.core.fold import UnreadableLog, fold
 from selector_api.core.rewards import Rewards
-from selector_api.core.select import explained, predicted, select
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import decode_events, encode_snapshot
-from selector_api.store.errors import (
-    KeyConflict,
-    NotExplained,
-    Overloaded,
-    StoreError,
-    UnknownRun,
-    UnreadableData,
-)
+from selector_api.store.drawing import Selected, as_answered, draw, replayed
+from selector_api.store.errors import Overloaded, StoreError, UnreadableData
 from selector_api.store.keys import anonymous_field, select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
+from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run, Runs
 from selector_api.store.snapshots import Snapshots, copied, restored
 from selector_api.store.threads import Threads
@@ -47,15 +41,6 @@ _QUICK = 32 * 1024
 """Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
 _JOINING = ("created", "grown")
 """The events by which tasks join; their work grows with the pool."""
-
-
-class Selected(NamedTuple):
-    """A selection."""
-
-    event: dict[str, Any]
-    """The `selected` event; as they are now `expires_at` (Unix ms) and `status` (open, committed or released)."""
-    replayed: bool
-    """Whether the key had been used for it before."""
 
 
 class LiveRun:
@@ -161,12 +146,12 @@ class LiveRun:
             while True:
                 replay = await self._refresh(field)
                 if replay is not None:
-                    if (known := _replayed(self._name, replay, batch_size, explain)) is not None:
+                    if (known := replayed(self._name, replay, batch_size, explain)) is not None:
                         return known
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
-                    drawn = await self._beside(_draw, state, batch_size, explain)
+                    drawn = await self._beside(draw, state, batch_size, explain)
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
@@ -177,7 +162,7 @@ class LiveRun:
                 if isinstance(appended, Appended):
                     if appended.seq == self._place.seq + 1:
                         await self._fold(run, [appended.event])
-                    return Selected(_told(json.loads(appended.event), "open"), replayed=False)
+                    return Selected(as_answered(json.loads(appended.event), "open"), replayed=False)
                 if appended is None and time.monotonic() > deadline:
                     raise Overloaded("run")
 
@@ -310,43 +295,3 @@ def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTab
     except UnreadableLog as error:
         raise UnreadableData(str(error)) from error
     return state
-
-
-def _draw(state: RunState, batch_size: int, explain: bool) -> dict[str, Any]:
-    """What a `selected` event tells of the batch that is drawn next."""
-    choice = select(state, batch_size)
-    return {
-        "number": state.selections + 1,
-        "step": state.step,
-        "batch_size": batch_size,
-        "tasks": state.table.ids(choice.tasks),
-        "predicted": predicted(state, choice),
-        **({"explain": explained(state, choice)} if explain else {}),
-    }
-
-
-def _replayed(run: str, known: Known, batch_size: int, explain: bool) -> Selected | None:
-    """The selection of a key; None if it was released and another batch size is asked for now."""
-    event = json.loads(known.event)
-    if event["batch_size"] != batch_size:
-        if known.status == "released":
-            return None
-        raise KeyConflict(run, event["selection"], event["batch_size"])
-    if explain and "explain" not in event:
-        raise NotExplained
-    if known.expires_at is not None:
-        event["expires_at"] = known.expires_at
-    return Selected(_told(event, known.status), replayed=True)
-
-
-def _told(event: dict[str, Any], status: str) -> dict[str, Any]:
-    """The event with its selection's status, and the explanation, if there is one, a row a task."""
-    event["status"] = status
-    if isinstance(columns := event.get("explain"), dict):
-        columns = {"task": event["tasks"], **columns}
-        event["explain"] = [
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        ]
-    elif columns is not None:  # 0.2 wrote rows, without these two
-        event["explain"] = [{"mean": None, "sd": None, **row} for row in columns]
-    return event

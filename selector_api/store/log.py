@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from selector_api.store.codec import Drop, Outcome, dumps, event_fields
-from selector_api.store.errors import (
+from selector_api.store.keys import report_field, run_keys
+from selector_api.store.pools import Pools
+from selector_api.store.refusals import (
     SelectionClosed,
     TaskNotInSelection,
     UnknownRun,
     UnknownSelection,
     UnknownTask,
 )
-from selector_api.store.keys import report_field, run_keys
-from selector_api.store.pools import Pools
 from selector_api.store.runs import Run, Runs
 from selector_api.store.scripts import Scripts
 from selector_api.store.threads import Threads
@@ -243,7 +243,7 @@ class Logs:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
         """
-        tasks = [outcome.task for outcome in outcomes]
+        tasks: list[str] = [outcome.task for outcome in outcomes]
         triples = [
             text
             for outcome in outcomes

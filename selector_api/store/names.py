@@ -7,6 +7,9 @@ gathered once, by a look through all keys.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import NAMED, POOL_METAS, POOL_NAMES, RUN_METAS, RUN_NAMES, name_of
 
@@ -56,8 +59,10 @@ class Names:
         if self._gathered or await self._redis.execute_command("EXISTS", NAMED):
             self._gathered = True
             return
+        untyped = cast("Any", self._redis)  # for redis-py does not say what it scans
         for key, pattern in ((RUN_NAMES, RUN_METAS), (POOL_NAMES, POOL_METAS)):
-            async for meta in self._redis.scan_iter(match=pattern, count=_KEYS_A_LOOK):
+            keys: AsyncIterator[bytes] = untyped.scan_iter(match=pattern, count=_KEYS_A_LOOK)
+            async for meta in keys:
                 if meta.endswith(b"}"):
                     await self._redis.execute_command("ZADD", key, 0, name_of(meta))
         await self._redis.execute_command("SET", NAMED, 1)

@@ -19,10 +19,11 @@ from selector_api.core.config import RunConfig
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, PoolInUse, ReferenceInUse, UnknownPool
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.lru import Lru
 from selector_api.store.names import Names
+from selector_api.store.refusals import PoolInUse, ReferenceInUse, UnknownPool
 from selector_api.store.scripts import Scripts
 from selector_api.store.task_chunks import prepared, with_chunks
 from selector_api.store.threads import Threads

@@ -15,9 +15,10 @@ import numpy as np
 
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, UnknownPool, UnknownTask
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Pools
+from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.scripts import Scripts
 
 _PATIENCE_SECONDS = 30.0

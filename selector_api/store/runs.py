@@ -14,19 +14,18 @@ from selector_api.core.fold import LOG_VERSION
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import (
+from selector_api.store.errors import Overloaded, UnreadableData
+from selector_api.store.keys import run_keys
+from selector_api.store.names import Names
+from selector_api.store.pools import Pools, Registration
+from selector_api.store.refusals import (
     Difference,
-    Overloaded,
     RunConflict,
     UnknownDomain,
     UnknownPool,
     UnknownReference,
     UnknownRun,
-    UnreadableData,
 )
-from selector_api.store.keys import run_keys
-from selector_api.store.names import Names
-from selector_api.store.pools import Pools, Registration
 from selector_api.store.retirements import Retirements
 from selector_api.store.scripts import Scripts
 

@@ -11,7 +11,7 @@ import numpy as np
 from selector_api.core.arrays import IntArray
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from selector_api.store.codec import TaskRows, decode_chunk, encode_measured, encode_tasks
-from selector_api.store.errors import TaskConflict, TooManyReferences
+from selector_api.store.refusals import TaskConflict, TooManyReferences
 
 MAX_REFERENCES = 64
 """Names of references that a pool may have: each is a column over all its tasks."""
@@ -81,7 +81,8 @@ def _parts(rows: TaskRows) -> list[TaskRows]:
 def _merged(rows: TaskRows) -> TaskRows:
     """The rows with each id once: what several rows of an id say must not contradict itself."""
     first: dict[str, int] = {}
-    domains, references = list(rows.domains), list(rows.references)
+    domains: list[str | None] = list(rows.domains)
+    references = list(rows.references)
     for row, id_ in enumerate(rows.ids):
         earlier = first.setdefault(id_, row)
         if earlier == row:

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
 from selector_api.near_names import hint
-from selector_api.store.errors import CallError, KeyConflict, StoreUnavailable, UnreadableData
+from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
+from selector_api.store.refusals import KeyConflict
 from selector_api.web import problems
 from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown

@@ -18,8 +18,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selector_api.settings import Settings
-from selector_api.store.errors import StoreUnavailable, UnknownPool, UnknownRun
+from selector_api.store.errors import StoreUnavailable
 from selector_api.store.names import Names
+from selector_api.store.refusals import UnknownPool, UnknownRun
 from selector_api.store.timings import measured
 from selector_api.web.auth import Authorizer, Caller
 from selector_api.web.calls import Matched

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.state import RunState
-from selector_api.store.errors import UnknownDomainAsked, UnknownTask
+from selector_api.store.refusals import UnknownDomainAsked, UnknownTask
 from selector_api.web.problems import Problem
 from selector_api.web.tables import domains_of, references_of
 from selector_api.web.unknown_tasks import of_unknown_task

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from selector_api.core.select import TooFewTasks
-from selector_api.store.errors import CallError, UnknownName
+from selector_api.store.errors import CallError
+from selector_api.store.refusals import UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -19,8 +19,9 @@ from prometheus_client.registry import Collector
 from selector_api.core.posteriors.posterior import Gauge
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
-from selector_api.store.errors import StoreUnavailable, UnknownRun
+from selector_api.store.errors import StoreUnavailable
 from selector_api.store.live_run import LiveRun
+from selector_api.store.refusals import UnknownRun
 from selector_api.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selector_api.store.errors import UnknownTask
+from selector_api.store.refusals import UnknownTask
 from selector_api.web.problems import UNKNOWN_TASK, Problem
 
 

@@ -18,11 +18,12 @@ from selector_api.core.policies import (
     Shuffle,
     Thompson,
 )
+from selector_api.core.policies.policy import DomainPart
 from selector_api.core.select import Choice, TooFewTasks, select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 
-DOMAINS = {"math": 0.5, "code": 0.3, "logic": 0.2}
+DOMAINS: dict[str, float | DomainPart] = {"math": 0.5, "code": 0.3, "logic": 0.2}
 POLICIES: list[Policy] = [
     Thompson(),
     Thompson(exploration=0.4),

@@ -35,7 +35,9 @@ def of_kind(events: Sequence[Event], kind: str) -> list[Event]:
 
 def rows_of_event(event: Event, selected: Mapping[str, Sequence[str]]) -> list[tuple[str, str, float, int]]:
     """(selection or key, task, successes, trials) of each outcome of a commit or an evaluation."""
-    outcomes = event["rows"] if event["type"] == "observed" else event["outcomes"]
+    outcomes: dict[str, list[Any]] | list[Any] = (
+        event["rows"] if event["type"] == "observed" else event["outcomes"]
+    )
     parts = {f"key {event['key']}": outcomes} if isinstance(outcomes, list) else outcomes
     return [
         (source, selected[source][row[0]] if isinstance(row[0], int) else row[0], row[1], row[2])

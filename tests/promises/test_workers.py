@@ -106,7 +106,8 @@ def truth(source: str, task: str) -> Outcome:
 
 def lie(outcome: Outcome) -> Outcome:
     """Another value, which must not count."""
-    return Outcome(task=outcome.task, successes=1, trials=outcome.trials + 1)
+    _, trials = _value(outcome)
+    return Outcome(task=outcome.task, successes=1, trials=trials + 1)
 
 
 class Worker:
@@ -173,6 +174,8 @@ class Worker:
 
 
 def _value(outcome: Outcome) -> tuple[float, int]:
+    assert outcome.successes is not None
+    assert outcome.trials is not None
     return outcome.successes, outcome.trials
 
 

@@ -12,8 +12,8 @@ from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.state import RunState
 from selector_api.store.codec import Outcome, TaskRows
-from selector_api.store.errors import UnknownSelection, UnusableFork
 from selector_api.store.keys import run_keys
+from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store
 from tests.core.dense import DenseRun
@@ -60,6 +60,7 @@ async def test_going_back_a_fork_at_the_middle_is_a_run_that_saw_the_first_half_
     for id_, domain, references in zip(rows.ids, rows.domains, rates, strict=True):
         dense.join(id_, str(domain), references["weak"], references["strong"])
 
+    half: RunState | None = None
     for commit in range(COMMITS):
         selection = await select(store, 2)
         seen = {task: (int(rng.integers(9)), 8) for task in selection.tasks}
@@ -69,6 +70,7 @@ async def test_going_back_a_fork_at_the_middle_is_a_run_that_saw_the_first_half_
         if commit == COMMITS // 2 - 1:
             half = await (await store.live_runs.of(RUN)).copy()
     forked = await fork(store, "half", COMMITS // 2, seed=3, posterior=posterior(0.1))
+    assert half is not None
     same_evidence(forked, half)
     assert forked.parent == {"run": RUN, "step": COMMITS // 2}
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import RunConflict, UnreadableData
+from selector_api.store.errors import UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.refusals import RunConflict
 from selector_api.store.store import Store
 from tests.promises.logs import rows_of, view_of
 from tests.store.dumps import CONFIG, load

@@ -18,10 +18,12 @@ from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
 from selector_api.core.snapshot import Header
 from selector_api.core.state import RunState
+from selector_api.store import drawing
 from selector_api.store import live_run as live_run_module
 from selector_api.store.embedded_valkey import EmbeddedValkey
-from selector_api.store.errors import KeyConflict, NotExplained, Overloaded, UnknownRun, UnreadableData
+from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
+from selector_api.store.refusals import KeyConflict, NotExplained, UnknownRun
 from selector_api.store.store import Store, open_store
 from tests.store.helpers import (
     POOL,
@@ -141,7 +143,7 @@ async def test_a_selection_is_drawn_again_if_another_came_first(
             others[0] = asyncio.run_coroutine_threadsafe(select(other_store), loop).result()
         return choice
 
-    monkeypatch.setattr(live_run_module, "select", draw_late)
+    monkeypatch.setattr(drawing, "select", draw_late)
     mine = await select(store)
     assert sorted(mine.tasks + others[0].tasks) == task_rows(8).ids
     events = await read_events(store)
@@ -382,7 +384,7 @@ async def test_a_caller_that_goes_away_while_its_selection_is_drawn_harms_nobody
 ) -> None:
     await make_run(store)
     slow = Slow(draw)
-    monkeypatch.setattr(live_run_module, "select", slow)
+    monkeypatch.setattr(drawing, "select", slow)
     await slow.cancel_when_started(asyncio.create_task(select(store, key="k")))
     assert not (await select(store, key="k")).replayed
     assert slow.states[0] is not slow.states[1]

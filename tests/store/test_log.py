@@ -2,13 +2,9 @@ import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.core.policies import Random
-from selector_api.store.errors import (
-    TaskNotInSelection,
-    UnknownSelection,
-    UnknownTask,
-)
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Reported
+from selector_api.store.refusals import TaskNotInSelection, UnknownSelection, UnknownTask
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,
@@ -141,7 +137,7 @@ async def test_a_report_with_a_foreign_task_changes_nothing_and_names_it(store: 
     selection = await select(store, 4)
     with pytest.raises(TaskNotInSelection) as caught:
         await report(store, selection, [*selection.tasks, "stränge"])
-    assert caught.value.task == "stränge"
+    assert caught.value.name == "stränge"
     assert await read_types(store) == ["created", "selected"]
     assert (await report(store, selection, [])).remaining == 4
 
@@ -274,5 +270,5 @@ async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Sto
     await make_run(store)
     with pytest.raises(UnknownTask) as caught:
         await store.logs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
-    assert caught.value.task == "stranger"
+    assert caught.value.name == "stranger"
     assert await read_types(store) == ["created"]

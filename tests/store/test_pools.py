@@ -9,7 +9,9 @@ from selector_api.store import pools as pools_module
 from selector_api.store import task_chunks
 from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import (
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.pools import Added
+from selector_api.store.refusals import (
     PoolInUse,
     RunConflict,
     TaskConflict,
@@ -17,8 +19,6 @@ from selector_api.store.errors import (
     UnknownPool,
     UnknownRun,
 )
-from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.pools import Added
 from selector_api.store.store import Store
 from tests.store.helpers import POOL, RUN, make_run, read_events, read_types, task_rows
 

@@ -35,6 +35,7 @@ async def test_a_store_that_went_back_is_noticed_once_and_told_by_all(
     assert (await status(store)).rewound is None
     await redis.flushall()
     for key, value in kept.items():
+        assert value is not None
         await redis.restore(key, 0, value)
 
     with caplog.at_level(logging.WARNING):

@@ -6,7 +6,8 @@ from selector_api.core.config import RunConfig
 from selector_api.core.policies import EasyToHard, Random
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
-from selector_api.store.errors import (
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.refusals import (
     RunConflict,
     UnknownDomain,
     UnknownPool,
@@ -14,7 +15,6 @@ from selector_api.store.errors import (
     UnknownRun,
     UnknownSelection,
 )
-from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,

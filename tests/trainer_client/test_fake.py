@@ -105,5 +105,5 @@ def test_an_unknown_address_is_a_problem(http: httpx.Client):
 def test_a_kind_of_posterior_that_it_does_not_know_has_a_mean_without_parameters():
     posterior = FakePosterior(SimpleNamespace(type="band"))
     posterior.grow(["a"])
-    posterior.commit([{"task": "a", "successes": 3, "trials": 4}])
+    posterior.observe([("a", [3, 4])], forget=True)
     assert posterior.of("a").keys() == {"mean", "sd"}

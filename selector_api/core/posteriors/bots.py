@@ -23,6 +23,7 @@ from selector_api.core.classes import Classes
 from selector_api.core.doubledouble import DoubleDouble
 from selector_api.core.fields import ByType, Share, schema
 from selector_api.core.posteriors.beta import BetaMarginals
+from selector_api.core.posteriors.forgetting import Forgetting
 from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
 from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
 from selector_api.core.tasks import TaskTable
@@ -109,8 +110,7 @@ class BotsPosterior:
         self._written = np.empty(0, np.int64)
         self._alpha_residual = _numbers(0)
         self._beta_residual = _numbers(0)
-        self._kept = DoubleDouble.of(1.0 - config.forgetting)
-        self._decay = DoubleDouble.of(np.ones(1))  # (1−λ)^0, (1−λ)^1, … as far as needed
+        self._forgetting = Forgetting(config.forgetting)
 
     @classmethod
     def restored(cls, config: Bots, classes: Classes, arrays: Mapping[str, np.ndarray]) -> BotsPosterior:
@@ -248,7 +248,7 @@ class BotsPosterior:
 
     def _moved(self, background: DoubleDouble, prior: float, implicit: FloatArray) -> DoubleDouble:
         gained = DoubleDouble.of(np.asarray(self._config.forgetting * prior)).plus(DoubleDouble.of(implicit))
-        return background.times(self._kept).plus(gained)
+        return background.times(self._forgetting.kept).plus(gained)
 
     def _rows_for(self, tasks: IntArray) -> IntArray:
         """The residual row of each task; tasks without one get an empty one."""
@@ -270,14 +270,7 @@ class BotsPosterior:
         return self._row_of_task[tasks].astype(np.int64)
 
     def _decay_since(self, written: IntArray) -> DoubleDouble:
-        """(1−λ)^(step − written)."""
-        while len(self._decay.hi) <= self._step and self._decay.hi[-1] > 0.0:
-            # Doubling: the second half of the table is its first half times one power.
-            known = len(self._decay.hi)
-            last = self._decay.take(slice(known - 1, known)).times(self._kept)
-            self._decay = self._decay.joined(self._decay.times(last))
-        # Once a power is 0 all further ones are.
-        return self._decay.take(np.minimum(self._step - written, len(self._decay.hi) - 1))
+        return self._forgetting.since(written, self._step)
 
     def _noticeable(self, rows: slice) -> BoolArray:
         decay = self._decay_since(self._written[rows]).hi

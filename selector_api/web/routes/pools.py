@@ -8,7 +8,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from selector_api.store.errors import TaskConflict, UnknownTask
+from selector_api.store.refusals import TaskConflict, UnknownTask
 from selector_api.web import problems, tables
 from selector_api.web.app_state import App, AppState, PoolName
 from selector_api.web.auth import CalledBy

@@ -10,8 +10,8 @@ from starlette.responses import StreamingResponse
 
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
-from selector_api.store.errors import UnknownRun
 from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import App, AppState, RunName
@@ -21,7 +21,12 @@ from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
 from selector_api.web.problems import documented
 from selector_api.web.schemas.common import Id, moment
-from selector_api.web.schemas.runs import HistoryView, PosteriorsView, SelectionItemView, SelectionsView
+from selector_api.web.schemas.run_evidence import (
+    HistoryView,
+    PosteriorsView,
+    SelectionItemView,
+    SelectionsView,
+)
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from selector_api.core.fields import to_dict
 from selector_api.core.status import RunStatus
-from selector_api.store.errors import UnknownReference, UnknownTask
+from selector_api.store.refusals import UnknownReference, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy

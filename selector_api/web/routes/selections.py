@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from selector_api.core.rewards import Rewards
 from selector_api.store.codec import Drop, Outcome
-from selector_api.store.errors import TaskNotInSelection, UnknownTask
 from selector_api.store.log import Lease
+from selector_api.store.refusals import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from selector_api.core.config import RunConfig
-from selector_api.store.errors import UnknownRun
 from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run
 from selector_api.web.app_state import AppState
 from selector_api.web.routes.run_evidence import get_events
