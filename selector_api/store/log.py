@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -243,7 +243,7 @@ class Logs:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
         """
-        tasks: list[str] = [outcome.task for outcome in outcomes]
+        tasks = [outcome.task for outcome in outcomes]
         triples = [
             text
             for outcome in outcomes
@@ -262,7 +262,7 @@ class Logs:
             )
             if _still_there(name, status):
                 accepted, duplicates, step, numbers = reply
-                differing = tuple(tasks[number - 1] for number in numbers[:10])
+                differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
                 return Reported(accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing)
 
     async def renew(self, name: str, selection: str, milliseconds: int) -> Lease:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
+from typing import cast
 
 import numpy as np
 
@@ -87,8 +88,9 @@ def _merged(rows: TaskRows) -> TaskRows:
         earlier = first.setdefault(id_, row)
         if earlier == row:
             continue
-        domains[earlier] = domains[earlier] or domains[row]
-        _refuse_other(id_, domains[earlier], references[earlier], domains[row], references[row])
+        domain = cast("str | None", domains[earlier] or domains[row])
+        _refuse_other(id_, domain, references[earlier], domains[row], references[row])
+        domains[earlier] = domain
         references[earlier] = {**references[earlier], **references[row]}
     return TaskRows(rows.ids, domains, references).part(list(first.values()))
 

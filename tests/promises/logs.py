@@ -40,9 +40,9 @@ def rows_of_event(event: Event, selected: Mapping[str, Sequence[str]]) -> list[t
     )
     parts = {f"key {event['key']}": outcomes} if isinstance(outcomes, list) else outcomes
     return [
-        (source, selected[source][row[0]] if isinstance(row[0], int) else row[0], row[1], row[2])
+        (source, selected[source][place] if isinstance(place, int) else place, successes, trials)
         for source, rows in parts.items()
-        for row in rows
+        for place, successes, trials, *_ in rows
     ]
 
 
