@@ -5,24 +5,71 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from selector_api.core.tasks import DEFAULT_DOMAIN
 from tests.core.dense import DenseRun
 from tests.promises.pair import Task
 
-Value = tuple[float, int]
-"""Successes out of trials."""
+
+class Rewards(NamedTuple):
+    """The rewards of a group."""
+
+    each: tuple[float, ...]
+
+
+class Counts(NamedTuple):
+    """A group of which no more is told."""
+
+    successes: float
+    trials: int
+
+
+Value = Rewards | Counts
+
+
+class Sent(NamedTuple):
+    """A row of a report: rewards, or successes out of trials."""
+
+    task: str
+    value: Value
+
+    def body(self) -> dict[str, Any]:
+        if isinstance(self.value, Rewards):
+            return {"task": self.task, "rewards": list(self.value.each)}
+        return {"task": self.task, "successes": self.value.successes, "trials": self.value.trials}
+
+
+class Outcome(NamedTuple):
+    """What all rows of one task in a report come to."""
+
+    successes: float
+    trials: int
+    informative: bool
+    """Whether its rewards are not all equal, if they are known."""
+
+    @classmethod
+    def of(cls, values: Sequence[Value]) -> Outcome:
+        rewards = [reward for value in values if isinstance(value, Rewards) for reward in value.each]
+        counts = [value for value in values if isinstance(value, Counts)]
+        successes = sum(rewards) + sum(value.successes for value in counts)
+        trials = len(rewards) + sum(value.trials for value in counts)
+        by_counts = bool(counts) and 0 < successes < trials
+        return cls(successes, trials, by_counts or len(set(rewards)) > 1)
 
 
 @dataclass
 class Held:
-    """A selection: its tasks, and the first value that was reported of each."""
+    """A selection: its tasks, and the first outcome that was reported of each."""
 
     batch_size: int
     tasks: list[str]
     open: bool = True
-    known: dict[str, Value] = field(default_factory=dict)
+    known: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        return "open" if self.open else "committed" if self.known else "released"
 
 
 class Model:
@@ -34,8 +81,8 @@ class Model:
         self.pool: dict[str, Task] = {}
         self.selections: dict[str, Held] = {}
         self.by_key: dict[str, str] = {}
-        self.evidence: dict[tuple[str, str], Value] = {}
-        self.commits: list[dict[str, Value]] = []
+        self.evidence: dict[tuple[str, str], Outcome] = {}
+        self.commits: list[dict[str, Outcome]] = []
         self.times_selected: Counter[str] = Counter()
         self.last_step: dict[str, int] = {}
         self.excluded: set[str] = set()
@@ -87,13 +134,12 @@ class Model:
         return self.pool[task].get("domain", DEFAULT_DOMAIN)
 
     def _ratio(self, commits: int, domain: str | None = None) -> float | None:
-        reported = [
-            value
+        effective = [
+            outcome.informative
             for commit in self.commits[-commits:]
-            for task, value in commit.items()
+            for task, outcome in commit.items()
             if domain in (None, self._domain(task))
         ]
-        effective = [0 < successes < trials for successes, trials in reported]
         return sum(effective) / len(effective) if effective else None
 
     # What happens
@@ -114,7 +160,7 @@ class Model:
         if key is not None:
             self.by_key[key] = name
 
-    def report(self, name: str, outcomes: Sequence[tuple[str, Value]], final: bool) -> dict[str, Any]:
+    def report(self, name: str, outcomes: Sequence[Sent], final: bool) -> dict[str, Any]:
         """The receipt of a report."""
         held = self.selections[name]
         fresh, others = _told_apart(outcomes, held.known)
@@ -133,7 +179,7 @@ class Model:
             "step": self.step,
         }
 
-    def report_unsolicited(self, key: str, outcomes: Sequence[tuple[str, Value]]) -> dict[str, Any]:
+    def report_unsolicited(self, key: str, outcomes: Sequence[Sent]) -> dict[str, Any]:
         """The receipt of a report without a selection: of each key and task the first value counts."""
         source = f"key {key}"
         known = {task: value for (of, task), value in self.evidence.items() if of == source}
@@ -159,22 +205,22 @@ class Model:
         else:
             self._released += 1
 
-    def _commit(self, source: str, outcomes: dict[str, Value]) -> None:
+    def _commit(self, source: str, outcomes: dict[str, Outcome]) -> None:
         outcomes = dict(outcomes)
-        self.dense.commit(outcomes)
+        self.dense.commit({task: (seen.successes, seen.trials) for task, seen in outcomes.items()})
         self.commits.append(outcomes)
         self.evidence |= {(source, task): value for task, value in outcomes.items()}
         self.last_step |= dict.fromkeys(outcomes, self.step)
 
 
 def _told_apart(
-    outcomes: Sequence[tuple[str, Value]], known: Mapping[str, Value]
-) -> tuple[dict[str, Value], dict[str, Any]]:
+    outcomes: Sequence[Sent], known: Mapping[str, Outcome]
+) -> tuple[dict[str, Outcome], dict[str, Any]]:
     """The outcomes of tasks that are not known, rows of one task summed, and what a receipt tells of the others."""
-    sent: dict[str, Value] = {}
-    for task, (successes, trials) in outcomes:
-        before = sent.get(task, (0.0, 0))
-        sent[task] = (before[0] + successes, before[1] + trials)
+    values: dict[str, list[Value]] = {}
+    for row in outcomes:
+        values.setdefault(row.task, []).append(row.value)
+    sent = {task: Outcome.of(of_task) for task, of_task in values.items()}
     differing = [task for task, value in sent.items() if task in known and value != known[task]]
     fresh = {task: value for task, value in sent.items() if task not in known}
     return fresh, {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from queue import Queue
 from typing import Any
 
 from tests.promises.logs import check_order, of_kind
-from tests.promises.pair import Pair, Run, at_once, ok, outcome, tasks_of
+from tests.promises.pair import PATIENCE_SECONDS, Pair, Run, at_once, ok, outcome, tasks_of
 
 _EVERY_64 = {"outcomes": 64}
 
@@ -25,17 +26,31 @@ def test_10_000_outcomes_in_selections_of_1_8_and_64_leave_the_same_bits(pair: P
     seen = random.Random(1)
     values = [seen.randrange(17) for _ in range(10_000)]
     posterior = {"type": "bots", "implicit": {"type": "interpolation", "weak": "weak", "strong": "strong"}}
-    left: list[dict[str, tuple[str, str]]] = []
-    for size in (1, 8, 64):
-        run = Run(pair, tasks_of(640), policy={"type": "sequential"}, commit=_EVERY_64, posterior=posterior)
-        for first in range(0, 10_000, size):
-            selection = ok(run.select(0, min(size, 10_000 - first)))
-            rows = [
-                outcome(task, value) for task, value in zip(selection["tasks"], values[first:], strict=False)
-            ]
-            ok(run.report(0, selection["selection"], rows))
-        assert run.view(1)["step"] == 10_000 // 64
-        left.append(bits(run))
+    sizes = (1, 8, 64)
+    runs = [
+        Run(pair, tasks_of(640), policy={"type": "sequential"}, commit=_EVERY_64, posterior=posterior)
+        for _ in sizes
+    ]
+
+    drawn: list[Queue[list[str]]] = [Queue(64 // size) for size in sizes]
+
+    def work(number: int) -> None:
+        """Draw for a run at replica 0, or report at replica 1 what was drawn, in the same order."""
+        at, reports = divmod(number, 2)
+        run, size = runs[at].name, sizes[at]
+        with pair.connection(reports) as post:
+            for first in range(0, 10_000, size):
+                if reports:
+                    name, *tasks = drawn[at].get(timeout=PATIENCE_SECONDS)
+                    rows = list(map(outcome, tasks, values[first : first + size]))
+                    post("/report", {"run": run, "selection": name, "outcomes": rows})
+                else:
+                    made = post("/select", {"run": run, "batch_size": min(size, 10_000 - first)})
+                    drawn[at].put([made["selection"], *made["tasks"]], timeout=PATIENCE_SECONDS)
+
+    at_once(2 * len(sizes), work)
+    assert [run.view(1)["step"] for run in runs] == [10_000 // 64] * len(sizes)
+    left = [bits(run) for run in runs]
     assert left[0] == left[1] == left[2]
 
 
