@@ -34,7 +34,7 @@ class EffectiveTaskRatio:
     """Share of reported groups whose rewards were not all equal; null before any."""
 
     __pydantic_config__ = schema(
-        last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None}, evaluation=None
+        last=0.78, recent=0.74, by_domain={"math": 0.76, "code": None}, evaluation=0.61
     )
 
     last: float | None
@@ -88,14 +88,19 @@ class RunStatus:
         tasks=54400,
         selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
         capability={"math": 0.31, "code": None},
-        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}, "evaluation": None},
+        etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}, "evaluation": 0.61},
         never_selected=50112,
         dropped=3,
         excluded=12,
-        calibration={"groups": 0, "predicted": None, "seen": None, "bins": []},
-        staleness=None,
-        parent=None,
-        rewound=None,
+        calibration={
+            "groups": 1000,
+            "predicted": 0.51,
+            "seen": 0.49,
+            "bins": [{"groups": 1000, "predicted": 0.51, "seen": 0.49}],
+        },
+        staleness={"newest": 310, "mean": 1.4, "largest": 7},
+        parent={"run": "qwen-grpo-0", "step": 80},
+        rewound={"times": 1, "known": 812, "found": 806, "at": "2026-01-01T12:00:00.000Z"},
         warnings=[],
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import cast
 
 import numpy as np
 
@@ -88,7 +87,7 @@ def _merged(rows: TaskRows) -> TaskRows:
         earlier = first.setdefault(id_, row)
         if earlier == row:
             continue
-        domain = cast("str | None", domains[earlier] or domains[row])
+        domain = domains[earlier] or domains[row]
         _refuse_other(id_, domain, references[earlier], domains[row], references[row])
         domains[earlier] = domain
         references[earlier] = {**references[earlier], **references[row]}
@@ -98,7 +97,7 @@ def _merged(rows: TaskRows) -> TaskRows:
 def _measured(table: TaskTable, rows: TaskRows, tasks: IntArray) -> TaskRows:
     """Of these rows, whose tasks are in the table, those with references that were not there, and these alone."""
     stored = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
-    codes = table.domain_codes[tasks].tolist()
+    codes: list[int] = table.domain_codes[tasks].tolist()
     ids: list[str] = []
     more: list[Mapping[str, float]] = []
     for row, id_ in enumerate(rows.ids):

@@ -45,6 +45,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
             for route in module.router.routes
         ],
         redirect_slashes=False,
+        separate_input_output_schemas=False,
         openapi_url=None,  # it is a route as all others
     )
     app.state.app = AppState(store, metrics, run_metrics, drain)

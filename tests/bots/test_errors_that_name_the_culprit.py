@@ -88,7 +88,7 @@ def test_data_of_another_release_is_no_missing_service(bots: Bots, tmp_path: Pat
             result = bots("run", "create", "r", "--pool", "p", "--url", service.url)
             assert result.exit_code == 1
             assert "no service" not in result.stderr
-            assert "the service cannot answer" in result.stderr
+            assert f"the service at {service.url} cannot answer" in result.stderr
             assert "written by another release" in result.stderr
         finally:
             service.stop()

@@ -6,6 +6,8 @@ import random
 from queue import Queue
 from typing import Any
 
+import pytest
+
 from tests.promises.logs import check_order, of_kind
 from tests.promises.pair import PATIENCE_SECONDS, Pair, Run, at_once, ok, outcome, tasks_of
 
@@ -22,6 +24,7 @@ def bits(run: Run) -> dict[str, tuple[str, str]]:
 # 3 and 7. Commits of so many outcomes
 
 
+@pytest.mark.timeout(600)  # 23,000 calls
 def test_10_000_outcomes_in_selections_of_1_8_and_64_leave_the_same_bits(pair: Pair):
     seen = random.Random(1)
     values = [seen.randrange(17) for _ in range(10_000)]

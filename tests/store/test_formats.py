@@ -39,6 +39,15 @@ async def written(request: pytest.FixtureRequest, redis: StoreClient) -> dict[st
     return content
 
 
+def as_told_then(now: Any, then: Any) -> Any:
+    """Of what is told now that which an earlier release told, too: later ones tell more."""
+    if isinstance(then, dict):
+        return {name: as_told_then(now[name], value) for name, value in then.items()}
+    if isinstance(then, list):
+        return [as_told_then(*pair) for pair in zip(now, then, strict=True)]
+    return now
+
+
 def test_there_is_data_of_an_earlier_release() -> None:
     assert RELEASES
 
@@ -51,8 +60,8 @@ async def test_a_run_of_an_earlier_release_goes_on(
     if not snapshot:
         await store.redis.delete(run_keys(RUN).snapshot)
     live_run = await store.live_runs.of(RUN)
-    assert await live_run.read(view_of) == written["view"]
-    assert await live_run.read(rows_of) == written["posteriors"]
+    assert as_told_then(await live_run.read(view_of), written["view"]) == written["view"]
+    assert as_told_then(await live_run.read(rows_of), written["posteriors"]) == written["posteriors"]
 
     again = await select(store, 4, "step-2", explain=True)
     assert again.replayed
@@ -124,7 +133,7 @@ async def test_a_snapshot_of_a_later_release_is_left_alone_and_the_log_read_inst
     await store.redis.hset(snapshot, "data", later)
     live_run = await store.live_runs.of(RUN)
     with caplog.at_level(logging.WARNING):
-        assert await live_run.read(view_of) == written["view"]
+        assert as_told_then(await live_run.read(view_of), written["view"]) == written["view"]
     assert (
         "snapshot of format b'bots-snapshot 3' is not known here (this is b'bots-snapshot 2')" in caplog.text
     )

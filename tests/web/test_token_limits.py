@@ -70,16 +70,16 @@ def test_an_admin_can_be_limited(https: dict[str, httpx.Client]) -> None:
 
 
 def calls(service: Service, run: str, pool: str) -> Iterator[tuple[str, str, dict]]:
-    """Every call of the API but the open ones, for this run and pool: method, path and body."""
+    """Every call but the open ones and the lists, for this run and pool: method, path and body."""
     bodies = {
         "/select": {"run": run, "batch_size": 1},
         "/report": {"run": run, "selection": "s1", "outcomes": [seen("task-1")]},
         "/runs/{run}": {"pool": pool},
     }
     for path, operations in httpx.get(f"{service.url}/openapi.json").json()["paths"].items():
-        if path not in ("/healthz", "/readyz"):
+        if path not in ("/healthz", "/readyz", "/pools", "/runs"):
             for method in operations:
-                yield method, path.format(run=run, pool=pool), bodies.get(path, {})
+                yield method, path.format(run=run, pool=pool, selection="s1"), bodies.get(path, {})
 
 
 @pytest.mark.parametrize("holder", ["admin", "train"])
@@ -115,6 +115,13 @@ def test_a_refusal_tells_the_field_and_nothing_else(
     problem = assert_problem(https["admin"].request(method, path, json=body), 403, "forbidden")
     assert problem["detail"].startswith(f"{field}: ")
     assert not re.search("code|math", problem["detail"])
+
+
+@pytest.mark.parametrize("holder", ["admin", "train"])
+def test_lists_tell_only_of_what_a_token_is_for(https: dict[str, httpx.Client], holder: str) -> None:
+    assert "math-1" in https[holder].get("/runs").raise_for_status().text
+    for what in ("runs", "pools"):
+        assert "code" not in https[holder].get(f"/{what}").raise_for_status().text
 
 
 def test_a_token_without_limits_sees_everything(https: dict[str, httpx.Client]) -> None:

@@ -73,7 +73,7 @@ class PoolItemView(Answer):
 class PoolsView(Answer):
     """A page of the list of pools."""
 
-    model_config = example(pools=[{"pool": "guru", "tasks": 54400, "runs": 3}], next=None)
+    model_config = example(pools=[{"pool": "guru", "tasks": 54400, "runs": 3}], next="guru")
 
     pools: list[PoolItemView]
     next: str | None = Field(description="`cursor` of the next page, null at the end")

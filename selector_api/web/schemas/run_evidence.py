@@ -34,7 +34,7 @@ class SelectionItemView(Answer):
 class SelectionsView(Answer):
     """A page of a run's selections, in the order in which they were made."""
 
-    model_config = example(selections=[], next=None)
+    model_config = example(selections=[], next="200")
 
     selections: list[SelectionItemView]
     next: str | None = Field(description="`cursor` of the next page, null at the end")

@@ -134,7 +134,7 @@ class RunItemView(Answer):
 class RunsView(Answer):
     """A page of the list of runs."""
 
-    model_config = example(runs=[], next=None)
+    model_config = example(runs=[], next="qwen-grpo-1")
 
     runs: list[RunItemView]
     next: str | None = Field(description="`cursor` of the next page, null at the end")

@@ -120,7 +120,7 @@ def test_implicit_beside_the_posterior_is_taken_as_release_0_2_took_it(http: htt
         ({"policy": {"type": "random", "random": 1}}, "policy.random: "),
         ({"policy": {"type": "thompson", "domains": {"": 1.0}}}, "policy.domains"),
         ({"share_leased": 1}, "share_leased: "),
-        ({"policy": {"type": "random", "domains": {"\ud800": 1.0}}}, "surrogates not allowed"),
+        ({"policy": {"type": "random", "domains": {"\ud800": 1.0}}}, "policy.domains[key]: "),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_configuration_is_named_in_plain_words(
