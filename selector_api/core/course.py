@@ -108,9 +108,9 @@ class Course:
 
     def points(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
         """At most `count` points, from the first commit to the last; `domains` are the names by code."""
-        starts = range(0, len(self._points), max(1, -(-len(self._points) // count)))
-        ends = [*starts[1:], len(self._points)]
-        return [self._point(start, end, domains) for start, end in zip(starts, ends, strict=True)]
+        stride = max(1, -(-len(self._points) // count))
+        starts = range(0, len(self._points), stride)
+        return [self._point(start, min(start + stride, len(self._points)), domains) for start in starts]
 
     def _point(self, start: int, end: int, domains: tuple[str, ...]) -> dict[str, Any]:
         row, groups = self._points[start], self._groups[start]

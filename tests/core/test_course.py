@@ -51,3 +51,7 @@ def test_a_course_comes_back_bit_for_bit_and_goes_on_alike() -> None:
     copied = course.copy()
     copied.record(3002, np.array([1]), 1, np.array([0.3]), np.array([0.2]), 5, {})
     assert course.points(1, ("math", "code"))[0]["commits"] == 3001
+
+
+def test_before_the_first_commit_there_is_no_point():
+    assert Course().points(10, ()) == []
