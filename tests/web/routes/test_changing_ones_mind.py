@@ -43,7 +43,7 @@ def test_a_policy_changes_from_the_next_selection_on(http: httpx.Client, pool: s
         "lease_seconds": 60,
         "commit": {"outcomes": 3},
     }
-    http.patch(f"/runs/{run}", json=change)
+    assert http.patch(f"/runs/{run}", json=change).status_code == 200
     answer = http.patch(f"/runs/{run}", json=change)  # nothing changes any more
     assert answer.status_code == 200, answer.text
     assert answer.json()["config"]["policy"]["target"] == 1.0
