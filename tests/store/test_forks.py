@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,11 +160,9 @@ async def test_a_fork_begins_at_its_first_event_where_it_would_fold_otherwise(
     store = store_with_snapshots
     await make_run(store)
     await trained(store, 12)
-    for name, config in (
-        ("policy", {"policy": Random()}),
-        ("posterior", {"posterior": Bots(forgetting=0.5)}),
-    ):
-        state = await fork(store, name, **config)
+    others: dict[str, Any] = {"policy": Random(), "posterior": Bots(forgetting=0.5)}
+    for name, value in others.items():
+        state = await fork(store, name, **{name: value})
         assert await store.snapshots.seq(name) == 0
         same_state(state, await folded_anew(store, name))
 
