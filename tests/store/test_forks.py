@@ -10,7 +10,7 @@ import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import EveryOutcomes, Fork, RunConfig
-from selector_api.core.fold import fold
+from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -120,12 +120,7 @@ async def trained(store: Store, commits: int) -> None:
 
 async def folded_anew(store: Store, name: str) -> RunState:
     """The state of a run by its log alone."""
-    table = await store.pools.table(POOL)
-    state = None
-    for event in await read_events(store, name):
-        state = fold(state, event, table)
-    assert state is not None
-    return state
+    return fold_all(await read_events(store, name), await store.pools.table(POOL))
 
 
 @pytest.fixture
