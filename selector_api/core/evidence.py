@@ -87,7 +87,8 @@ def _summed(
     """Sums by task, ascending: in whatever order rows arrived, they leave the same bits."""
     order = np.lexsort((successes, trials, tasks))
     tasks, successes, trials = tasks[order], successes[order], trials[order]
-    first = np.flatnonzero(np.diff(tasks, prepend=-1))
-    if len(first) == len(tasks):
+    is_again = tasks[1:] == tasks[:-1]
+    if not is_again.any():
         return tasks, successes, trials
+    first = np.flatnonzero(np.concatenate([[True], ~is_again]))
     return tasks[first], np.add.reduceat(successes, first), np.add.reduceat(trials, first)

@@ -138,9 +138,10 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
     predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
     if isinstance(outcomes, dict):
+        start = 0
         for selection, rows in outcomes.items():
-            if selection in state.leased:
-                _free(state, selection, [row[0] for row in rows])
+            _free(state, selection, evidence.tasks[start : start + len(rows)])
+            start += len(rows)
     for selection in closes:
         _close(state, event, selection, True)
 
@@ -207,16 +208,17 @@ def _observe(state: RunState, event: Mapping[str, Any]) -> None:
 def _drop(state: RunState, event: Mapping[str, Any]) -> None:
     selection, places = event["selection"], [place for place, _ in event["drops"]]
     tasks = _at(state, selection, places)
-    if selection in state.leased:
-        _free(state, selection, places)
+    _free(state, selection, tasks)
     state.history.tallies.drop(tasks, state.step)
     state.dropped += len(tasks)
 
 
-def _free(state: RunState, selection: str, places: Sequence[Place]) -> None:
-    """Let the tasks at these places of an open selection be drawn again."""
-    leased = state.leased[selection]
-    state.leased[selection] = leased[~np.isin(leased, _at(state, selection, places))]
+def _free(state: RunState, selection: str, tasks: IntArray) -> None:
+    """Let these tasks of a selection, if it is open, be drawn again."""
+    if selection in state.leased:
+        freed = set(tasks.tolist())
+        left = [task for task in state.leased[selection].tolist() if task not in freed]
+        state.leased[selection] = np.array(left, np.int64)
 
 
 def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
@@ -262,7 +264,6 @@ def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
 
 def _effective(state: RunState, evidence: Evidence) -> dict[int, tuple[int, int]]:
     domains = state.table.domain_codes[evidence.tasks]
-    reported = {domain: domains == domain for domain in np.unique(domains).tolist()}
-    return {
-        domain: (int(evidence.informative[here].sum()), int(here.sum())) for domain, here in reported.items()
-    }
+    reported = np.bincount(domains)
+    effective = np.bincount(domains[evidence.informative], minlength=len(reported))
+    return {code: (int(effective[code]), int(reported[code])) for code in np.flatnonzero(reported).tolist()}

@@ -62,8 +62,8 @@ async def open_store(
         retirements = Retirements(redis, scripts, pools)
         runs = Runs(redis, scripts, pools, retirements, names)
         logs = Logs(scripts, runs, pools, threads)
-        forks = Forks(scripts, runs, logs, threads)
         snapshots = Snapshots(redis, scripts)
+        forks = Forks(scripts, runs, logs, snapshots, threads)
 
         def begin(run: str) -> LiveRun:
             return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)
