@@ -12,6 +12,7 @@ from annotated_types import Ge, Le
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import Id, NumberOr, Share, schema
+from selector_api.core.posteriors.posterior import PosteriorKind
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ class PolicyKind(ABC):
         """The share of each domain, of those that are named."""
         parts = (self.domains or {}).items()
         return {name: part.share if isinstance(part, DomainPart) else part for name, part in parts}
+
+    def unsuited(self, posterior: PosteriorKind) -> str | None:
+        """What should be seen to where it draws by this posterior, None if nothing."""
+        return None
 
     @abstractmethod
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
