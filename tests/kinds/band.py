@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -26,6 +26,8 @@ class Band(PosteriorKind):
     width: Annotated[float, Gt(0.0), Le(1.0)] = 0.2
     """How unsure one is of a pass rate"""
     type: Literal["band"] = "band"
+
+    default_policy: ClassVar[str] = "hardest"
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -115,6 +117,10 @@ class Uniform:
 
     def pdf(self, x: FloatArray | float) -> FloatArray:
         return np.where((self.low <= x) & (x <= self.high), 1.0 / (self.high - self.low), 0.0)
+
+    def signal(self) -> FloatArray:
+        mean = self.mean()
+        return 4 * (mean * (1 - mean) - (self.high - self.low) ** 2 / 12)
 
     def informative(self, rollouts: int) -> FloatArray:
         power, width = rollouts + 1, self.high - self.low

@@ -81,7 +81,21 @@ def test_they_are_configured_like_any_other(http: httpx.Client, pool: str) -> No
     assert schemas["RunConfig"]["properties"]["policy"]["discriminator"]["mapping"]["hardest"]
 
 
-@pytest.mark.parametrize("policy", [{"type": "thompson"}, {"type": "posterior-mean", "temperature": 0.1}])
+def test_a_run_that_names_no_policy_gets_the_one_that_its_posterior_goes_with(
+    http: httpx.Client, pool: str
+) -> None:
+    run = made(http, pool, posterior=BAND)
+    assert http.get(f"/runs/{run}").json()["config"]["policy"] == {"type": "hardest"}
+    assert http.put(f"/runs/{run}", json={"pool": pool, "posterior": BAND}).status_code == 200
+    for policy in ({}, {"posterior": {"type": "bots"}}):
+        run = made(http, pool, **policy)
+        assert http.get(f"/runs/{run}").json()["config"]["policy"]["type"] == "thompson"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [{"type": "thompson"}, {"type": "posterior-mean", "temperature": 0.1}, {"type": "signal", "power": 2}],
+)
 def test_a_posterior_serves_the_policies_that_there_are(
     http: httpx.Client, pool: str, policy: dict[str, Any]
 ) -> None:
@@ -106,6 +120,7 @@ def test_a_run_goes_its_whole_way(http: httpx.Client, service: Service, pool: st
     selection = select(http, run, 5, explain=True)
     assert sorted(selection["tasks"]) == [f"sets-{number}" for number in range(5)]
     row = {"mean": 0.5, "sd": pytest.approx(0.2 / 12**0.5), "draw": 0.5, "low": 0.4, "high": 0.6}
+    row["informative"] = pytest.approx(1 - 2 * (0.6**17 - 0.4**17) / (17 * 0.2), rel=1e-6)
     assert selection["explain"] == [{"task": task, **row} for task in selection["tasks"]]
     outcomes = [seen(f"sets-{number}", successes, 4) for number, successes in enumerate([4, 2, 1, 0, 4])]
     assert report(http, run, selection["selection"], outcomes)["step"] == 1
