@@ -115,6 +115,11 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
     return state
 
 
+def evidence_of(state: RunState, event: Mapping[str, Any]) -> Evidence:
+    """The outcomes of a `committed` event, which comes next in the log of this state."""
+    return Evidence.of(event["outcomes"], partial(_at, state), state.versions.get)
+
+
 def _select(state: RunState, event: Mapping[str, Any]) -> None:
     tasks = _indices(state, event["tasks"])
     selection, version = event["selection"], event.get("policy_version")
@@ -132,7 +137,7 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     outcomes: dict[str, list[Any]] | list[Any] = event["outcomes"]
-    evidence = Evidence.of(outcomes, partial(_at, state), state.versions.get)
+    evidence = evidence_of(state, event)
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Gt, Le
+from scipy import special
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
@@ -121,6 +122,11 @@ class Uniform:
         all_pass = (self.high**power - self.low**power) / (power * width)
         all_fail = ((1 - self.low) ** power - (1 - self.high) ** power) / (power * width)
         return 1 - all_pass - all_fail
+
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        counts = (successes + 1.0, trials - successes + 1.0)
+        between = special.betainc(*counts, self.high) - special.betainc(*counts, self.low)
+        return np.log(between / ((trials + 1.0) * (self.high - self.low)))
 
     def take(self, rows: IntArray) -> Uniform:
         return Uniform(self.low[rows], self.high[rows])

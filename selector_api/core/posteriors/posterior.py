@@ -51,6 +51,14 @@ class Marginals(Protocol):
         """Probability of every row that so many rollouts neither all pass nor all fail."""
         ...
 
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        """Log of the probability that every row gives to these successes out of these trials.
+
+        Binomial, averaged over what the success probability may be. Successes may be fractional: log-gammas stand
+        for factorials.
+        """
+        ...
+
     def take(self, rows: IntArray) -> Marginals:
         """The distributions of these rows, which may repeat."""
         ...
