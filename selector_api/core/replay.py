@@ -54,6 +54,11 @@ class Forecast:
     log_probability: FloatArray
     """Log of the probability that it gave to the successes that were seen."""
 
+    @classmethod
+    def joined(cls, parts: Sequence[Forecast]) -> Forecast:
+        """That of the groups of several logs."""
+        return cls(*_columns([(part.mean, part.log_probability) for part in parts], 2))
+
 
 @dataclass(frozen=True)
 class Replay:
