@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bots.replay_outcomes import OutcomeColumns
     from bots.replay_posteriors import Wanted
     from bots.replay_report import Judged
-    from services.task_files.pool_tasks import TaskColumns
+    from services.task_files.pool_tasks import TaskColumns, TaskFile
 
 FILES = (SUFFIX, ".jsonl", ".ndjson", ".json", ".gz", ".csv", ".parquet")
 """Suffixes by which a name is a file's, even if there is none."""
@@ -52,8 +52,9 @@ def replay(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="The pool's tasks in the pool's order, for a log in .jsonl: the file that was imported, read with "
-            "the options of `bots pool import`, --id to --scale. Without it no domain or reference is known.",
+            help="For a log in .jsonl the pool's tasks, in the pool's order: the file that was imported, read with "
+            "the options of `bots pool import`, --id to --scale; without it no domain or reference is known. For "
+            "other runs: domains and references to take besides, or instead.",
         ),
     ] = None,
     successes: Annotated[
@@ -109,8 +110,10 @@ def replay(
         from bots.replay_posteriors import distinct
         from bots.replay_report import NOTE, Judged
         from services.command_line.waiting import going_on
+        from services.task_files.pool_tasks import TaskFile
     wanted = distinct(posterior or [])
     draw = _draw() if picture is not None else None
+    file = TaskFile(tasks, columns) if tasks is not None else None
     with ExitStack() as opened, going_on("reading", Console(stderr=True)) as say:
         if data_dir is not None:
             from services.processes.local_selector import running_service
@@ -118,7 +121,7 @@ def replay(
             url = opened.enter_context(running_service(data_dir))
         found: list[Judged] = []
         for name in logs:
-            log = _file(name, columns, tasks, outcomes) or _of_service(name, url, token, opened)
+            log = _file(name, columns, file, outcomes) or _of_service(name, file, url, token, opened)
             say(f"replaying {log.name}")
             found.append(_judged(log, wanted))
     together = Judged.all_of(found) if len(found) > 1 else None
@@ -158,11 +161,12 @@ def _outcomes(
     return OutcomeColumns(successes, int(trials) if trials.isdecimal() else trials, step, commit_outcomes)
 
 
-def _file(name: str, columns: TaskColumns, tasks: Path | None, outcomes: OutcomeColumns | None) -> Log | None:
+def _file(
+    name: str, columns: TaskColumns, tasks: TaskFile | None, outcomes: OutcomeColumns | None
+) -> Log | None:
     """The log in a file; None: there is no file of this name, and it does not look like one."""
     from bots.replay_logs import log_file, saved_run
     from bots.replay_outcomes import outcome_file
-    from services.task_files.pool_tasks import TaskFile
 
     path = Path(name)
     if not path.is_file():
@@ -171,12 +175,10 @@ def _file(name: str, columns: TaskColumns, tasks: Path | None, outcomes: Outcome
         return None
     if outcomes is not None:
         return outcome_file(path, columns, outcomes)
-    if path.suffix == SUFFIX:
-        return saved_run(path)
-    return log_file(path, TaskFile(tasks, columns) if tasks is not None else None)
+    return saved_run(path, path.name, tasks) if path.suffix == SUFFIX else log_file(path, tasks)
 
 
-def _of_service(run: str, url: str, token: str | None, opened: ExitStack) -> Log:
+def _of_service(run: str, tasks: TaskFile | None, url: str, token: str | None, opened: ExitStack) -> Log:
     """A run of the service, as it is now."""
     from bots.replay_logs import saved_run
 
@@ -186,7 +188,7 @@ def _of_service(run: str, url: str, token: str | None, opened: ExitStack) -> Log
             write_run(client, run, path)
     except Unreachable as error:
         raise Failure(f"{run}: there is no such file, and {error}") from error
-    return saved_run(path, run)
+    return saved_run(path, run, tasks)
 
 
 def _judged(log: Log, wanted: Sequence[Wanted]) -> Judged:
@@ -198,16 +200,21 @@ def _judged(log: Log, wanted: Sequence[Wanted]) -> Judged:
 
     try:
         own = own_of(next(log.events(), {}))
-        configs = {each.label: each.under(own, log.table) for each in wanted}
-        if not log.is_run:
-            configs = configs or {own.type: own}
-        elif lacking := missing(own, log.table):
-            _say_lacking(log, lacking, is_all=not wanted)
-        else:
-            configs = {OWN: own, **configs}
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(
+            f"{log.name}: it does not begin with the configuration of a run that is known here: {error}"
+        ) from error
+    configs = {each.label: each.under(own, log.table) for each in wanted}
+    if not log.is_run:
+        configs = configs or {own.type: own}
+    elif lacking := missing(own, log.table):
+        _say_lacking(log, lacking, is_all=not wanted)
+    else:
+        configs = {OWN: own, **configs}
+    try:
         found = replayed(log.events(), log.table, list(configs.values()))
     except KeyError as error:
-        raise Failure(f"{log.name}: an event lacks {error}: it is no log of a run, or is damaged") from error
+        raise Failure(f"{log.name}: it is damaged: an event lacks {error}") from error
     except ValueError as error:
         raise Failure(f"{log.name}: {error}") from error
     posteriors = {label: to_dict(config) for label, config in configs.items()}

@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile
 from bots.run_export import EVENTS, TASKS
 from selector_api.core.replay import NamedTasks
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
+from selector_api.near_names import hint
 from services.command_line.failures import Failure
 from services.task_files.pool_tasks import TaskFile
 from trainer_client import Task
@@ -35,16 +36,28 @@ class Log:
     """Whether the tasks' domains and references are known."""
 
 
-def saved_run(path: Path, name: str | None = None) -> Log:
-    """The run that `bots run export` wrote to a file, called as the file unless it is given a name.
+def saved_run(path: Path, name: str, later: TaskFile | None) -> Log:
+    """The run that `bots run export` wrote to a file.
+
+    Args:
+        path: the file.
+        name: what the log is called.
+        later: what the tasks have beside, or in place of, the domains and references that were saved.
 
     Raises:
-        Failure: it is no such file.
+        Failure: one of the files cannot be read, or `later` names a task that the pool does not have.
     """
-    tasks = (
-        Task(id=row["id"], domain=row["domain"], references=row["references"]) for row in _lines(path, TASKS)
-    )
-    return Log(name or path.name, lambda: _lines(path, EVENTS), table_of(tasks))
+    tasks = {
+        row["id"]: Task(id=row["id"], domain=row["domain"], references=row["references"])
+        for row in _lines(path, TASKS)
+    }
+    for task in distinct_tasks(later) if later is not None else ():
+        if task.id not in tasks:
+            raise Failure(f"--tasks: {task.id!r} is no task of {name}{hint(task.id, tasks)}")
+        saved = tasks[task.id]
+        references = {**saved.references, **task.references}
+        tasks[task.id] = Task(id=task.id, domain=task.domain or saved.domain, references=references)
+    return Log(name, lambda: _lines(path, EVENTS), table_of(tasks.values()))
 
 
 def log_file(path: Path, tasks: TaskFile | None) -> Log:

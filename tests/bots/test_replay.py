@@ -118,6 +118,23 @@ def test_a_run_of_a_service_that_has_ended_is_replayed(replayed: Replayed, tmp_p
     assert log["posteriors"][0]["brier"] == 0.0
 
 
+def test_another_set_of_references_than_the_run_had(
+    replayed: Replayed, bots: Bots, saved: Path, tmp_path: Path
+) -> None:
+    later = tmp_path / "later.csv"
+    later.write_text("id,rate\n" + "".join(f"task-{i},0.5\n" for i in reversed(range(12))))
+    implicit = {"type": "interpolation", "weak": "weak", "strong": "better"}
+    options = ("--tasks", later, "--reference", "better=rate")
+    (log,) = replayed(saved, *options, "--posterior", json.dumps({"implicit": implicit}))["logs"]
+    own, other = log["posteriors"]
+    assert own["log_loss"] == replayed(saved)["logs"][0]["posteriors"][0]["log_loss"]
+    assert other["posterior"]["implicit"]["strong"] == "better"
+    assert other["log_loss"] != own["log_loss"]
+    assert own["by_domain"].keys() == {"algebra", "sets"}
+    later.write_text("id,rate\ntask-99,0.5\n")
+    assert "'task-99' is no task of run.zip; near it: " in bots("replay", saved, *options).stderr
+
+
 def test_tables_say_what_is_judged(bots: Bots, saved: Path) -> None:
     result = bots("replay", saved, "--posterior", '{"forgetting": 0.01}')
     assert result.exit_code == 0, result.output
@@ -306,9 +323,14 @@ class TestWhatIsNoLog:
         [
             ("not json", "line 1: not JSON"),
             ('{"id": "a"}', "line 1: there is no 'type'"),
-            ('{"type": "selected", "tasks": ["a"]}', "it is no log of a run"),
-            ("", "it is no log of a run"),
+            ('{"type": "selected", "tasks": ["a"]}', "it does not begin with the configuration of a run"),
+            ("", "it does not begin with the configuration of a run"),
             ('{"type": "created", "version": 99, "config": {"pool": "p"}, "tasks": 1}', "log version 99"),
+            ('{"type": "created", "version": 99, "config": {"later": 1}, "tasks": 1}', "'later'"),
+            (
+                '{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 1}\n{"type": "committed"}',
+                "an event lacks 'outcomes'",
+            ),
         ],
     )
     def test_a_file(self, bots: Bots, tmp_path: Path, content: str, words: str) -> None:

@@ -71,8 +71,9 @@ def test_logs_are_joined_by_the_names_of_their_domains() -> None:
 
 
 def test_scores_of_no_groups() -> None:
-    nothing = Replay(Groups(*(np.empty(0, np.int64),) * 3, *(np.empty(0),) * 2), [], 0, 0, 0)
-    verdict = Verdict.of(Forecast(np.empty(0), np.empty(0)), Seen.of(nothing, ()))
+    no_number, nobody = np.empty(0), np.empty(0, np.int64)
+    nothing = Replay(Groups(nobody, nobody, nobody, no_number, no_number), [], 0, 0, 0)
+    verdict = Verdict.of(Forecast(no_number, no_number), Seen.of(nothing, ()))
     assert verdict.all.log_loss is None
     assert verdict.all.calibration_error is None
     assert verdict.by_domain == {}
