@@ -50,6 +50,11 @@ class BetaMarginals:
         )
         return np.exp(log_density)
 
+    def signal(self) -> FloatArray:
+        """4αβ / ((α+β) (α+β+1))."""
+        total = self.alpha + self.beta
+        return 4.0 * self.alpha * self.beta / (total * (total + 1.0))
+
     def informative(self, rollouts: int) -> FloatArray:
         """1 − E[p^m] − E[(1 − p)^m]."""
         none = special.betaln(self.alpha, self.beta)
