@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bots.replay_outcomes import OutcomeColumns
     from bots.replay_posteriors import Wanted
     from bots.replay_report import Judged
+    from selector_api.core.posteriors.posterior import PosteriorKind
     from services.task_files.pool_tasks import TaskColumns, TaskFile
 
 FILES = (SUFFIX, ".jsonl", ".ndjson", ".json", ".gz", ".csv", ".parquet")
@@ -204,7 +205,7 @@ def _judged(log: Log, wanted: Sequence[Wanted]) -> Judged:
         raise Failure(
             f"{log.name}: it does not begin with the configuration of a run that is known here: {error}"
         ) from error
-    configs = {each.label: each.under(own, log.table) for each in wanted}
+    configs: dict[str, PosteriorKind] = {each.label: each.under(own, log.table) for each in wanted}
     if not log.is_run:
         configs = configs or {own.type: own}
     elif lacking := missing(own, log.table):

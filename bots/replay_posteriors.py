@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from selector_api.core.config import RunConfig, upgraded
 from selector_api.core.fields import to_dict
 from selector_api.core.posteriors import PosteriorConfig
+from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.tasks import TaskTable
 from selector_api.near_names import hint, shown
 from selector_api.web.schemas.runs import RunRequest
@@ -59,7 +60,7 @@ class Wanted:
             fields = upgraded(fields)["posterior"]
         return cls(path.stem, fields)
 
-    def under(self, own: PosteriorConfig, table: TaskTable) -> PosteriorConfig:
+    def under(self, own: PosteriorConfig, table: TaskTable) -> PosteriorKind:
         """The posterior, for a run whose own is `own`, over these tasks.
 
         Raises:
@@ -80,7 +81,10 @@ class Wanted:
                 f"--posterior {self.label}: no task was measured with a reference named {shown(name)}{near}",
                 MISTAKE,
             )
-        return posterior
+        try:
+            return posterior.settled(table)
+        except ValueError as error:
+            raise Failure(f"--posterior {self.label}: {error}", MISTAKE) from error
 
 
 def distinct(texts: Sequence[str]) -> list[Wanted]:
@@ -104,9 +108,9 @@ def own_of(created: Mapping[str, Any]) -> PosteriorConfig:
     return RunConfig.from_dict(created["config"]).posterior
 
 
-def missing(posterior: PosteriorConfig, table: TaskTable) -> list[str]:
+def missing(posterior: PosteriorKind, table: TaskTable) -> list[str]:
     """The references that it reads and the tasks do not have."""
-    return [name for name in posterior.references or () if name not in table.reference_names]
+    return [name for name in posterior.references if name not in table.reference_names]
 
 
 def _json(text: str, place: str) -> dict[str, Any]:

@@ -186,6 +186,19 @@ class TestLogsOfEarlierReleases:
         # Both releases wrote the same run down.
         assert found["posteriors"][0]["log_loss"] == pytest.approx(1.014341967309334, rel=1e-9)
 
+    def test_they_are_replayed_under_the_learned_posterior(
+        self, replayed: Replayed, earlier: tuple[Path, Path]
+    ) -> None:
+        log, tasks = earlier
+        learned = ("--posterior", '{"type": "rasch"}')
+        (found,) = replayed(log, "--tasks", tasks, *POOL, *learned)["logs"]
+        own, rasch = found["posteriors"]
+        assert rasch["posterior"] == {"type": "rasch", "references": ["weak", "strong"], "rounding": 16}
+        assert rasch["groups"] == own["groups"]
+        assert 0.5 < rasch["log_loss"] < 1.5
+        (alone,) = replayed(log, *learned)["logs"]
+        assert alone["posteriors"][0]["posterior"]["references"] == []
+
     def test_alone_they_tell_of_posteriors_without_references(
         self, bots: Bots, replayed: Replayed, earlier: tuple[Path, Path]
     ) -> None:

@@ -17,6 +17,7 @@ from selector_api.core.config import RunConfig
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation, NoImplicit
 from selector_api.core.posteriors.posterior import PosteriorKind
+from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.replay import replay
 from selector_api.core.scores import Scores, Seen, Verdict
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
@@ -64,7 +65,7 @@ def judged(yardstick: Any, references: str, posterior: PosteriorKind) -> Scores:
                 "outcomes": rows,
             }
 
-    found = replay(log(), table, [posterior])
+    found = replay(log(), table, [posterior.settled(table)])
     return Verdict.of(found.forecasts[0], Seen.of(found, table.domains)).all
 
 
@@ -73,3 +74,13 @@ def test_bots_as_published(yardstick: Any, references: str, log_loss: float) -> 
     implicit = NoImplicit() if references == "none" else Interpolation("r0", "r1")
     posterior = Bots(rollouts=8, implicit=implicit)  # as many as that run had
     assert judged(yardstick, references, posterior).log_loss == pytest.approx(log_loss, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("references", "log_loss", "brier"),
+    [("none", 1.0690, 0.0172), ("poor", 1.0548, 0.0157), ("good", 1.0296, 0.0144), ("8", 1.0402, 0.0150)],
+)
+def test_rasch(yardstick: Any, references: str, log_loss: float, brier: float) -> None:
+    scores = judged(yardstick, references, Rasch())
+    assert scores.log_loss == pytest.approx(log_loss, abs=0.003)
+    assert scores.brier == pytest.approx(brier, abs=0.0002)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.posteriors.quadrature import NODES, WEIGHTS
+from selector_api.core.posteriors.quadrature import NODES, WEIGHTS, log_predictive
 
 _ROWS_AT_ONCE = 1 << 14
 """So many rows at their 21 points fit the processor's cache."""
@@ -44,6 +44,11 @@ class LogisticNormalMarginals:
         return self._expected(
             lambda logits: 1.0 - special.expit(logits) ** rollouts - special.expit(-logits) ** rollouts
         )
+
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        """Log of C(n, s) E[p^s (1 − p)^(n − s)]. By the same points: all counts together have the probability 1."""
+        ways = -np.log1p(trials) - special.betaln(successes + 1.0, trials - successes + 1.0)
+        return ways + log_predictive(successes, trials, self.mu, self.sigma[:, None] ** 2)[:, 0]
 
     def draw(self, rng: np.random.Generator) -> FloatArray:
         """One draw from every row."""
