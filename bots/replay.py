@@ -126,6 +126,10 @@ def replay(
             say(f"replaying {log.name}")
             found.append(_judged(log, wanted))
     together = Judged.all_of(found) if len(found) > 1 else None
+    if (
+        together is not None and not together.verdicts
+    ):  # a run's own and a file's: no posterior is judged on all
+        together = None
     if picture is not None and draw is not None:
         with replacing(picture) as unfinished:
             draw(together or found[0], unfinished)
