@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bots import run_care, run_selections
+from bots import run_care, run_export, run_selections
 from bots.run_fields import CommandWithFields
 from bots.run_options import (
     CommitOutcomes,
@@ -34,6 +34,7 @@ for _command in (
     run_selections.renew,
     run_selections.release,
     run_selections.history,
+    run_export.export,
 ):
     app.command(no_args_is_help=True)(_command)
 

@@ -115,6 +115,11 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
     return state
 
 
+def evidence_of(state: RunState, event: Mapping[str, Any]) -> Evidence:
+    """The outcomes of a `committed` event, which comes next in the log of this state."""
+    return Evidence.of(event["outcomes"], partial(_at, state), state.versions.get)
+
+
 def _select(state: RunState, event: Mapping[str, Any]) -> None:
     tasks = _indices(state, event["tasks"])
     selection, version = event["selection"], event.get("policy_version")
@@ -132,7 +137,7 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     outcomes: dict[str, list[Any]] | list[Any] = event["outcomes"]
-    evidence = Evidence.of(outcomes, partial(_at, state), state.versions.get)
+    evidence = evidence_of(state, event)
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
@@ -145,14 +150,14 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     for selection in closes:
         _close(state, event, selection, True)
 
+    state.staleness.count(evidence.versions)
     tasks, successes, trials = evidence.by_task
-    state.posterior.observe(tasks, successes, trials)
+    state.posterior.observe(tasks, successes, trials, evidence.behind(state.staleness.newest))
     state.step += 1
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.history.tallies.count(tasks, successes, trials)
     state.recent.append(_effective(state, evidence))
-    state.staleness.count(evidence.versions)
     _chart(state, evidence, predicted)
 
 
@@ -199,7 +204,7 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
     evidence = Evidence.of(event["rows"], partial(_at, state))
-    state.posterior.inform(*evidence.by_task)
+    state.posterior.inform(*evidence.by_task, evidence.behind(state.staleness.newest))
     state.history.tallies.count(*evidence.by_task)
     state.evaluated += len(evidence.tasks)
     state.evaluated_informative += int(evidence.informative.sum())

@@ -46,10 +46,11 @@ class TaskColumns:
 class TaskFile:
     """The tasks of a file. Raises `Failure`, here or while iterating, naming the row, column and value."""
 
-    def __init__(self, path: Path, columns: TaskColumns):
+    def __init__(self, path: Path, columns: TaskColumns, more: Sequence[str] = ()):
+        """A file with these columns; `more` are read beside them."""
         self.path = path
         self.columns = columns
-        self.rows = open_rows(path, columns.names())
+        self.rows = open_rows(path, list(dict.fromkeys([*columns.names(), *more])))
         self.total = self.rows.total
         """Size in some unit, for a progress bar."""
 
@@ -57,6 +58,11 @@ class TaskFile:
         """Each row's task, after the position to which the file has been read, in the unit of `total`."""
         for row in self.rows:
             yield row.position, self._task(row)
+
+    def with_rows(self) -> Iterator[tuple[Row, Task]]:
+        """Each row, and its task."""
+        for row in self.rows:
+            yield row, self._task(row)
 
     def at(self, numbers: Collection[int]) -> dict[int, tuple[str, Task]]:
         """Of the rows with these numbers, from 0 on, the place ("line 3") and the task."""
