@@ -107,8 +107,8 @@ class TrainingSteps:
         broadcast: hands the main rank's answer, or None, to every rank; see `asked_once`. Not needed where there is
             one rank.
         measure: gets the figures of the main rank as they arise, for the framework's log: `select_ms` and
-            `report_ms`, the milliseconds that the calls took, `etr`, see `effective_task_ratio`, and `predicted_etr`,
-            what the selector expected of it.
+            `report_ms`, the milliseconds that the calls took, `etr`, see `effective_task_ratio`, and
+            `predicted_etr`, what the selector expected of it.
     """
 
     def __init__(
@@ -219,8 +219,9 @@ class TrainingSteps:
         start = time.perf_counter()
         selection = self._selections.select(key, wanted, policy_version)
         self._measure("select_ms", _ms_since(start))
-        if selection.predicted is not None:
-            self._measure("predicted_etr", selection.predicted.informative / len(selection.tasks))
+        predicted = selection.predicted and selection.predicted.informative
+        if predicted is not None:
+            self._measure("predicted_etr", predicted / len(selection.tasks))
         return selection
 
     def _asked_once(self, ask: Callable[[], T], what: str) -> T:
