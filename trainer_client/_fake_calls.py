@@ -180,7 +180,7 @@ class FakePoolsAndRuns:
     def _make_run(self, name: str, config: RunConfig) -> bool:
         """Make a run; False if it is there already with this config."""
         pool = self._pool(config.pool)
-        _refuse_unknown(config, pool)
+        pool.refuse_unknown(config)
         if name not in self._runs:
             self._runs[name] = self._new_run(name, config, pool)
             return True
@@ -200,13 +200,3 @@ class FakePoolsAndRuns:
         run = FakeRun(name, config, pool, self._seed, self._now, told)
         run.take_over(parent, step)
         return run
-
-
-def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
-    """Refuse names that the pool does not have."""
-    for reference in config.posterior.references:
-        if reference not in pool.references:
-            raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
-    for domain in config.policy.domains or ():
-        if domain not in pool.domains:
-            raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")

@@ -83,7 +83,9 @@ class FakeRun(FakeViews):
 
     def change(self, changes: Mapping[str, Any], now: int) -> None:
         """Go on with other parts of the config."""
-        self._set(replace(self._config, **changes))
+        changed = replace(self._config, **changes)
+        self.pool.refuse_unknown(changed)
+        self._set(changed)
         self._log(now, "configured", **{name: to_dict(self._config)[name] for name in changes})
 
     def exclude(self, tasks: list[str], kind: str, now: int) -> dict[str, Any]:

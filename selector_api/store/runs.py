@@ -20,6 +20,7 @@ from selector_api.store.names import Names
 from selector_api.store.pools import Pools, Registration
 from selector_api.store.refusals import (
     Difference,
+    NoReferences,
     RunConflict,
     UnknownDomain,
     UnknownPool,
@@ -104,10 +105,15 @@ class Runs:
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+            NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusableFork: the copy has ended by itself.
         """
-        check_names(config, await self._pools.table(config.pool))
+        try:
+            check_names(config, await self._pools.table(config.pool))
+        except NoReferences:
+            if not await self.is_there(name, config):
+                raise
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
@@ -253,6 +259,7 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
 
     Raises:
         UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+        NoReferences: the policy goes by references, and there are none.
     """
     for reference in config.posterior.references or ():
         if reference not in table.reference_names:
@@ -260,6 +267,8 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
     for domain in config.policy.domains or ():
         if domain not in table.domains:
             raise UnknownDomain(domain, table.domains)
+    if config.policy.needs_references and not table.reference_names:
+        raise NoReferences(config.policy.type, config.pool)
 
 
 def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:
