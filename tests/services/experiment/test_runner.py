@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from services.command_line.failures import INTERRUPTED, Failure
-from services.experiment.guards import only_one
 from services.experiment.runner import run_experiment
+from services.processes.one_at_a_time import only_one
 from tests.services.experiment.conftest import ROOT, FakeExperiment
 
 COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
