@@ -95,20 +95,21 @@ def test_a_service_says_at_its_start_what_a_newcomer_needs(bots: Bots, tmp_path:
     if closed:
         bots("token", "create", "--name", "root", "--scope", "admin", "--data-dir", data)
     command = [sys.executable, "-m", "bots", "serve", "--port", "0", "--data-dir", str(data)]
-    process = subprocess.Popen([*command, "--announce", str(file)], stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        said = ""
-        while "Ctrl-C" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        url = file.read_text().strip()
-        assert httpx.get(f"{url}/readyz").status_code == 200
-        in_use = serve("--port", 0, "--data-dir", data).stderr
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+    command += ["--announce", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = ""
+            while "Ctrl-C" not in said:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            url = file.read_text().strip()
+            assert httpx.get(f"{url}/readyz").status_code == 200
+            in_use = serve("--port", 0, "--data-dir", data).stderr
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
     assert f"BOTS Selector {version('bots-selector')} serves at {url}" in said
     assert f"{url}/docs" in said
     assert f"{data} (embedded Valkey)" in said

@@ -188,7 +188,7 @@ def test_a_training_that_was_begun_otherwise_is_not_gone_on_with(fake: FakeExper
         ({"policies": {"a/b": {}, "random": {}}}, "policies.a/b"),
         (
             {"policies": {"random": {"training": {"stepz": 3}}}},
-            "with policy random: training.stepz: got 3. Extra inputs",
+            "with policy random: training.stepz: there is no such field; near it: 'steps'",
         ),
         ({"trainer": "elsewhere.yaml"}, "elsewhere.yaml: No such file"),
     ],
