@@ -136,9 +136,8 @@ class FakePoolsAndRuns:
         return httpx.Response(200, json=run.lease(run.release(selection, self._now)))
 
     def _get_history(self, request: httpx.Request, name: str) -> httpx.Response:
-        http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
-        run = self._run(name)
-        return httpx.Response(200, json={"run": name, "step": run.step, "points": [], "difficulty": []})
+        points = http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
+        return httpx.Response(200, json=self._run(name).history(points))
 
     def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
         created = self._make_run(name, http.body_of(request, RUN))
