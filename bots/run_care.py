@@ -32,7 +32,7 @@ def list_runs(
 
     with connected(url, token) as client:
         rows = [run.model_dump() for run in client.runs(pool)]
-    Console().print(table_of(["run", "pool", "step", "last_commit"], rows))
+    Console().print(table_of(["run", "pool", "step", "last_commit_at"], rows))
 
 
 def change(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.command_line.failures import MISTAKE, Failure, needing_extra
+from services.command_line.mistakes import words
 
 if TYPE_CHECKING:
     from selector_api.settings import Settings
@@ -39,10 +40,7 @@ def settings_from(**options: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         # The value is left out: a URL may hold a password.
-        problems = [
-            f"{_origin(str(each['loc'][0]), given)}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        ]
+        problems = [f"{_origin(str(each['loc'][0]), given)}: {words(each)}" for each in error.errors()]
         raise Failure("; ".join(problems), MISTAKE) from error
     except SettingsError as error:
         raise Failure(str(error), MISTAKE) from error

@@ -136,9 +136,8 @@ class FakePoolsAndRuns:
         return httpx.Response(200, json=run.lease(run.release(selection, self._now)))
 
     def _get_history(self, request: httpx.Request, name: str) -> httpx.Response:
-        http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
-        run = self._run(name)
-        return httpx.Response(200, json={"run": name, "step": run.step, "points": [], "difficulty": []})
+        points = http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
+        return httpx.Response(200, json=self._run(name).history(points))
 
     def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
         created = self._make_run(name, http.body_of(request, RUN))
@@ -180,7 +179,7 @@ class FakePoolsAndRuns:
     def _make_run(self, name: str, config: RunConfig) -> bool:
         """Make a run; False if it is there already with this config."""
         pool = self._pool(config.pool)
-        _refuse_unknown(config, pool)
+        pool.refuse_unknown(config)
         if name not in self._runs:
             self._runs[name] = self._new_run(name, config, pool)
             return True
@@ -200,13 +199,3 @@ class FakePoolsAndRuns:
         run = FakeRun(name, config, pool, self._seed, self._now, told)
         run.take_over(parent, step)
         return run
-
-
-def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
-    """Refuse names that the pool does not have."""
-    for reference in config.posterior.references:
-        if reference not in pool.references:
-            raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
-    for domain in config.policy.domains or ():
-        if domain not in pool.domains:
-            raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trainer_client._contract.core_config import RunConfig
 from trainer_client._contract.store_task_chunks import MAX_REFERENCES
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client._fake_http import Problem
@@ -58,6 +59,19 @@ class FakePool:
         new = {name for task in changed.values() for name in task.references} - set(self.references)
         self.references += sorted(new)
         return inserted, extended
+
+    def refuse_unknown(self, config: RunConfig) -> None:
+        """Refuse a run that would go by what the pool does not have."""
+        for reference in config.posterior.references:
+            if reference not in self.references:
+                detail = f"posterior: no task was measured with {reference!r}"
+                raise Problem(422, "unknown-reference", detail)
+        for domain in config.policy.domains or ():
+            if domain not in self.domains:
+                raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")
+        if config.policy.needs_references and not self.references:
+            detail = f"policy: {config.policy.type} goes by references, and no task of the pool has any"
+            raise Problem(422, "unknown-reference", detail)
 
     def retire(self, tasks: list[str], *, retired: bool) -> dict[str, Any]:
         """Retire tasks or restore them; the answer of the call."""

@@ -65,6 +65,15 @@ class SelectorClient(PoolsAndRunsClient):
         self._calls.run = run
 
     @property
+    def resumes(self) -> bool:
+        """Whether this training goes on from where it was: what it reports again is then no reason to warn."""
+        return self._calls.resumes
+
+    @resumes.setter
+    def resumes(self, resumes: bool) -> None:
+        self._calls.resumes = resumes
+
+    @property
     def has_fallback(self) -> bool:
         """Whether a training goes on while the service is away."""
         return self._calls.has_fallback

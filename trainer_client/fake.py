@@ -12,7 +12,7 @@ It is not the method, and what it does not do is this:
 
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
 * Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
-* A dropped task does not rest, and there is no history, calibration or staleness to speak of.
+* A dropped task does not rest, and a fork knows no policy versions of its parent's selections.
 * The log of a fork begins with the fork.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.

@@ -91,6 +91,7 @@ class KeyedSelections:
     def go_on(self, checkpoint: Path | None) -> None:
         """Begin, or go on in the run that a checkpoint of this training remembers."""
         self._first = True
+        self._selector.resumes = checkpoint is not None
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
@@ -196,11 +197,12 @@ class KeyedSelections:
         raise AssertionError("unreachable")
 
     def _tell(self, key: str, selection: Selection) -> None:
-        """Say, once, that a selection was handed out before."""
+        """Say, once, that a selection was handed out before: a warning, unless the training goes on."""
         if self._told:
             return
         self._told = True
-        logger.warning(
+        logger.log(
+            logging.INFO if self._selector.resumes else logging.WARNING,
             "run %r: selection %s of key %r was handed out before and is %s. If this training does not go on from "
             "a checkpoint, another trainer is at work on this run: one run per training, or outcomes of the second "
             "do not count",

@@ -49,6 +49,7 @@ class Changes:
             UnknownRun: there is no such run.
             UnknownPool: its pool is gone.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+            NoReferences: the policy goes by references, and there are none.
         """
         while True:
             incarnation, before = await self._redis.read_fields(run_keys(name).meta, "incarnation", "config")

@@ -105,6 +105,21 @@ class UnknownReference(UnknownName):
     problem = "no task of the pool was measured with a reference named {}"
 
 
+@dataclass(eq=False)
+class NoReferences(CallError):
+    """A policy goes by the tasks' references, and no task of the pool was measured with any."""
+
+    policy: str
+    pool: str
+    code = "unknown-reference"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"policy: {self.policy} goes by the pass rates of references, and no task of pool {self.pool!r} has "
+            "any; send its tasks again with their references, or choose another policy, such as shuffle"
+        )
+
+
 class TaskNotInSelection(UnknownName):
     """An outcome names a task that the selection does not hold."""
 

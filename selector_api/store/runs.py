@@ -20,6 +20,7 @@ from selector_api.store.names import Names
 from selector_api.store.pools import Pools, Registration
 from selector_api.store.refusals import (
     Difference,
+    NoReferences,
     RunConflict,
     UnknownDomain,
     UnknownPool,
@@ -113,12 +114,17 @@ class Runs:
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+            NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusablePosterior: the posterior cannot serve the pool's tasks.
             UnusableFork: the copy has ended by itself.
         """
         table = await self._pools.table(config.pool)
-        check_names(config, table)
+        try:
+            check_names(config, table)
+        except NoReferences:
+            if not await self.is_there(name, config):
+                raise
         config = await self._settled(name, config, table)
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
@@ -282,6 +288,7 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
 
     Raises:
         UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+        NoReferences: the policy goes by references, and there are none.
     """
     for reference in config.posterior.references or ():
         if reference not in table.reference_names:
@@ -289,6 +296,8 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
     for domain in config.policy.domains or ():
         if domain not in table.domains:
             raise UnknownDomain(domain, table.domains)
+    if config.policy.needs_references and not table.reference_names:
+        raise NoReferences(config.policy.type, config.pool)
 
 
 def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:

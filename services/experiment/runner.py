@@ -12,11 +12,12 @@ from pathlib import Path
 from services.command_line.failures import INTERRUPTED, Failure
 from services.experiment.capability import capability_of
 from services.experiment.config import Experiment
-from services.experiment.guards import only_one, stop_requests
+from services.experiment.guards import stop_requests
 from services.experiment.progress import Progress, TrainingProgress
 from services.experiment.trainings import load_experiment
 from services.processes import children
 from services.processes.local_selector import running_service
+from services.processes.one_at_a_time import only_one
 
 LAUNCHER = (sys.executable, "-m")
 TRAINER = ("services.trainer",)

@@ -351,6 +351,19 @@ def test_reports_left_behind_are_announced(
     assert f"1 reports wait in {fallback.spool.folder}" in caplog.text
 
 
+def test_what_a_successor_sends_of_its_predecessors_reports_is_said(
+    client: SelectorClient, fake: FakeSelector, fallback: Fallback, caplog: pytest.LogCaptureFixture
+):
+    fake.down()
+    for _ in range(2):
+        selection = client.select(1)
+        client.report(selection, rewards(selection))
+    fake.up()
+    with caplog.at_level(logging.INFO, "trainer_client"):
+        successor(fake, fallback).select(1)
+    assert f"sent what waited in {fallback.spool.folder}: 2 reports" in caplog.text
+
+
 def test_each_task_of_a_fallback_batch_counts_once_in_whatever_parts(
     client: SelectorClient, fake: FakeSelector
 ):

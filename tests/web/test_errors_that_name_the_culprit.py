@@ -123,6 +123,20 @@ def test_a_configuration_with_a_misspelt_name(
     assert "discriminator" not in answer.text
 
 
+def test_easy_to_hard_without_references(http: httpx.Client) -> None:
+    pool, run, plain = fresh_name("pool"), fresh_name("run"), fresh_name("run")
+    http.put(f"/pools/{pool}").raise_for_status()
+    add_tasks(http, pool, [{"id": "a"}, {"id": "b"}])
+    words = f"policy: easy-to-hard goes by the pass rates of references, and no task of pool '{pool}' has any"
+    policy = {"policy": {"type": "easy-to-hard"}}
+    assert words in detail(http.put(f"/runs/{run}", json={"pool": pool} | policy), 422, "unknown-reference")
+    http.put(f"/runs/{plain}", json={"pool": pool}).raise_for_status()
+    assert words in detail(http.patch(f"/runs/{plain}", json=policy), 422, "unknown-reference")
+    add_tasks(http, pool, [{"id": "a", "references": {"seven": 0.5}}])  # the cure
+    assert http.put(f"/runs/{run}", json={"pool": pool} | policy).status_code == 201
+    assert http.patch(f"/runs/{plain}", json=policy).status_code == 200
+
+
 def test_a_task_misspelt(http: httpx.Client, scene: Scene) -> None:
     answer = http.get(f"/runs/{scene.run}/posteriors", params={"task": "gsm8k_7"})
     assert "there is no task 'gsm8k_7'; near it: 'gsm8k-7'" in detail(answer, 404, "unknown-task")

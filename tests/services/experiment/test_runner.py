@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from services.command_line.failures import INTERRUPTED, Failure
-from services.experiment.guards import only_one
 from services.experiment.runner import run_experiment
+from services.processes.one_at_a_time import only_one
 from tests.services.experiment.conftest import ROOT, FakeExperiment
 
 COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
@@ -188,7 +188,7 @@ def test_a_training_that_was_begun_otherwise_is_not_gone_on_with(fake: FakeExper
         ({"policies": {"a/b": {}, "random": {}}}, "policies.a/b"),
         (
             {"policies": {"random": {"training": {"stepz": 3}}}},
-            "with policy random: training.stepz: got 3. Extra inputs",
+            "with policy random: training.stepz: there is no such field; near it: 'steps'",
         ),
         ({"trainer": "elsewhere.yaml"}, "elsewhere.yaml: No such file"),
     ],
