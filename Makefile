@@ -26,7 +26,7 @@ demo: demo-output/materials/pool.parquet  ## train a small model through the ser
 	@echo '    $(BIN)/bots run show demo-bots-0'
 	@echo 'Next: "Train your model" in README.md, with what this has made. To start over: rm -r demo-output'
 
-check: .venv/.test  ## style, types of the product, borders, quick tests: about two minutes on two cores
+check: .venv/.test  ## style, types of the product, borders, quick tests: about a minute on two cores
 	$(MAKE) --jobs 4 style types borders quick TYPED='bots selector_api services trainer_client'
 
 test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach

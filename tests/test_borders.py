@@ -82,6 +82,7 @@ def test_every_border_has_a_planted_import() -> None:
     assert {contract for contract, _, _ in PLANTED} == set(CONTRACTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "file", "module"), PLANTED)
 def test_a_planted_import_breaks_its_border(sources: Path, contract: str, file: str, module: str) -> None:
     path = sources / file

@@ -111,10 +111,10 @@ class Calls(PoolsAndRuns):
         self._check_differing(run, receipt)
         return receipt
 
-    def renew(self, selection: Selection, seconds: float | None) -> Plan[Selection]:
+    def renew(self, selection: Selection, seconds: float) -> Plan[Selection]:
         """`POST /runs/{run}/selections/{id}/renew`."""
         path = path_of("runs", selection.run, "selections", selection.selection, "renew")
-        request = json_request("POST", path, {} if seconds is None else {"seconds": seconds})
+        request = json_request("POST", path, {"seconds": seconds})
         lease = yield from exchange(request, answer_of(Lease), self.max_retries)
         return selection.model_copy(update={"expires_at": lease.expires_at})
 

@@ -61,7 +61,7 @@ class FakePoolsAndRuns:
         read = {name: run.name for run in runs for name in run.references}
         inserted, extended = pool.add(tasks, read)
         for run in self._runs.values():
-            if inserted and run.pool is pool:
+            if (inserted or extended) and run.pool is pool:
                 run.grow(self._now)
         receipt = {
             "inserted": inserted,

@@ -17,6 +17,8 @@ class FakePool:
         self.tasks: dict[str, TaskItem] = {}
         self.references: list[str] = []
         self.retired: set[str] = set()
+        self.chunks = 0
+        """How often it was added to."""
 
     @property
     def domains(self) -> dict[str, int]:
@@ -58,6 +60,7 @@ class FakePool:
         self.tasks |= changed
         new = {name for task in changed.values() for name in task.references} - set(self.references)
         self.references += sorted(new)
+        self.chunks += bool(inserted or extended)
         return inserted, extended
 
     def refuse_unknown(self, config: RunConfig) -> None:

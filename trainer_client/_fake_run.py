@@ -85,9 +85,9 @@ class FakeRun(FakeViews):
         return self._step
 
     def grow(self, now: int) -> None:
-        """Take up the tasks that were added to the pool."""
+        """Take up what was added to the pool."""
         self._take_up()
-        self._log(now, "grown", tasks=self._size)
+        self._log(now, "grown", tasks=self._size, chunks=self.pool.chunks)
 
     def change(self, changes: Mapping[str, Any], now: int) -> None:
         """Go on with other parts of the config."""

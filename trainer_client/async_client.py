@@ -107,7 +107,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
             )
         )
 
-    async def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
+    async def renew(self, selection: Selection, seconds: float) -> Selection:
         """See `SelectorClient.renew`."""
         return await self._carry_out(self._calls.renew(selection, seconds))
 

@@ -169,8 +169,8 @@ class SelectorClient(PoolsAndRunsClient):
             )
         )
 
-    def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
-        """Keep a selection's tasks leased for so many seconds from now, or for as long as the run says."""
+    def renew(self, selection: Selection, seconds: float) -> Selection:
+        """Keep a selection's tasks leased for so many seconds from now."""
         return self._carry_out(self._calls.renew(selection, seconds))
 
     def release(self, selection: Selection | str) -> None:

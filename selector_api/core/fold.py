@@ -5,7 +5,7 @@
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
     created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
-    grown      the pool's tasks up to `tasks` join
+    grown      the pool's tasks up to `tasks` join, and what its first `chunks` parts tell is read
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
                the others, the tasks that it holds outcomes of are free again

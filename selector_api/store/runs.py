@@ -46,7 +46,7 @@ class Run:
     tasks: int
     """How many of the pool's tasks have entered the run."""
     chunks: int = 0
-    """How many chunks of the pool hold what it was made from; 0 if that was not noted, as up to 0.2."""
+    """How many chunks of the pool hold what it knows of it; 0 if that was not noted, as up to 0.2."""
 
     @property
     def lease_ms(self) -> int:
@@ -146,7 +146,7 @@ class Runs:
         except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
             raise
-        await self._pools.grow(name, pool.incarnation, again.tasks)
+        await self._pools.grow(name, pool.incarnation, again.tasks, again.chunks)
         await self._retirements.follow(name, pool.incarnation, changes)
         await self._names.add_run(name)
         return status == b"created"

@@ -113,6 +113,7 @@ def test_every_command_of_a_call_is_there_and_every_call_is_the_services(
     assert in_commands("GET /else and GET /runs/a/b") == "GET /else and GET /runs/a/b"
 
 
+@pytest.mark.slow
 def test_data_of_another_release_is_no_missing_service(bots: Bots, tmp_path: Path, run: str) -> None:
     from redis import Redis
 

@@ -180,6 +180,7 @@ def test_probes_are_answered_whatever_they_ask(http: httpx.Client) -> None:
     assert http.get("/healthz?from=balancer").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_token_is_told_no_names_but_those_that_it_is_for(tmp_path: Path, bots: Bots) -> None:
     create = ("token", "create", "--data-dir", tmp_path, "--name")
     root = bots(*create, "root", "--scope", "admin").stdout.strip()
