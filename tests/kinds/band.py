@@ -121,7 +121,7 @@ class Uniform:
 
     def signal(self) -> FloatArray:
         mean = self.mean()
-        return 4.0 * (mean * (1.0 - mean) - self.sd() ** 2)
+        return 4 * (mean * (1 - mean) - (self.high - self.low) ** 2 / 12)
 
     def informative(self, rollouts: int) -> FloatArray:
         power, width = rollouts + 1, self.high - self.low

@@ -191,7 +191,9 @@ class Line:
         before = self.delta[points.row]
         self._lean[row] += gain
         self.delta[row] += times(noise, told[:, d + 1 :])
-        self.delta -= np.stack([(lean * change).sum(axis=1) for lean in np.moveaxis(self._lean, 1, 0)], axis=1)
+        self.delta -= np.stack(
+            [(lean * change).sum(axis=1) for lean in np.moveaxis(self._lean, 1, 0)], axis=1
+        )
         self._noise[row], self._touched[row] = noise, step
         self.mean = self.mean + change
         seen = slice(1, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -152,6 +152,9 @@ class Posterior(Protocol):
 @dataclass(frozen=True)
 class PosteriorKind(ABC):
     """The configuration of a posterior."""
+
+    default_policy: ClassVar[str] = "thompson"
+    """Type of the policy that draws where a run names none."""
 
     @property
     @abstractmethod

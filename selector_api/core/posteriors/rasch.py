@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Len
@@ -45,6 +45,8 @@ _LEAST_GAIN = 1e-9
 @dataclass(frozen=True)
 class Rasch(PosteriorKind):
     """A learned posterior: it needs no references, reads any number of them, and has nothing to tune."""
+
+    default_policy: ClassVar[str] = "signal"
 
     __pydantic_config__ = schema(type="rasch", references=["qwen-7b", "qwen-30b"])
 
