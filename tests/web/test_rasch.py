@@ -146,7 +146,7 @@ def test_a_run_goes_its_whole_way(http: httpx.Client, service: Service, pool: st
     run = made(http, pool, policy={"type": "thompson", "domains": {"algebra": 0.5, "sets": 0.5}})
     selection = select(http, run, 4, explain=True)
     for row in selection["explain"]:
-        assert row.keys() == {"task", "mean", "sd", "draw", "mu", "sigma"}
+        assert row.keys() == {"task", "mean", "sd", "draw", "informative", "mu", "sigma"}
         assert row["mu"] == pytest.approx(0.0, abs=1e-9)
     report(http, run, selection["selection"], [seen(task, 8, 8) for task in selection["tasks"]])
     commit(http, run, "more", {TASKS[9]["id"]: (2, 8)})
