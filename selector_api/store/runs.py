@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, UnreadableData
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import run_keys
 from selector_api.store.names import Names
 from selector_api.store.pools import Pools, Registration
@@ -22,13 +20,12 @@ from selector_api.store.refusals import (
     Difference,
     NoReferences,
     RunConflict,
-    UnknownDomain,
     UnknownPool,
-    UnknownReference,
     UnknownRun,
     UnusablePosterior,
 )
 from selector_api.store.retirements import Retirements
+from selector_api.store.run_configs import check_names, differences, enter_text, parsed, settled_as
 from selector_api.store.scripts import Scripts
 from selector_api.store.threads import Threads
 
@@ -132,7 +129,7 @@ class Runs:
         status, known = await self._create(name, incarnation, config, pool, copied)
         if status == b"lost":
             raise Overloaded("fork")
-        await self._refuse_other(name, config, _parsed(name, known))
+        await self._refuse_other(name, config, parsed(name, known))
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
@@ -175,15 +172,15 @@ class Runs:
 
     async def _config(self, name: str) -> RunConfig | None:
         (known,) = await self._redis.read_fields(run_keys(name).meta, "config")
-        return None if known is None else _parsed(name, known)
+        return None if known is None else parsed(name, known)
 
     async def differences(self, name: str, config: RunConfig) -> list[Difference]:
         """In which fields the run of this name is configured otherwise."""
         there = (await self.find(name)).config
-        return differences(there, _settled_as(there, config))
+        return differences(there, settled_as(there, config))
 
     async def _refuse_other(self, name: str, config: RunConfig, there: RunConfig) -> None:
-        config = _settled_as(there, config)
+        config = settled_as(there, config)
         differing = differences(there, config)
         if differing and config != await self._began(name):
             raise RunConflict.of(name, differing)
@@ -191,7 +188,7 @@ class Runs:
     async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
         first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
-        return None if first is None else _parsed(name, dumps(json.loads(first)["config"]))
+        return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None
@@ -231,7 +228,7 @@ class Runs:
         if not texts:
             raise UnknownRun(name)
         incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
-        return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks), int(*chunks))
+        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks), int(*chunks))
 
     async def glance(self, name: str) -> Glance | None:
         """A run as a list shows it; None if there is none."""
@@ -255,66 +252,3 @@ class Runs:
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
         await self._names.drop_run(name)
-
-
-@lru_cache(256)  # every report asks
-def _read(config: str | bytes) -> RunConfig:
-    return RunConfig.from_dict(json.loads(config))
-
-
-def _parsed(name: str, config: str | bytes) -> RunConfig:
-    try:
-        return _read(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableData(
-            f"the configuration of run {name!r} is not known here ({error!r}): "
-            "use the release that wrote it, or a later one"
-        ) from error
-
-
-def _settled_as(there: RunConfig, sent: RunConfig) -> RunConfig:
-    """A configuration that was sent, with what it leaves open as it is in one that is there."""
-    posterior = sent.posterior.settled_as(there.posterior)
-    return replace(sent, posterior=posterior, fork=sent.fork or there.fork)
-
-
-def enter_text(config: RunConfig) -> str:
-    """When outcomes enter the posteriors, as scripts read it."""
-    return config.commit if isinstance(config.commit, str) else str(config.commit.outcomes)
-
-
-def check_names(config: RunConfig, table: TaskTable) -> None:
-    """Refuse names that the pool does not know: they would silently do nothing.
-
-    Raises:
-        UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
-        NoReferences: the policy goes by references, and there are none.
-    """
-    for reference in config.posterior.references or ():
-        if reference not in table.reference_names:
-            raise UnknownReference(reference, table.reference_names)
-    for domain in config.policy.domains or ():
-        if domain not in table.domains:
-            raise UnknownDomain(domain, table.domains)
-    if config.policy.needs_references and not table.reference_names:
-        raise NoReferences(config.policy.type, config.pool)
-
-
-def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:
-    """The fields in which two configurations differ, by their places."""
-    fields_here, fields_sent = _flat(here.to_dict()), _flat(sent.to_dict())
-    return [
-        Difference(name, fields_here.get(name), fields_sent.get(name))
-        for name in dict.fromkeys((*fields_here, *fields_sent))
-        if fields_here.get(name) != fields_sent.get(name)
-    ]
-
-
-def _flat(values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(cast("Mapping[str, Any]", value), f"{place}{name}.")
-        else:
-            flat[place + name] = value
-    return flat

@@ -9,7 +9,7 @@ import pytest
 
 from trainer_client import Conflict, FakeSelector, Fallback, SelectorClient, SelectorUnavailable
 from trainer_client.models import Selection
-from trainer_client.resuming import REMEMBERED, KeyedSelections, OnRollback, RolledBack, StepKeys
+from trainer_client.resuming import REMEMBERED, KeyedSelections, OnRollback, RolledBack, StepKeys, Wanted
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def trained(client: SelectorClient, steps: int) -> list[Selection]:
     """What a training of so many steps was handed out and reported."""
     selections, made = keyed(client), list[Selection]()
     for step in range(steps):
-        selection = selections.select(f"step-{step}.0", 2, step)
+        selection = selections.select(f"step-{step}.0", Wanted(2), step)
         client.report(selection, {task: [1, 0] for task in selection.tasks})
         made.append(selection)
     return made
@@ -48,7 +48,7 @@ def test_a_training_that_goes_back_goes_on_in_a_fork(
 ):
     trained(client, 3)
     again = keyed(client)
-    selection = again.select("step-1.0", 2, None)
+    selection = again.select("step-1.0", Wanted(2), None)
     assert (client.run, selection.run, selection.replayed, selection.step) == ("run-2", "run-2", False, 1)
     assert (
         told(caplog, "It goes on in run 'run-2', a fork with the first 1 commits; 'run' stays as it is") == 1
@@ -61,7 +61,7 @@ def test_the_fork_has_the_first_name_that_is_free(client: SelectorClient):
     trained(client, 1)
     for name in ("run-2", "run-3"):
         client.fork_run(name, "run")
-    keyed(client).select("step-0.0", 2, None)
+    keyed(client).select("step-0.0", Wanted(2), None)
     assert client.run == "run-4"
 
 
@@ -78,7 +78,7 @@ def test_a_name_that_another_trainer_takes_meanwhile_is_left_to_it(
         return fork_run(new, run, step=step)
 
     monkeypatch.setattr(client, "fork_run", overtaken)
-    keyed(client).select("step-0.0", 2, None)
+    keyed(client).select("step-0.0", Wanted(2), None)
     assert client.run == "run-3"
 
 
@@ -87,7 +87,7 @@ def test_a_checkpoint_remembers_the_fork_for_the_training_that_asked_for_its_par
 ):
     trained(client, 2)
     first = keyed(client)
-    first.select("step-1.0", 2, None)
+    first.select("step-1.0", Wanted(2), None)
     first.remember(tmp_path)
     assert json.loads((tmp_path / REMEMBERED).read_text()) == {"asked_for": "run", "run": "run-2"}
 
@@ -106,7 +106,7 @@ def test_it_may_keep_its_run_and_is_told_once(client: SelectorClient, caplog: py
     made = trained(client, 2)
     again = keyed(client, "keep")
     for step in range(2):
-        selection = again.select(f"step-{step}.0", 2, None)
+        selection = again.select(f"step-{step}.0", Wanted(2), None)
         assert (selection.replayed, selection.tasks) == (True, made[step].tasks)
     assert client.run == "run"
     assert told(caplog, "was handed out before and is committed") == 1
@@ -115,7 +115,7 @@ def test_it_may_keep_its_run_and_is_told_once(client: SelectorClient, caplog: py
 def test_it_may_end_instead(client: SelectorClient):
     trained(client, 1)
     with pytest.raises(RolledBack, match=r"run 'run' holds the outcomes of selection .* set on_rollback"):
-        keyed(client, "fail").select("step-0.0", 2, None)
+        keyed(client, "fail").select("step-0.0", Wanted(2), None)
 
 
 def test_without_the_right_to_fork_it_goes_on_as_if_it_kept_the_run(
@@ -132,7 +132,7 @@ def test_without_the_right_to_fork_it_goes_on_as_if_it_kept_the_run(
         return answer.handle_request(request)
 
     with SelectorClient("http://s", run="run", transport=httpx.MockTransport(refuse)) as limited:
-        selection = keyed(limited).select("step-0.0", 2, None)
+        selection = keyed(limited).select("step-0.0", Wanted(2), None)
     assert (selection.replayed, selection.tasks, selection.run) == (True, made[0].tasks, "run")
     assert told(caplog, "It cannot fork the run, so what it does again does not count") == 1
 
@@ -154,17 +154,17 @@ def test_where_the_service_goes_away_while_it_forks_a_fallback_lets_it_go_on(
     transport = httpx.MockTransport(away)
     with SelectorClient("http://s", run="run", transport=transport, fallback=fallback) as other:
         if with_fallback:
-            assert keyed(other).select("step-0.0", 2, None).tasks == made[0].tasks
+            assert keyed(other).select("step-0.0", Wanted(2), None).tasks == made[0].tasks
         else:
             with pytest.raises(SelectorUnavailable):
-                keyed(other).select("step-0.0", 2, None)
+                keyed(other).select("step-0.0", Wanted(2), None)
 
 
 def test_half_the_batch_takes_another_key_and_gives_the_open_selection_back(
     client: SelectorClient, caplog: pytest.LogCaptureFixture
 ):
-    first = keyed(client).select("step-0.0", 4, None)
-    again = keyed(client).select("step-0.0", 2, None)
+    first = keyed(client).select("step-0.0", Wanted(4), None)
+    again = keyed(client).select("step-0.0", Wanted(2), None)
     assert (len(again.tasks), again.replayed) == (2, False)
     assert [(row.key, row.status) for row in client.selections()] == [
         ("step-0.0", "released"),
@@ -175,11 +175,11 @@ def test_half_the_batch_takes_another_key_and_gives_the_open_selection_back(
 
 def test_a_selection_that_was_given_back_is_not_trained_on(client: SelectorClient):
     selections = keyed(client)
-    client.release(selections.select("step-0.0", 2, None))
-    selection = selections.select("step-0.0", 2, None)
+    client.release(selections.select("step-0.0", Wanted(2), None))
+    selection = selections.select("step-0.0", Wanted(2), None)
     assert (selection.status, selection.replayed) == ("open", False)
 
 
 def test_any_other_conflict_is_the_callers(client: SelectorClient):
     with pytest.raises(Conflict, match="batch-too-large"):
-        keyed(client).select("step-0.0", 21, None)
+        keyed(client).select("step-0.0", Wanted(21), None)
