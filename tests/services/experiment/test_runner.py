@@ -183,6 +183,11 @@ def test_a_training_that_was_begun_otherwise_is_not_gone_on_with(fake: FakeExper
     ("changes", "message"),
     [
         ({"baseline": "uniform"}, "baseline 'uniform' is not one of the policies bots, random"),
+        ({"pictured": ["uniform"]}, "of the pictured 'uniform' is not one of the policies"),
+        (
+            {"questions": [{"policy": "bots", "relation": "not below", "other": "uniform", "then": "-"}]},
+            "of the questions 'uniform' is not one of the policies",
+        ),
         ({"seeds": [1, 1]}, "seeds: got.*each seed may stand here once"),
         ({"seeds": []}, "seeds: got"),
         ({"policies": {"a/b": {}, "random": {}}}, "policies.a/b"),
