@@ -48,6 +48,7 @@ class FakeViews(FakeReports):
                 "expired": states.count("released"),
             },
             "capability": dict.fromkeys(domains),
+            "references": {},
             "etr": {
                 "last": _effective(self._commits[-1] if self._commits else []),
                 "recent": _effective(recent),

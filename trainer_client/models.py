@@ -167,6 +167,13 @@ class EffectiveTaskRatio(_Answer):
     evaluation: float | None = None
 
 
+class ReferenceWeight(_Answer):
+    """What a reference counts in a run, as it was learned, with its standard deviation."""
+
+    weight: float
+    sd: float
+
+
 class RunStatus(_Answer):
     """A run: its config, number of commits, selections, capability μ by domain (None: unset) and ETR.
 
@@ -188,6 +195,7 @@ class RunStatus(_Answer):
     calibration: dict[str, Any] | None = None
     parent: dict[str, Any] | None = None
     rewound: dict[str, Any] | None = None
+    references: dict[str, ReferenceWeight] | None = None
     warnings: list[str] = []
 
 

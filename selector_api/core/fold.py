@@ -144,14 +144,14 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     for selection in closes:
         _close(state, event, selection, True)
 
+    state.staleness.count(evidence.versions)
     tasks, successes, trials = evidence.by_task
-    state.posterior.observe(tasks, successes, trials)
+    state.posterior.observe(tasks, successes, trials, evidence.behind(state.staleness.newest))
     state.step += 1
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.history.tallies.count(tasks, successes, trials)
     state.recent.append(_effective(state, evidence))
-    state.staleness.count(evidence.versions)
     _chart(state, evidence, predicted)
 
 
@@ -198,7 +198,7 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
     evidence = Evidence.of(event["rows"], partial(_at, state))
-    state.posterior.inform(*evidence.by_task)
+    state.posterior.inform(*evidence.by_task, evidence.behind(state.staleness.newest))
     state.history.tallies.count(*evidence.by_task)
     state.evaluated += len(evidence.tasks)
     state.evaluated_informative += int(evidence.informative.sum())

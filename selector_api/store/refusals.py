@@ -181,6 +181,10 @@ class UnusableFork(CallError):
         self.detail = detail
 
 
+class UnusablePosterior(UnusableFork):
+    """A posterior cannot serve the tasks of a pool."""
+
+
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")
 """Fields of a run's configuration that may change while it goes on."""
 

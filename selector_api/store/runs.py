@@ -25,9 +25,11 @@ from selector_api.store.refusals import (
     UnknownPool,
     UnknownReference,
     UnknownRun,
+    UnusablePosterior,
 )
 from selector_api.store.retirements import Retirements
 from selector_api.store.scripts import Scripts
+from selector_api.store.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,20 @@ class Runs:
     """The runs of a service."""
 
     def __init__(
-        self, redis: StoreClient, scripts: Scripts, pools: Pools, retirements: Retirements, names: Names
+        self,
+        redis: StoreClient,
+        scripts: Scripts,
+        pools: Pools,
+        retirements: Retirements,
+        names: Names,
+        threads: Threads,
     ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._pools = pools
         self._retirements = retirements
         self._names = names
+        self._threads = threads
 
     async def create(self, name: str, config: RunConfig, copied: Copied | None = None) -> bool:
         """Make a run; False if it was there already with the same configuration, or began with it.
@@ -105,16 +114,19 @@ class Runs:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
             RunConflict: a run of this name has another configuration.
+            UnusablePosterior: the posterior cannot serve the pool's tasks.
             UnusableFork: the copy has ended by itself.
         """
-        check_names(config, await self._pools.table(config.pool))
+        table = await self._pools.table(config.pool)
+        check_names(config, table)
+        config = await self._settled(name, config, table)
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool, copied)
         if status == b"lost":
             raise Overloaded("fork")
-        await self._refuse_other(name, config, known)
+        await self._refuse_other(name, config, _parsed(name, known))
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
@@ -133,36 +145,47 @@ class Runs:
         await self._names.add_run(name)
         return status == b"created"
 
+    async def _settled(self, name: str, config: RunConfig, table: TaskTable) -> RunConfig:
+        """The configuration with nothing left open: as the run of this name has it, or as the pool suggests."""
+        there = await self._config(name)
+        if there is not None:
+            return replace(config, posterior=config.posterior.settled_as(there.posterior))
+        try:
+            posterior = await self._threads.run(config.posterior.settled, table)
+        except ValueError as error:
+            raise UnusablePosterior(str(error)) from error
+        return replace(config, posterior=posterior)
+
     async def is_there(self, name: str, config: RunConfig) -> bool:
         """Whether there is a run of this name, with this configuration.
 
         Raises:
             RunConflict: it has another one.
         """
+        there = await self._config(name)
+        if there is not None:
+            await self._refuse_other(name, config, there)
+        return there is not None
+
+    async def _config(self, name: str) -> RunConfig | None:
         (known,) = await self._redis.read_fields(run_keys(name).meta, "config")
-        if known is not None:
-            await self._refuse_other(name, config, known)
-        return known is not None
+        return None if known is None else _parsed(name, known)
 
     async def differences(self, name: str, config: RunConfig) -> list[Difference]:
         """In which fields the run of this name is configured otherwise."""
-        known = (await self.find(name)).config
-        return differences(known if config.fork else replace(known, fork=None), config)
+        there = (await self.find(name)).config
+        return differences(there, _settled_as(there, config))
 
-    async def _refuse_other(self, name: str, config: RunConfig, known: bytes) -> None:
-        there = _parsed(name, known)
-        there = there if config.fork else replace(there, fork=None)
+    async def _refuse_other(self, name: str, config: RunConfig, there: RunConfig) -> None:
+        config = _settled_as(there, config)
         differing = differences(there, config)
-        if differing and config != await self._began(name, config):
+        if differing and config != await self._began(name):
             raise RunConflict.of(name, differing)
 
-    async def _began(self, name: str, config: RunConfig) -> RunConfig | None:
+    async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
         first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
-        if first is None:
-            return None
-        began = _parsed(name, dumps(json.loads(first)["config"]))
-        return began if config.fork else replace(began, fork=None)
+        return None if first is None else _parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None
@@ -241,6 +264,12 @@ def _parsed(name: str, config: str | bytes) -> RunConfig:
             f"the configuration of run {name!r} is not known here ({error!r}): "
             "use the release that wrote it, or a later one"
         ) from error
+
+
+def _settled_as(there: RunConfig, sent: RunConfig) -> RunConfig:
+    """A configuration that was sent, with what it leaves open as it is in one that is there."""
+    posterior = sent.posterior.settled_as(there.posterior)
+    return replace(sent, posterior=posterior, fork=sent.fork or there.fork)
 
 
 def enter_text(config: RunConfig) -> str:

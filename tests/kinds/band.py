@@ -12,7 +12,7 @@ from annotated_types import Gt, Le
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.fields import Id, schema
-from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind, Weight
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class BandPosterior:
     passed: FloatArray
     tried: FloatArray
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         of_class = self.classes.of_task[tasks]
         np.add.at(self.passed, of_class, successes)
         np.add.at(self.tried, of_class, trials)
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
-        self.observe(tasks, successes, trials)
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
+        self.observe(tasks, successes, trials, behind)
 
     def individuals(self) -> IntArray:
         return np.empty(0, np.int64)
@@ -75,6 +75,9 @@ class BandPosterior:
         passed = np.bincount(self.classes.domain, self.passed)
         tried = np.bincount(self.classes.domain, self.tried)
         return {code: passed[code] / tried[code] for code in np.flatnonzero(tried).tolist()}
+
+    def reference_weights(self) -> Mapping[str, Weight]:
+        return {}
 
     def metrics(self) -> tuple[Gauge, ...]:
         of_domain = np.bincount(self.classes.domain, self.tried)

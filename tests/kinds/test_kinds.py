@@ -68,7 +68,11 @@ def test_they_are_configured_like_any_other(http: httpx.Client, pool: str) -> No
     assert http.put(f"/runs/{run}", json=config).status_code == 200
     assert events(http, run)[0]["config"] == config
     for wrong, code, detail in (
-        ({"posterior": {"width": 0.2}}, "invalid-request", "posterior: type must be one of 'bots', 'band'"),
+        (
+            {"posterior": {"width": 0.2}},
+            "invalid-request",
+            "posterior: type must be one of 'bots', 'rasch', 'band'",
+        ),
         ({"posterior": BAND | {"width": 2}}, "invalid-request", "posterior.width: "),
         ({"posterior": BAND | {"reads": ["c"]}}, "unknown-reference", "posterior.reads[0]: "),
         ({"policy": {"type": "easiest"}}, "invalid-request", "'easy-to-hard', 'hardest'"),

@@ -25,7 +25,7 @@ from selector_api.core.fields import ByType, Share, schema
 from selector_api.core.posteriors.beta import BetaMarginals
 from selector_api.core.posteriors.forgetting import Forgetting
 from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
-from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind, Weight
 from selector_api.core.tasks import TaskTable
 
 _NEGLIGIBLE = 1e-12
@@ -190,8 +190,8 @@ class BotsPosterior:
         self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
         self._classes = classes
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
-        """One update of all tasks; see `Posterior.observe`."""
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
+        """One update of all tasks, however old the outcomes; see `Posterior.observe`."""
         config = self._config
         alpha_implicit, beta_implicit = self._implicit_evidence(tasks, successes / trials)
 
@@ -213,7 +213,7 @@ class BotsPosterior:
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         """α += s, β += n − s of these tasks: no forgetting, no implicit evidence; see `Posterior.inform`."""
         rows = self._rows_for(tasks)
         decay = self._decay_since(self._written[rows])
@@ -227,6 +227,10 @@ class BotsPosterior:
     def capability(self) -> Mapping[int, float]:
         """μ by domain code, as far as it is known."""
         return {} if self._capability is None else self._capability.by_domain
+
+    def reference_weights(self) -> Mapping[str, Weight]:
+        """None is learned."""
+        return {}
 
     def metrics(self) -> tuple[Gauge, ...]:
         """Nothing beside the capability."""

