@@ -8,8 +8,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import numpy as np
-from matplotlib import pyplot
+from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
@@ -18,9 +19,7 @@ from services.experiment.statistics import BINS, FloatArray, binned, half_width,
 
 SMOOTHED_STEPS = 10
 PLAIN = "tab:gray"
-COLOURS = [
-    colour for colour in pyplot.get_cmap("tab20").colors if colour[0] != colour[1]
-]  # grey is the baseline's
+COLOURS = [to_hex(colormaps["tab20"](place)) for place in range(20) if place not in (14, 15)]  # without grey
 
 Policies = Mapping[str, Seeds]
 

@@ -19,7 +19,7 @@ from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.fields import schema
 from selector_api.core.posteriors.beta import BetaMarginals
-from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind, Weight
 
 KAPPA = 2.0 ** np.arange(-1.0, 5.5, 0.5)
 PHI = np.array([1.0, 0.999, 0.997, 0.99, 0.97, 0.9])
@@ -58,14 +58,14 @@ class CountsPosterior:
     own: FloatArray
     evidence: FloatArray
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
-        """A commit: see `Posterior.observe`."""
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
+        """A commit: see `Posterior.observe`; how late it is makes no difference."""
         self._learn(tasks, successes, trials)
         self.of_class *= FRESH
         self.own *= PHI[:, None]
-        self.inform(tasks, successes, trials)
+        self.inform(tasks, successes, trials, behind)
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         """Evidence without a step: see `Posterior.inform`."""
         counted = np.column_stack([successes, trials - successes])
         first = ~self.own[tasks].any(axis=(1, 2))
@@ -100,6 +100,10 @@ class CountsPosterior:
         return {
             int(self.classes.domain[at]): float(rates[at]) for at in np.flatnonzero(self.of_class.any(axis=1))
         }
+
+    def reference_weights(self) -> Mapping[str, Weight]:
+        """None."""
+        return {}
 
     def metrics(self) -> tuple[Gauge, ...]:
         """κ and φ."""

@@ -17,7 +17,14 @@ def posterior(tasks: int = 400) -> CountsPosterior:
 
 
 def observe(to: CountsPosterior, tasks: list[int], successes: list[float], trials: float = 8.0) -> None:
-    to.observe(np.array(tasks), np.array(successes), np.full(len(tasks), trials))
+    to.observe(np.array(tasks), np.array(successes), np.full(len(tasks), trials), np.zeros(len(tasks)))
+
+
+def gauge(of: CountsPosterior, which: int) -> float:
+    """κ (0) or φ (1)."""
+    value = of.metrics()[which].values
+    assert isinstance(value, float)
+    return value
 
 
 def test_a_class_has_the_rate_of_its_tasks_at_their_first_report():
@@ -48,15 +55,15 @@ def test_the_weight_of_a_class_and_the_fading_are_learned():
         for _ in range(150):
             tasks = random.permutation(400)[:16]
             observe(counts, tasks.tolist(), random.binomial(8, rates[tasks]).tolist())
-    kappa = [counts.metrics()[0].values for counts in (alike, apart)]
+    kappa = [gauge(counts, 0) for counts in (alike, apart)]
     assert kappa[0] == KAPPA[-1]  # one rate for all
     assert kappa[1] <= 1.0  # each task for itself
-    assert apart.metrics()[1].values == 1.0  # nothing moves
+    assert gauge(apart, 1) >= 0.99  # nothing moves
 
     moving = posterior(20)
     for step in range(300):
         observe(moving, list(range(20)), [8.0 if step % 40 < 20 else 0.0] * 20)
-    assert moving.metrics()[1].values == PHI[-1]
+    assert gauge(moving, 1) == PHI[-1]
 
 
 def test_arrays_bring_it_back_and_a_copy_stands_alone():
@@ -69,7 +76,7 @@ def test_arrays_bring_it_back_and_a_copy_stands_alone():
         assert other.own[0, 0].tolist() == [8.0, 0.0]
         assert other.evidence.tolist() == copy.evidence.tolist()
     assert set(counts.capability()) == {0, 1}
-    counts.inform(np.array([5]), np.array([1.0]), np.array([2.0]))
+    counts.inform(np.array([5]), np.array([1.0]), np.array([2.0]), np.zeros(1))
     assert counts.of_tasks(np.array([5])).mean()[0] != pytest.approx(counts.of_classes().mean()[0])
 
 
