@@ -22,6 +22,8 @@ from selector_api.core.rewards.range import Range
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
 LeaseSeconds = Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)]
+MAX_BATCH = 10_000
+"""The most tasks of a batch."""
 MAX_OUTCOMES = 10_000
 """The most outcomes that one commit waits for."""
 

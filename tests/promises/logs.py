@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from selector_api.core.fold import fold
-from selector_api.core.select import select
+from selector_api.core.select import plan, select
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
@@ -192,8 +192,12 @@ def check_draws(events: Sequence[Event], table: TaskTable) -> RunState:
     states = {1: state.copy()}
     for event in events[1:]:
         if event["type"] == "selected":
-            drawn = select(states[event["drawn_from"]], event["batch_size"]).tasks
-            assert event["tasks"] == table.ids(drawn), event
+            drawn_from = states[event["drawn_from"]]
+            if "informative" in event:
+                drawn = plan(drawn_from, event["informative"], event.get("rollouts"))
+            else:
+                drawn = select(drawn_from, event["batch_size"])
+            assert event["tasks"] == table.ids(drawn.tasks), event
         state = fold(state, event, table)
         states[event["seq"]] = state.copy()
     return state

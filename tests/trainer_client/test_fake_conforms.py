@@ -566,3 +566,26 @@ def test_a_run_config_that_is_wrong_is_refused(http: httpx.Client, pool: str, pa
 def test_a_body_that_is_no_json_is_refused(http: httpx.Client, path: str):
     headers = {"Content-Type": "application/json"}
     assert_problem(http.post(path, content=b'{"run": ', headers=headers), 400, "invalid-json")
+
+
+def test_a_step_is_planned_by_its_informative_groups(http: httpx.Client, run: str):
+    def plan(**more: Any) -> httpx.Response:
+        return http.post("/select", json={"run": run, **more})
+
+    first = plan(informative=3, rollouts=8, key="step-0.0", explain=True).json()
+    assert len(first["tasks"]) == 4  # of 7/9 each
+    assert first["predicted"] == {"mean": 0.5, "informative": pytest.approx(28 / 9, rel=1e-6)}
+    assert [row["informative"] for row in first["explain"]] == [pytest.approx(7 / 9, rel=1e-6)] * 4
+    plain = {name: value for name, value in first.items() if name != "explain"} | {"replayed": True}
+    assert plan(informative=3, rollouts=8, key="step-0.0").json() == plain
+    assert select(http, run, 4, key="step-0.0") == plain
+    problem = assert_problem(plan(informative=2, key="step-0.0"), 409, "key-conflict")
+    assert problem["detail"].startswith("informative: this key stands for selection")
+    second = plan(informative=1.5, rollouts=8, key="step-0.1").json()
+    assert len(second["tasks"]) == 2
+    assert not set(second["tasks"]) & set(first["tasks"])
+    problem = assert_problem(plan(informative=5, rollouts=8), 409, "batch-too-large")
+    assert problem["detail"].startswith("informative: the 4 tasks that can be drawn now promise 3.111 ")
+    assert (problem["available"], problem["informative"]) == (4, pytest.approx(28 / 9))
+    assert_problem(plan(), 422, "invalid-request")
+    assert_problem(plan(batch_size=2, informative=2), 422, "invalid-request")

@@ -489,3 +489,13 @@ def test_training_goes_on_while_a_real_service_crashes_and_all_evidence_arrives_
         assert (status.step, status.selections.committed, status.selections.open) == (9, 6, 0)
     finally:
         service.stop()
+
+
+def test_a_planned_step_is_two_tasks_for_every_informative_group_while_the_selector_is_away(
+    client: SelectorClient, fake: FakeSelector
+):
+    fake.down()
+    batch = client.select(informative=3.5, rollouts=8, key="step-0.0")
+    assert (batch.fallback, len(batch.tasks), batch.predicted) == (True, 7, None)
+    assert client.select(informative=3.5, rollouts=8, key="step-0.0") == batch
+    assert len(client.select(informative=30).tasks) == len(TASKS)  # all that it has

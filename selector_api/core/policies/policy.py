@@ -96,6 +96,13 @@ class PolicyKind(ABC):
             rng: where the draws come from.
         """
 
+    def order(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """`count` of the candidates in an order of which every beginning is a batch as the policy draws it.
+
+        The arguments are those of `choose`, whose own order is such a one unless it says otherwise.
+        """
+        return self.choose(candidates, count, rng)
+
 
 def _target_of(part: float | DomainPart) -> float | MovingTarget | None:
     return part.target if isinstance(part, DomainPart) else None

@@ -8,6 +8,7 @@ has a chance at every step, the larger the more can be learned of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from annotated_types import Gt, Le
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import Share, schema
 from selector_api.core.policies.clocks import first_to_ring
-from selector_api.core.policies.exploration import explored
+from selector_api.core.policies.exploration import explored, spread
 from selector_api.core.policies.policy import PolicyKind
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.posterior import PosteriorKind
@@ -52,13 +53,13 @@ class Signal(PolicyKind):
 
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """A share of `count` uniformly, the others one after another by weight, in that order. No scores."""
+        return explored(self.exploration, candidates, count, rng, partial(self._by_weight, rng))
 
-        def by_weight(candidates: Candidates, count: int) -> Choice:
-            return self._by_weight(candidates, count, rng)
+    def order(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """One after another by weight, with a share of uniform ones among them."""
+        return spread(self.exploration, candidates, count, rng, partial(self._by_weight, rng))
 
-        return explored(self.exploration, candidates, count, rng, by_weight)
-
-    def _by_weight(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+    def _by_weight(self, rng: np.random.Generator, candidates: Candidates, count: int) -> Choice:
         posterior = candidates.state.posterior
         signal = np.concatenate(
             [
