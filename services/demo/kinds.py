@@ -30,7 +30,7 @@ class Kind:
     """
 
     domain: str
-    levels: tuple[dict[str, int], ...]
+    levels: tuple[dict[str, float], ...]
     prompt: Callable[[Entry], str]
     form: Form
     untaught: int = 0
@@ -100,14 +100,14 @@ ROW = Form(shorten=str, restore=str)
 SQUARE = Form(shorten=lambda answer: " ".join(answer.split()), restore=lambda text: _square(text.split()))
 GRIDS_AND_SUMS = {
     "spiral_matrix": Kind(
-        "grids",
+        "shapes",
         tuple({"min_n": n, "max_n": n} for n in (2, 3, 4)),
         lambda entry: f"S{_cells(entry)}=",
         ROW,
         untaught=1,
     ),
     "rotate_matrix": Kind(
-        "grids",
+        "shapes",
         tuple(
             {"min_n": n, "max_n": n, "min_rotations": least, "max_rotations": most}
             for n, least, most in ((2, 1, 3), (3, 1, 1), (3, 1, 3), (4, 1, 3))
@@ -116,23 +116,22 @@ GRIDS_AND_SUMS = {
         SQUARE,
         untaught=1,
     ),
+    "binary_matrix": Kind(
+        "distances",
+        tuple(
+            {"min_n": n, "max_n": n, "p_zero": zeros}
+            for n, zeros in ((3, 0.5), (3, 0.25), (4, 0.5), (4, 0.25))
+        ),
+        lambda entry: f"D{_cells(entry)}=",
+        SQUARE,
+    ),
     "chain_sum": Kind(
         "sums",
         tuple(
             {"min_terms": terms, "max_terms": terms, "min_digits": digits, "max_digits": digits}
-            for terms, digits in ((2, 1), (3, 1), (2, 2), (3, 2), (3, 3))
+            for terms, digits in ((3, 1), (2, 2), (3, 2), (3, 3))
         ),
         lambda entry: _digits(f"{entry['metadata']['expression']}="),
-        NUMBER,
-        untaught=1,
-    ),
-    "number_sequence": Kind(
-        "sequences",
-        tuple(
-            {"min_terms": 4, "max_terms": 4, "max_complexity": complexity, "max_value": value}
-            for complexity, value in ((1, 10), (1, 90), (2, 90), (3, 900))
-        ),
-        lambda entry: _digits(",".join(map(str, entry["metadata"]["sequence"][:-1])) + "="),
         NUMBER,
         untaught=1,
     ),

@@ -32,7 +32,7 @@ class Architecture:
 WORDS_AND_LISTS = Architecture(
     (*"BPSKR<>:=", *"abcdefghijklmnopqrstuvwxyz", *map(str, range(100))), width=64, layers=2
 )
-GRIDS_AND_SUMS = Architecture((*"SR:,+-=", *"0123456789"), width=96, layers=2)
+GRIDS_AND_SUMS = Architecture((*"SRD:,+-=", *"0123456789"), width=96, layers=2)
 ARCHITECTURES = {"words and lists": WORDS_AND_LISTS, "grids and sums": GRIDS_AND_SUMS}
 
 

@@ -38,7 +38,7 @@ SAMPLING_BATCH = 128
 
 @dataclass(frozen=True)
 class Setting:
-    """How much of what. Sizes of sets of tasks are by level, of which there are sixteen.
+    """How much of what. Sizes of sets of tasks are by level, of which there are about sixteen.
 
     Accuracies are those of the model's three checkpoints on the validation tasks.
     """

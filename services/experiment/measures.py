@@ -1,5 +1,6 @@
 """What is measured of one finished training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -61,17 +62,17 @@ class Measures:
     @cached_property
     def accuracy_by(self) -> dict[Unit, Curve]:
         """Held-out accuracy against what the training had cost by then."""
-        costs: dict[Unit, list[float]] = {
+        costs: dict[Unit, Sequence[float]] = {
             "steps": [1 for _ in self.records.steps],
             "rollouts": [step.rollouts for step in self.records.steps],
             "tokens": [step.rollout_tokens for step in self.records.steps],
             "seconds": [step.seconds for step in self.records.steps],
         }
-        spent = {unit: list(accumulate(each, initial=0)) for unit, each in costs.items()}
-        return {
-            unit: [(until[seen.step], seen.accuracy) for seen in self.records.evaluations]
-            for unit, until in spent.items()
-        }
+        curves: dict[Unit, Curve] = {}
+        for unit, each in costs.items():
+            spent = list(accumulate(each, initial=0.0))
+            curves[unit] = [(spent[seen.step], seen.accuracy) for seen in self.records.evaluations]
+        return curves
 
     @property
     def start_accuracy(self) -> float:
