@@ -39,15 +39,14 @@ def test_a_plan_is_the_smallest_batch_of_free_tasks_that_is_enough(policy, infor
 
 
 @every_policy
-def test_a_plan_is_pure_replayable_and_a_beginning_of_larger_ones(policy):
+def test_a_plan_is_pure_and_replayable(policy):
     state = laws.mixed_run(policy)
     before = copy.deepcopy(snapshot.taken(state))
-    few, many = plan(state, 4), plan(state, 30)
-    np.testing.assert_array_equal(plan(state, 4).tasks, few.tasks)
-    np.testing.assert_array_equal(many.tasks[: len(few.tasks)], few.tasks)
+    choice = plan(state, 30)
+    np.testing.assert_array_equal(plan(state, 30).tasks, choice.tasks)
     assert repr(snapshot.taken(state)) == repr(before)
     other = plan(replace(state, selections=9), 30)
-    assert isinstance(policy, Sequential | EasyToHard) or other.tasks.tolist() != many.tasks.tolist()
+    assert isinstance(policy, Sequential | EasyToHard) or other.tasks.tolist() != choice.tasks.tolist()
 
 
 @pytest.mark.parametrize("policy", [Sequential(), EasyToHard()], ids=repr)

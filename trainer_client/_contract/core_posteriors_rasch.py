@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Len
 
@@ -18,6 +18,8 @@ MOST_REFERENCES = 16
 @dataclass(frozen=True)
 class Rasch(PosteriorKind):
     """A learned posterior: it needs no references, reads any number of them, and has nothing to tune."""
+
+    default_policy: ClassVar[str] = "signal"
 
     __pydantic_config__ = schema(type="rasch", references=["qwen-7b", "qwen-30b"])
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
-from selector_api.core.posteriors.symmetric import inverse, quadratic, times
+from selector_api.core.posteriors.symmetric import inverse, quadratic, times, times_each
 
 _SLOPE_DRIFT = 0.1
 """Variance that a slope gains in the time in which a level gains 1."""
@@ -118,14 +118,13 @@ class Line:
         """The tasks with these features, of these domains, at this step."""
         row = self._row_of_domain[domain]
         features = np.column_stack([x, practised.astype(np.float64)])
-        moves, moved = np.empty_like(features), np.empty_like(features)
-        own = np.empty(len(x))
+        moves, own = np.empty_like(features), np.empty(len(x))
         at_once = max(1, _NUMBERS_AT_ONCE // self._noise[0].size)
         for start in range(0, len(x), at_once):
             part = slice(start, start + at_once)
             moves[part] = features[part] - (self._lean[row[part]] * x[part, :, None]).sum(axis=1)
-            moved[part] = times(self.covariance, moves[part])
             own[part] = quadratic(self._noise_now(row[part], step, level), x[part])
+        moved = times_each(self.covariance, moves)
         return Points(
             x=x,
             features=features,
@@ -192,11 +191,14 @@ class Line:
         before = self.delta[points.row]
         self._lean[row] += gain
         self.delta[row] += times(noise, told[:, d + 1 :])
-        self.delta -= times(self._lean, change)
+        self.delta -= np.stack(
+            [(lean * change).sum(axis=1) for lean in np.moveaxis(self._lean, 1, 0)], axis=1
+        )
         self._noise[row], self._touched[row] = noise, step
         self.mean = self.mean + change
         seen = slice(1, None)
-        levels = quadratic(self.covariance, self._lean[seen, 0]) + self._noise[seen, 0, 0]
+        lean = self._lean[seen, 0]
+        levels = (times_each(self.covariance, lean) * lean).sum(axis=1) + self._noise[seen, 0, 0]
         squares = (self.delta[seen, 0] ** 2 + levels).sum()
         self._set_spread(float((2.0 + squares) / (1.0 + len(self.domain))))
         moved = (points.features * change).sum(axis=1)

@@ -10,9 +10,10 @@ line, is learned as well (`scale`). docs/mathematics.md has the whole. A commit 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Len
@@ -44,6 +45,8 @@ _LEAST_GAIN = 1e-9
 @dataclass(frozen=True)
 class Rasch(PosteriorKind):
     """A learned posterior: it needs no references, reads any number of them, and has nothing to tune."""
+
+    default_policy: ClassVar[str] = "signal"
 
     __pydantic_config__ = schema(type="rasch", references=["qwen-7b", "qwen-30b"])
 
@@ -133,7 +136,10 @@ class RaschPosterior:
 
     def copy(self) -> RaschPosterior:
         """A copy that later commits leave as it is."""
-        return RaschPosterior.restored(self._config, self._classes, self.to_arrays())
+        twin = copy.copy(self)
+        twin._line, twin._offsets = copy.deepcopy(self._line), copy.deepcopy(self._offsets)
+        twin._scales = copy.deepcopy(self._scales)
+        return twin
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
@@ -175,7 +181,7 @@ class RaschPosterior:
         missing = np.isnan(rates)
         rates = (_ROLLOUTS * np.where(missing, 0.5, rates) + 0.5) / (_ROLLOUTS + 1.0)
         pairs = np.stack([np.log(rates) - np.log(1.0 - rates), missing], axis=2)
-        x = np.column_stack([np.ones(len(rates)), pairs.reshape(len(rates), -1)])
+        x = np.column_stack([np.ones(len(rates)), pairs.reshape(len(rates), 2 * rates.shape[1])])
         self._x = np.concatenate([self._x, x])
         self._is_bare = np.concatenate([self._is_bare, missing.all(axis=1)])
         self._line.grow(int(classes.domain.max(initial=-1)) + 1)

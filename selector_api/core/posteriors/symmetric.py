@@ -26,6 +26,11 @@ def times(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
     return (matrices * vectors[..., None, :]).sum(axis=-1)
 
 
+def times_each(matrix: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Products of one matrix [d, e] with many vectors [..., e], without a copy of it for each."""
+    return np.stack([(vectors * row).sum(axis=-1) for row in matrix], axis=-1)
+
+
 def quadratic(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
     """vᵀMv of matrices [..., d, d] and vectors [..., d]."""
     return (times(matrices, vectors) * vectors).sum(axis=-1)
