@@ -16,6 +16,7 @@ warning.
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -30,6 +31,16 @@ OnRollback = Literal["fork", "keep", "fail"]
 
 REMEMBERED = "selector.json"
 """The file in a checkpoint that names the run."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a selection is asked for: so many tasks, or so many as promise so many informative groups."""
+
+    batch_size: int | None = None
+    informative: float | None = None
+    rollouts: int | None = None
+    """Of each task."""
 
 
 class RolledBack(RuntimeError):
@@ -96,35 +107,46 @@ class KeyedSelections:
         content = {"asked_for": self._asked_for, "run": self._selector.run}
         (checkpoint / REMEMBERED).write_text(json.dumps(content))
 
-    def select(self, key: str, batch_size: int, policy_version: int | None) -> Selection:
-        """The selection of this key; of another one where that is released, or has another size."""
+    def select(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
+        """The selection of this key; of another one where that is released, or was asked for otherwise.
+
+        Raises:
+            SelectorError: as `SelectorClient.select`.
+            RolledBack: see above.
+        """
         first, self._first = self._first, False
         for name in _names(key):
-            selection = self._ask(name, batch_size, policy_version)
+            selection, fits = self._ask(name, wanted, policy_version)
             if selection.fallback or not selection.replayed:
                 return selection
             if selection.status == "committed" and first and self._forked(selection):
-                return self._ask(name, batch_size, policy_version)
+                return self._ask(name, wanted, policy_version)[0]
             first = False
             self._tell(name, selection)
-            fits = len(selection.tasks) == batch_size
             if fits and selection.status != "released":
                 return selection
             if selection.status == "open":
                 self._selector.release(selection)
         raise AssertionError("unreachable")
 
-    def _ask(self, key: str, batch_size: int, policy_version: int | None) -> Selection:
-        """What the key stands for, of whichever size."""
+    def _ask(self, key: str, wanted: Wanted, policy_version: int | None) -> tuple[Selection, bool]:
+        """What the key stands for, and whether that is what is wanted."""
         try:
-            return self._selector.select(
-                batch_size, key=key, explain=self._explain, policy_version=policy_version
+            selection = self._selector.select(
+                wanted.batch_size,
+                informative=wanted.informative,
+                rollouts=wanted.rollouts,
+                key=key,
+                explain=self._explain,
+                policy_version=policy_version,
             )
         except Conflict as error:
             size = error.extensions.get("batch_size")
             if error.code != "key-conflict" or not isinstance(size, int):
                 raise
-        return self._selector.select(size, key=key)
+        else:
+            return selection, True
+        return self._selector.select(size, key=key), False
 
     def _forked(self, selection: Selection) -> bool:
         """Whether the training now goes on in a fork, since the run is ahead of it."""

@@ -15,18 +15,20 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trainer_client.client import SelectorClient
 from trainer_client.data_sets import fit
-from trainer_client.errors import SelectorUnavailable
+from trainer_client.errors import BatchTooLarge, SelectorUnavailable
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes, outcome_list
 from trainer_client.ranks import alone, asked_once
-from trainer_client.resuming import KeyedSelections, OnRollback, StepKeys
+from trainer_client.resuming import KeyedSelections, OnRollback, StepKeys, Wanted
 from trainer_client.rewards import RewardOutOfRange, RewardScale
 
 logger = logging.getLogger("trainer_client")
+
+T = TypeVar("T")
 
 Reward = float | None
 """Of one rollout, as the run takes it; None or NaN if it was not scored."""
@@ -105,7 +107,8 @@ class TrainingSteps:
         broadcast: hands the main rank's answer, or None, to every rank; see `asked_once`. Not needed where there is
             one rank.
         measure: gets the figures of the main rank as they arise, for the framework's log: `select_ms` and
-            `report_ms`, the milliseconds that the calls took, and `etr`, see `effective_task_ratio`.
+            `report_ms`, the milliseconds that the calls took, `etr`, see `effective_task_ratio`, and
+            `predicted_etr`, what the selector expected of it.
     """
 
     def __init__(
@@ -150,7 +153,7 @@ class TrainingSteps:
                 self._scale = RewardScale.of(status.config.get("rewards"))
             return True
 
-        asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what="look at the run's pool")
+        self._asked_once(ask, "look at the run's pool")
 
     def begin(self, checkpoint: Path | None = None) -> None:
         """Begin a training, or go on from a checkpoint, in the run that `remember` noted there."""
@@ -174,15 +177,55 @@ class TrainingSteps:
             SelectorError: on the main rank, as `SelectorClient.select`.
             RuntimeError: on the others, if the main one failed.
         """
-        key = self._keys.next(step)
+        wanted, key = Wanted(batch_size), self._keys.next(step)
+        return self._asked_once(lambda: self._ask(key, wanted, policy_version), "selection")
 
-        def ask() -> Selection:
-            start = time.perf_counter()
-            selection = self._selections.select(key, batch_size, policy_version)
-            self._measure("select_ms", _ms_since(start))
-            return selection
+    def plan(
+        self, step: int, informative: int, *, rollouts: int, at_most: int, policy_version: int | None = None
+    ) -> Selection | None:
+        """The next selection of this step: tasks that promise so many informative groups. Every rank calls this.
 
-        return asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what="selection")
+        Args:
+            step: see `StepKeys`.
+            informative: how many groups.
+            rollouts: of each task.
+            at_most: how many tasks these may be.
+            policy_version: as in `select`.
+
+        Returns:
+            The same on every rank. None if the tasks that can be drawn now do not promise so many, or if it takes
+            more than `at_most` tasks.
+
+        Raises:
+            RolledBack: as `select`.
+            SelectorError: likewise.
+            RuntimeError: likewise.
+        """
+        wanted, key = Wanted(informative=informative, rollouts=rollouts), self._keys.next(step)
+
+        def ask() -> tuple[Selection | None]:
+            try:
+                selection = self._ask(key, wanted, policy_version)
+            except BatchTooLarge:
+                return (None,)
+            if len(selection.tasks) <= at_most:
+                return (selection,)
+            self._selector.release(selection)
+            return (None,)
+
+        return self._asked_once(ask, "selection")[0]
+
+    def _ask(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
+        start = time.perf_counter()
+        selection = self._selections.select(key, wanted, policy_version)
+        self._measure("select_ms", _ms_since(start))
+        predicted = selection.predicted and selection.predicted.informative
+        if predicted is not None:
+            self._measure("predicted_etr", predicted / len(selection.tasks))
+        return selection
+
+    def _asked_once(self, ask: Callable[[], T], what: str) -> T:
+        return asked_once(ask, is_main=self.is_main, broadcast=self._broadcast, what=what)
 
     def report(
         self,

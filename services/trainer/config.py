@@ -112,14 +112,15 @@ class Rollouts(Sampling):
 
 
 class FilterGroups(Section):
-    """DAPO's dynamic sampling (arXiv 2503.14476, equation 11): groups whose rewards are all equal are replaced.
+    """DAPO's dynamic sampling (arXiv 2503.14476, equation 11): only groups whose rewards differ are trained on.
 
-    It makes several selections and reports in a step, and works in a single process.
+    A step asks the selector for tasks that promise a full batch of them, reports all, drops the groups whose
+    rewards are all equal, and asks for as many tasks as promise what is missing.
     """
 
     max_rounds: PositiveInt = Field(
         default=10,
-        description="Batches asked for in a step, at most; then the step goes on with the groups it has.",
+        description="Batches rolled out in a step, at most; then groups without a gradient fill it up.",
     )
 
 

@@ -20,7 +20,6 @@ from services.rewards import Scorer, make_scorer
 from services.task_files.tasks import TaskRow, read_tasks
 from services.trainer.checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
 from services.trainer.config import Lora, TrainerConfig
-from services.trainer.filtering import FilteringTrainer
 from services.trainer.grpo_arguments import grpo_config
 from services.trainer.pod_trainer import PodTrainer
 from services.trainer.records import RECORDS, FinishedRecord, RecordWriter, read_records
@@ -44,7 +43,7 @@ def train(config: TrainerConfig) -> None:
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
-    refuse_what_cannot_work(config, state.num_processes)
+    refuse_what_cannot_work(config)
     refuse_another_training(config)
     tokenizer = load_tokenizer(config.model.path)
     tasks = short_enough(config, tokenizer)
@@ -78,15 +77,10 @@ def make_pool_and_run(config: TrainerConfig) -> None:
     make_run(config, tasks, begun=(config.output / RECORDS).exists())
 
 
-def refuse_what_cannot_work(config: TrainerConfig, processes: int) -> None:
+def refuse_what_cannot_work(config: TrainerConfig) -> None:
     """Raise `Failure` for what would only fail after the model is loaded."""
     if config.rollouts.engine.type != "transformers":
         require_vllm(f"rollouts.engine: {config.rollouts.engine.type} needs vllm")
-    if config.training.filter_groups and processes > 1:
-        raise Failure(
-            f"training.filter_groups: works in one process, got {processes}; leave it out, or start one",
-            MISTAKE,
-        )
 
 
 def refuse_another_training(config: TrainerConfig) -> None:
@@ -156,6 +150,7 @@ def make_trainer(
         raise Failure(
             f"evaluation.tasks: {len(both)} tasks are also trained on, such as {min(both)!r}", MISTAKE
         )
+    filtering = config.training.filter_groups
     arguments: dict[str, Any] = {
         "model": config.model.path,
         "processing_class": tokenizer,
@@ -166,17 +161,13 @@ def make_trainer(
         "peft_config": lora_config(config.model.lora) if config.model.lora else None,
         "selector": selector,
         "on_rollback": config.selector.on_rollback,
+        "filter_rounds": filtering.max_rounds if filtering else None,
         "scorer": scorer,
         "records": records,
     }
-    filtering = config.training.filter_groups
     try:
         with engine_options(config.rollouts.engine, config.seed, step):
-            trainer = (
-                FilteringTrainer(**arguments, max_rounds=filtering.max_rounds)
-                if filtering
-                else PodTrainer(**arguments)
-            )
+            trainer = PodTrainer(**arguments)
     except DataSetMismatch as error:
         raise Failure(f"tasks.file: {error}", MISTAKE) from error
     except OSError as error:

@@ -17,6 +17,7 @@ score, report, update, and only then select again.
 # TRL and what it stands on have few types.
 # pyright: standard
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer_client.client import SelectorClient
 from trainer_client.data_sets import DataSetMismatch, task_ids
+from trainer_client.integrations.trl_batches import Batch, joined, of_all_processes, rows, share_of
 from trainer_client.models import Selection
 from trainer_client.resuming import OnRollback
 from trainer_client.steps import Reward, TrainingSteps, grouped, not_scored
@@ -48,9 +50,10 @@ class SelectedGRPOTrainer(GRPOTrainer):
     checkpoint gets the same tasks for the same step. If the run is ahead of the checkpoint, `on_rollback` says what
     is done; by default the training goes on in a fork of its run, whose name its checkpoints remember.
 
-    Evaluation uses `eval_dataset` as TRL does. TRL's logs get `selector/etr`, the share of the batch's tasks whose
-    rewards were not all equal, and `selector/select_ms` and `selector/report_ms`. `global_step` is told as the
-    policy version: it is the number of updates of the weights that roll out.
+    Evaluation uses `eval_dataset` as TRL does. TRL's logs get `selector/etr`, the share of the selected tasks whose
+    rewards were not all equal, `selector/predicted_etr`, what the selector expected of it, `selector/select_ms` and
+    `selector/report_ms`; with `filter_rounds` also `selector/informative`, the same share of the groups trained on.
+    `global_step` is told as the policy version: it is the number of updates of the weights that roll out.
 
     Args:
         args: as TRL's trainer takes them; so are `kwargs`.
@@ -61,6 +64,11 @@ class SelectedGRPOTrainer(GRPOTrainer):
             gets the values of all functions (None where one did not answer) and returns what is reported. A rollout
             without a value is not counted; a task without any is reported as dropped.
         on_rollback: "fork", "keep" or "fail"; see `trainer_client.resuming`.
+        filter_rounds: train on informative groups only, as DAPO's dynamic sampling (arXiv 2503.14476, equation 11):
+            a generation asks for tasks that promise a full batch of them, reports all, drops the groups whose
+            rewards are all equal, and asks for as many tasks as promise what is missing; until it has rolled out so
+            many batches. Then groups without variance, which have no gradient, fill it up. None: train on all.
+            Not for prompts with images.
 
     Raises:
         DataSetMismatch: `train_dataset` has no column `task`, an id twice, or tasks that the pool lacks.
@@ -76,9 +84,11 @@ class SelectedGRPOTrainer(GRPOTrainer):
         explain: bool = False,
         outcome_reward: OutcomeReward = None,
         on_rollback: OnRollback = "fork",
+        filter_rounds: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
+        self._filter_rounds = filter_rounds
         self._rows, tasks = _rows_and_ids(self.train_dataset)
         self._row_of_task = {task: row for row, task in enumerate(tasks)}
         self._outcome_reward = outcome_reward
@@ -107,24 +117,70 @@ class SelectedGRPOTrainer(GRPOTrainer):
             folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
             self._steps.remember(Path(str(self.args.output_dir)) / folder)
 
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
         """Replace this rank's `inputs` (rows, one for each rollout) by those of the selected tasks."""
         assert self.model is not None
         assert self.num_generations is not None
         if not self.model.training:
             return super()._generate_and_score_completions(inputs)
-        here = len(inputs)
-        batch_size = here * self.accelerator.num_processes // self.num_generations
-        selection = self._select(batch_size)
+        wanted = len(inputs) * self.accelerator.num_processes // self.num_generations
+        if self._filter_rounds is not None:
+            return self._informative_batch(wanted, self._filter_rounds)
+        selection = self._select(wanted)
+        batch, outcomes = self._rolled_out(selection.tasks)
+        if self.accelerator.is_main_process:
+            self._report(selection, outcomes.tolist())
+        return batch
+
+    def _informative_batch(self, wanted: int, rounds: int) -> Batch:
+        """This rank's rollouts of so many groups, if possible such whose rewards differ."""
+        assert self.num_generations is not None
+        processes, pad_token = self.accelerator.num_processes, self._tokenizer.pad_token_id
+        assert isinstance(pad_token, int)
+        kept: list[Batch] = []
+        others: list[Batch] = []
+        found, left = 0, rounds * wanted
+        while found < wanted and (selection := self._next(wanted, found, left)):
+            seen: list[torch.Tensor] = []
+            for start in range(0, len(selection.tasks), wanted):  # as many at once as without the filter
+                batch, outcomes = self._rolled_out(selection.tasks[start : start + wanted])
+                if processes > 1:
+                    batch = of_all_processes(batch, pad_token)
+                batch = rows(batch, slice(outcomes.numel()))
+                differ = _differ(outcomes).repeat_interleave(self.num_generations)
+                kept.append(rows(batch, differ))
+                others.append(rows(batch, ~differ))
+                seen.append(outcomes)
+            outcomes = torch.cat(seen)
+            if self.accelerator.is_main_process:
+                self._report(selection, outcomes.tolist())
+            found, left = found + int(_differ(outcomes).sum()), left - len(outcomes)
+        self._metrics["train"]["selector/informative"].append(min(found / wanted, 1.0))
+        whole = rows(joined(kept + others, pad_token), slice(wanted * self.num_generations))
+        return share_of(whole, self.accelerator.process_index, processes)
+
+    def _next(self, wanted: int, found: int, at_most: int) -> Selection | None:
+        """The next selection of a step that has found so many of the groups it wants; None if it has to do."""
+        if (planned := self._plan(wanted - found, at_most)) is not None:
+            return planned
+        return None if found or at_most < wanted else self._select(wanted)
+
+    def _rolled_out(self, tasks: Sequence[str]) -> tuple[Batch, torch.Tensor]:
+        """This rank's rollouts of these tasks, and the outcomes of all ranks', shape [tasks, generations].
+
+        Every rank has as many rollouts; what that takes beyond the tasks' own stands last and has no outcomes.
+        """
+        assert self.num_generations is not None
+        processes, generations = self.accelerator.num_processes, self.num_generations
+        even = processes // math.gcd(processes, generations)
+        groups = math.ceil(len(tasks) / even) * even
+        here = groups * generations // processes
         first = self.accelerator.process_index * here
         chosen = [
-            self._row(selection.tasks[rollout // self.num_generations])
-            for rollout in range(first, first + here)
+            self._row(tasks[rollout // generations % len(tasks)]) for rollout in range(first, first + here)
         ]
         batch = super()._generate_and_score_completions(chosen)
-        if self.accelerator.is_main_process:
-            self._report(selection, self._outcomes.view(batch_size, self.num_generations).tolist())
-        return batch
+        return batch, self._outcomes.view(groups, generations)[: len(tasks)]
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Keep the outcome of every rank's rollouts: TRL returns rewards gathered, in the order of the ranks."""
@@ -136,6 +192,12 @@ class SelectedGRPOTrainer(GRPOTrainer):
         """This generation's selection, on every rank."""
         step = self.state.global_step
         return self._steps.select(step, batch_size, policy_version=step)
+
+    def _plan(self, informative: int, at_most: int) -> Selection | None:
+        """Tasks that promise so many informative groups, on every rank; None if these would be too many."""
+        step, rollouts = self.state.global_step, self.num_generations
+        assert rollouts is not None
+        return self._steps.plan(step, informative, rollouts=rollouts, at_most=at_most, policy_version=step)
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
         """Report the rewards of each selected task's rollouts (NaN: not scored), and end the selection."""
@@ -183,6 +245,11 @@ def _outcomes(rewards: torch.Tensor, which: OutcomeReward) -> torch.Tensor:
         return rewards.gather(1, first).squeeze(1)
     chosen = [which([None if value != value else value for value in row]) for row in rewards.tolist()]
     return torch.tensor([float("nan") if value is None else value for value in chosen], dtype=torch.float64)
+
+
+def _differ(outcomes: torch.Tensor) -> torch.Tensor:
+    """Of each group, a row, whether its rewards (NaN: not scored) are not all equal."""
+    return outcomes.nan_to_num(nan=math.inf).amin(dim=1) < outcomes.nan_to_num(nan=-math.inf).amax(dim=1)
 
 
 def _broadcast(answer: Any) -> Any:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from services.trainer.filtering import Batch, joined, rows, size
+from trainer_client.integrations.trl_batches import Batch, joined, rows, share_of
 
 PAD = 9
 
@@ -23,7 +23,7 @@ def batch(prompt: list[list[int]], completion: list[list[int]], advantages: list
 def test_prompts_are_padded_on_the_left_and_completions_on_the_right():
     short = batch([[1, 2]], [[3]], [1.0])
     long = batch([[9, 4, 5]], [[6, 7]], [-1.0])
-    whole = joined([short, long], wanted=2, pad_token=PAD)
+    whole = joined([short, long], PAD)
     assert whole["prompt_ids"].tolist() == [[9, 1, 2], [9, 4, 5]]
     assert whole["prompt_mask"].tolist() == [[0, 1, 1], [0, 1, 1]]
     assert whole["completion_ids"].tolist() == [[3, 9], [6, 7]]
@@ -33,9 +33,11 @@ def test_prompts_are_padded_on_the_left_and_completions_on_the_right():
 
 
 def test_the_loss_is_taken_over_the_tokens_that_are_left():
-    whole = joined([batch([[1], [1]], [[2, 3], [4, PAD]], [1.0, 2.0])], wanted=1, pad_token=PAD)
-    assert size(whole) == 1
-    assert whole["num_items_in_batch"] == 2
+    whole = joined([batch([[1], [1]], [[2, 3], [4, PAD]], [1.0, 2.0])], PAD)
+    second = share_of(whole, process=1, processes=2)
+    assert second["completion_ids"].tolist() == [[4, PAD]]
+    assert second["advantages"].tolist() == [2.0]
+    assert second["num_items_in_batch"] == 3
 
 
 def test_rows_are_chosen_in_everything_that_is_by_rollout():
