@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -26,6 +26,8 @@ class Band(PosteriorKind):
     width: Annotated[float, Gt(0.0), Le(1.0)] = 0.2
     """How unsure one is of a pass rate"""
     type: Literal["band"] = "band"
+
+    default_policy: ClassVar[str] = "hardest"
 
     @property
     def references(self) -> tuple[str, ...]:
