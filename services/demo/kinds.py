@@ -6,7 +6,7 @@ becomes "Bsplat=". Answers are scored by reasoning-gym's own scorers.
 """
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any
@@ -30,7 +30,7 @@ class Kind:
     """
 
     domain: str
-    levels: tuple[dict[str, float], ...]
+    levels: tuple[Mapping[str, float], ...]
     prompt: Callable[[Entry], str]
     form: Form
     untaught: int = 0

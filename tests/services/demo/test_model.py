@@ -25,7 +25,9 @@ def test_a_model_reads_and_writes_all_that_its_tasks_have(kinds: str):
         assert tokenizer.pad_token_id not in tokenizer(task.prompt + task.target)["input_ids"]
         answer = tokenizer(task.target + END)["input_ids"]
         assert len(answer) <= longest
-        assert task.passes(tokenizer.decode(answer, skip_special_tokens=True))
+        completion = tokenizer.decode(answer, skip_special_tokens=True)
+        assert isinstance(completion, str)
+        assert task.passes(completion)
     assert make_model(architecture).config.vocab_size == len(architecture.vocabulary)
 
 
