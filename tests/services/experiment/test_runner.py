@@ -108,6 +108,19 @@ def test_several_can_train_at_once(fake: FakeExperiment):
     assert process.wait() == INTERRUPTED
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, "4"), ("3", "3")])
+def test_trainings_share_the_processors_unless_told_otherwise(
+    fake: FakeExperiment, monkeypatch: pytest.MonkeyPatch, given: str | None, threads: str
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    fake.changes |= {"jobs": 2, "seeds": [0]}
+    run_experiment(fake.file)
+    assert (fake.control / "threads").read_text() == threads
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_experiment_ends_its_trainings_and_goes_on_later(
     fake: FakeExperiment, number: signal.Signals
