@@ -82,6 +82,8 @@ class _Parts:
 
     def counts(self, batch_size: int) -> IntArray:
         """How many tasks of a batch each part gives, whether it has them or not."""
+        if len(self._shares) == 1:
+            return np.array([batch_size])
         return apportioned(self._shares, self._drawn, batch_size)
 
     def largest_batch(self, at_most: int) -> int:

@@ -12,6 +12,7 @@ from selector_api.core import select as selection
 from selector_api.core import snapshot
 from selector_api.core.candidates import Choice
 from selector_api.core.config import RunConfig
+from selector_api.core.fold import fold
 from selector_api.core.policies import EasyToHard, PosteriorMean, Sequential, Signal, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.select import TooFewInformative, explained, plan, predicted, select
@@ -182,3 +183,12 @@ def test_a_plan_is_no_larger_than_a_batch_may_be(monkeypatch):
         plan(state, 31)
     assert caught.value.available == 30
     assert caught.value.shortages == []
+
+
+def test_a_batch_that_the_shares_cannot_give_is_passed_over():
+    # By largest remainders 5 tasks are 2, 2 and 1, and 6 are 3, 3 and none: "c" has none to give.
+    rows = [*runs.plain_rows(3, "a", "a"), *runs.plain_rows(3, "b", "b"), *runs.plain_rows(1, "c", "c")]
+    policy = Signal(domains={"a": 6 / 13, "b": 6 / 13, "c": 1 / 13})
+    state = runs.started(RunConfig("pool", policy=policy), runs.table_of(rows))
+    state = fold(state, {"type": "excluded", "by": "run", "tasks": ["c0"]}, state.table)
+    assert len(plan(state, 5 * 15 / 17).tasks) == 6
