@@ -194,7 +194,6 @@ class BotsPosterior:
         """One update of all tasks, however old the outcomes; see `Posterior.observe`."""
         config = self._config
         alpha_implicit, beta_implicit = self._implicit_evidence(tasks, successes / trials)
-
         self._step += 1
         rows = self._rows_for(tasks)
         decay = self._decay_since(self._written[rows])
@@ -206,7 +205,6 @@ class BotsPosterior:
         ):
             surprise = DoubleDouble.of(explicit).plus(DoubleDouble.of(-implicit[of_class]))
             residual.put(rows, residual.take(rows).times(decay).plus(surprise))
-
         prior_alpha, prior_beta = config.prior
         self._alpha = self._moved(self._alpha, prior_alpha, alpha_implicit)
         self._beta = self._moved(self._beta, prior_beta, beta_implicit)

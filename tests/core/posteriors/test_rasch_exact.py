@@ -16,19 +16,21 @@ from tests.core.posteriors.rasch_runs import (
     posterior_of,
 )
 
-CLOSE = {"rtol": 1e-9, "atol": 1e-12}
+
+def assert_close(value, expected, stage=""):
+    np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-12, err_msg=stage)
 
 
 def test_the_worked_example():
     of_task = np.array(EXAMPLE_OF_TASK)
     posterior = posterior_of(np.array(EXAMPLE_CLASSES)[of_task], of_task == 5)
-    # A task of each class that is never reported, in the classes' order here.
+    number = posterior._classes.of_task  # pyright: ignore[reportPrivateUsage]
+    first = [int(number[EXAMPLE_OF_TASK.index(each)]) for each in range(6)]
     for stage, commits in EXAMPLE_COMMITS.items():
         for outcomes in commits:
-            commit(posterior, list(outcomes), *zip(*outcomes.values(), strict=True))
+            successes, trials = zip(*outcomes.values(), strict=True)
+            commit(posterior, list(outcomes), successes, trials)
         told = EXAMPLE[stage]
-        number = posterior._classes.of_task  # pyright: ignore[reportPrivateUsage]
-        first = [int(number[EXAMPLE_OF_TASK.index(each)]) for each in range(6)]
         classes = posterior.of_classes().take(np.array(first))
         tasks = posterior.of_tasks(np.array([0, 2, 3, 6, 9]))
         for name, value in (
@@ -40,7 +42,7 @@ def test_the_worked_example():
             ("task_mu", tasks.mu),
             ("task_sigma", tasks.sigma),
         ):
-            np.testing.assert_allclose(value, told[name], **CLOSE, err_msg=f"{stage}: {name}")
+            assert_close(value, told[name], f"{stage}: {name}")
         weights = posterior.reference_weights()
         assert [each.weight for each in weights.values()] == pytest.approx(told["weights"][1:5:2], rel=1e-9)
         assert [each.sd for each in weights.values()] == pytest.approx(told["weights_sd"][1:5:2], rel=1e-9)
@@ -60,10 +62,10 @@ def test_the_worked_example():
             },
             rel=1e-9,
         )
-    last = EXAMPLE["C"]
-    np.testing.assert_allclose(classes.cdf(0.3), last["class_cdf_of_0.3"], **CLOSE)
-    np.testing.assert_allclose(classes.ppf(np.full(6, 0.9)), last["class_ppf_of_0.9"], **CLOSE)
-    np.testing.assert_allclose(classes.pdf(0.5), last["class_pdf_of_0.5"], **CLOSE)
+    last, classes = EXAMPLE["C"], posterior.of_classes().take(np.array(first))
+    assert_close(classes.cdf(0.3), last["class_cdf_of_0.3"])
+    assert_close(classes.ppf(np.full(6, 0.9)), last["class_ppf_of_0.9"])
+    assert_close(classes.pdf(0.5), last["class_pdf_of_0.5"])
 
 
 def test_the_arrow_is_the_dense_normal_distribution(monkeypatch: pytest.MonkeyPatch):
