@@ -70,7 +70,7 @@ class Measures:
         }
         curves: dict[Unit, Curve] = {}
         for unit, each in costs.items():
-            spent = list(accumulate(each, initial=0.0))
+            spent: list[float] = list(accumulate(each, initial=0))
             curves[unit] = [(spent[seen.step], seen.accuracy) for seen in self.records.evaluations]
         return curves
 
