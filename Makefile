@@ -76,12 +76,17 @@ audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; 
 bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
 	$(BIN)/python -m tests.bench
 
-experiment: demo-output/materials/pool.parquet  ## BOTS and four other policies on six seeds; about half an hour; report in docs/results/demo
+experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C
 	$(BIN)/bots experiment run services/demo/experiment.yaml
+	$(BIN)/bots experiment run services/demo/grids-experiment.yaml
 	$(BIN)/bots experiment report services/demo/experiment.yaml --output docs/results/demo
+	$(BIN)/bots experiment report services/demo/grids-experiment.yaml --output docs/results/grids
 
 demo-output/materials/pool.parquet: | .venv/.trainer .venv/.server
 	$(BIN)/python -m services.demo.prepare
+
+demo-output/grids/materials/pool.parquet: | .venv/.trainer .venv/.server
+	$(BIN)/python -m services.demo.prepare --tasks grids
 
 clean:  ## remove the virtual environment and what the demo wrote
 	rm -rf .venv .venv-vllm .venv-audit sbom*.json demo-output

@@ -67,7 +67,7 @@ def broken(sources: Path) -> set[str]:
         capture_output=True,
         text=True,
     )
-    lines = ended.stdout.splitlines()
+    lines = [line.split(" (")[0] for line in ended.stdout.splitlines()]  # without how many imports it ignores
     found = {name for name in CONTRACTS if f"{name} BROKEN" in lines}
     assert found | {name for name in CONTRACTS if f"{name} KEPT" in lines} == set(CONTRACTS), ended.stdout
     assert ended.returncode == (1 if found else 0)
