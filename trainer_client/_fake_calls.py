@@ -57,9 +57,8 @@ class FakePoolsAndRuns:
     def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
         tasks = http.tasks_of(request)
         pool = self._pool(name)
-        runs = [run for run in self._runs.values() if run.pool is pool]
-        read = {name: run.name for run in runs for name in run.references}
-        inserted, extended = pool.add(tasks, read)
+        readers = {run.name: run.reads for run in self._runs.values() if run.pool is pool}
+        inserted, extended = pool.add(tasks, readers)
         for run in self._runs.values():
             if (inserted or extended) and run.pool is pool:
                 run.grow(self._now)

@@ -1,6 +1,6 @@
 """The fake selector's pools."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from trainer_client._contract.core_config import RunConfig
@@ -34,12 +34,12 @@ class FakePool:
         tasks = self.tasks.values()
         return {name: sum(name in task.references for task in tasks) for name in self.references}
 
-    def add(self, tasks: Iterable[TaskItem], read: Mapping[str, str]) -> tuple[int, int]:
+    def add(self, tasks: Iterable[TaskItem], readers: Mapping[str, Callable[[str], bool]]) -> tuple[int, int]:
         """Add tasks, all or none; how many are new, and how many got references that they had not.
 
         Args:
             tasks: the tasks.
-            read: the references that runs read, each with such a run.
+            readers: of each run whether it reads a reference.
 
         Raises:
             Problem: task-conflict or reference-in-use, or invalid-request if they have too many references.
@@ -51,7 +51,7 @@ class FakePool:
             if known is None:
                 changed[task.id] = task
             else:
-                changed[task.id] = _extended(known, task, read)
+                changed[task.id] = _extended(known, task, readers)
             references |= dict.fromkeys(task.references)
         if len(references) > MAX_REFERENCES:
             raise Problem(422, "invalid-request", f"references: a pool has at most {MAX_REFERENCES}")
@@ -107,15 +107,17 @@ class FakePool:
         }
 
 
-def _extended(known: TaskItem, task: TaskItem, read: Mapping[str, str]) -> TaskItem:
+def _extended(known: TaskItem, task: TaskItem, readers: Mapping[str, Callable[[str], bool]]) -> TaskItem:
     """A task with the references that it gets; what it has must be the same."""
     if known.domain != task.domain or any(
         known.references.get(name, value) != value for name, value in task.references.items()
     ):
         raise Problem(409, "task-conflict", f"Task {task.id!r} is there with other values.")
     added = task.references.keys() - known.references.keys()
-    for name in sorted(added & read.keys()):
-        raise Problem(409, "reference-in-use", f"Run {read[name]!r} reads reference {name!r}.")
+    for name in sorted(added):
+        for run, reads in readers.items():
+            if reads(name):
+                raise Problem(409, "reference-in-use", f"Run {run!r} reads reference {name!r}.")
     return (
         known.model_copy(update={"references": {**known.references, **task.references}}) if added else known
     )

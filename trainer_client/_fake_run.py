@@ -112,10 +112,9 @@ class FakeRun(FakeViews):
         """Note that the pool retired or restored tasks."""
         self._log(now, kind, by="pool", tasks=list(dict.fromkeys(tasks)))
 
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The references that its posterior reads."""
-        return tuple(self._config.posterior.references)
+    def reads(self, reference: str) -> bool:
+        """Whether what it draws hangs on this reference."""
+        return self._config.reads(reference)
 
     def take_over(self, parent: "FakeRun", step: int) -> None:
         """Begin with the evidence of another run's first commits."""
