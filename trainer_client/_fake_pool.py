@@ -1,9 +1,11 @@
 """The fake selector's pools."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_posteriors_rasch import MOST_REFERENCES, Rasch
 from trainer_client._contract.store_task_chunks import MAX_REFERENCES
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client._fake_http import Problem
@@ -75,6 +77,20 @@ class FakePool:
         if config.policy.needs_references and not self.references:
             detail = f"policy: {config.policy.type} goes by references, and no task of the pool has any"
             raise Problem(422, "unknown-reference", detail)
+
+    def settled(self, config: RunConfig) -> RunConfig:
+        """The configuration with what its posterior leaves to the pool; rates are rounded to 1/16 at most."""
+        posterior = config.posterior
+        if not isinstance(posterior, Rasch):
+            return config
+        names = tuple(self.references) if posterior.references_ is None else posterior.references_
+        if len(names) > MOST_REFERENCES:
+            raise Problem(
+                422, "invalid-request", f"posterior.references: at most {MOST_REFERENCES} can be read"
+            )
+        return replace(
+            config, posterior=replace(posterior, references_=names, rounding=posterior.rounding or 16)
+        )
 
     def retire(self, tasks: list[str], *, retired: bool) -> dict[str, Any]:
         """Retire tasks or restore them; the answer of the call."""
