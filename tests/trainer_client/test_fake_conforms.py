@@ -589,3 +589,41 @@ def test_a_step_is_planned_by_its_informative_groups(http: httpx.Client, run: st
     assert (problem["available"], problem["informative"]) == (4, pytest.approx(28 / 9))
     assert_problem(plan(), 422, "invalid-request")
     assert_problem(plan(batch_size=2, informative=2), 422, "invalid-request")
+
+
+def test_what_a_posterior_leaves_open_is_settled_when_the_run_is_made(http: httpx.Client, pool: str):
+    rows = [{"id": "measured", "references": {"weak": 0.25, "strong": 0.5}}]
+    assert add_tasks(http, pool, "\n".join(map(json.dumps, rows))).status_code == 200
+    run = f"run-{SESSION}-{next(numbers)}"
+    body = {"pool": pool, "posterior": {"type": "rasch"}}
+    made = http.put(f"/runs/{run}", json=body)
+    assert made.status_code == 201
+    config = made.json()["config"]
+    assert config["posterior"].pop("references") == ["strong", "weak"]
+    assert config["posterior"] == {"type": "rasch", "rounding": 16}
+    assert config["policy"]["type"] == "signal"
+
+    later = json.dumps({"id": "measured", "references": {"late": 0.5}})
+    assert add_tasks(http, pool, later).status_code == 200
+    assert http.patch(f"/runs/{run}", json={"policy": {"type": "random"}}).status_code == 200
+    as_it_is = http.get(f"/runs/{run}").json()["config"]
+    for again in (body, as_it_is):
+        assert http.put(f"/runs/{run}", json=again).status_code == 200
+    assert_problem(http.put(f"/runs/{run}", json={**body, "seed": 1}), 409, "run-conflict")
+    row = select(http, run, 2, explain=True)["explain"][0]
+    assert {"task", "mean", "sd", "draw", "informative"} <= row.keys()
+
+    many = json.dumps({"id": "measured", "references": {f"r{number}": 0.5 for number in range(14)}})
+    assert add_tasks(http, pool, many).status_code == 200
+    assert_problem(http.put(f"/runs/{run}-2", json=body), 422, "invalid-request")
+
+
+def test_a_policy_that_goes_by_references_keeps_them_as_they_are(http: httpx.Client, pool: str):
+    assert (
+        add_tasks(http, pool, json.dumps({"id": "measured", "references": {"weak": 0.5}})).status_code == 200
+    )
+    run = f"run-{SESSION}-{next(numbers)}"
+    body = {"pool": pool, "policy": {"type": "easy-to-hard"}}
+    assert http.put(f"/runs/{run}", json=body).status_code == 201
+    later = json.dumps({"id": "measured", "references": {"late": 0.5}})
+    assert_problem(add_tasks(http, pool, later), 409, "reference-in-use")

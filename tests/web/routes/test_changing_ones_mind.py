@@ -139,6 +139,12 @@ def test_a_reference_is_measured_later(http: httpx.Client, pool: str, run: str) 
     assert reader in assert_problem(refused, 409, "reference-in-use")["detail"]
     assert everything(http, pool, reader) == before
     assert add_tasks(http, pool, [{"id": "new", "references": {"late": 0.5}}]).json()["inserted"] == 1
+    # The order of easy-to-hard rests on all of them.
+    by_hardness = make(http, pool, policy={"type": "easy-to-hard"})
+    refused = add_tasks(http, pool, [{"id": "task-1", "references": {"another": 0.5}}])
+    assert by_hardness in assert_problem(refused, 409, "reference-in-use")["detail"]
+    http.patch(f"/runs/{by_hardness}", json={"policy": {"type": "random"}}).raise_for_status()
+    assert add_tasks(http, pool, [{"id": "task-1", "references": {"another": 0.5}}]).json()["extended"] == 1
     conflict = add_tasks(http, pool, [{"id": "task-0", "references": {"weak": 0.375}}])
     detail = assert_problem(conflict, 409, "task-conflict")["detail"]
     assert all(word in detail for word in ("task-0", "references.weak", "0.25", "0.375"))
