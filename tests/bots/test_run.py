@@ -67,7 +67,7 @@ class TestCreate:
         assert all(len(words) > 1 for words in options.values())
         assert "λ: share that returns to the prior at every commit" in " ".join(options["--forgetting"])
         assert " ".join(options["--lease-seconds"]).endswith("[default: (3600)] │")
-        policies = ["thompson", "posterior-mean", "random", "sequential", "shuffle", "easy-to-hard"]
+        policies = ["thompson", "posterior-mean", "signal", "random", "sequential", "shuffle", "easy-to-hard"]
         assert f": {', '.join(policies)} [default: (thompson)]" in " ".join(options["--policy"])
 
     def test_a_member_of_a_kind_names_the_default_kind(self, bots: Bots, fake: FakeSelector):
@@ -143,6 +143,19 @@ def test_show_prints_config_and_state(bots: Bots, service_url: str, run: str):
     with SelectorClient(service_url, run=run) as client:
         for domain, capability in client.run_status().capability.items():
             assert shown[domain][0] == ("–" if capability is None else f"{capability:.3f}")
+
+
+def test_show_tells_what_should_be_seen_to(bots: Bots, service_url: str, run: str):
+    fork = f"{run}-warned"
+    with SelectorClient(service_url, run=fork) as client:
+        client.fork_run(fork, run, step=1, policy={"type": "random", "domains": {"algebra": 1}})
+        client.exclude(["task-0"])
+        warnings = client.run_status().warnings
+    result = bots("run", "show", fork, "--url", service_url)
+    assert rows(result.stdout)["excluded"] == ["1"]
+    assert f"run {run}, step 1" in " ".join(result.stdout.split())
+    assert warnings
+    assert all(" ".join(each.split()) in " ".join(result.stdout.split()) for each in warnings)
 
 
 def test_show_of_no_run_says_so(bots: Bots, service_url: str):
