@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from selector_api.near_names import hint
+from selector_api.near_names import hint, listed
 
 
 class KnownFields:
@@ -29,12 +29,16 @@ class KnownFields:
         """The fields of the object at this place of a document: all that any of its kinds has."""
         return sorted({name for schema in self._at(place) for name in _fields(schema)})
 
-    def unknown(self, place: Sequence[str | int], name: str) -> str:
+    def refusal(self, place: Sequence[str | int], name: str) -> str:
         """What to say of a field that the object at this place does not have."""
-        known = self.at(place)
-        if name in known:
-            return "it is a field of another type"
-        return f"there is no such field{hint(name, known, most=20)}"
+        types = [
+            kind["type"]["const"]
+            for kind in map(_fields, self._at(place))
+            if name in kind and "const" in kind.get("type", {})
+        ]
+        if types:
+            return f"it goes with another type: {listed(types)}"
+        return f"there is no such field{hint(name, self.at(place), most=20)}"
 
     def kinds_at(self, place: Sequence[str | int]) -> list[str]:
         """The values that `type` may have in the object at this place; none if it has no kinds."""

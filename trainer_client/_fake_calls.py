@@ -20,7 +20,7 @@ RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
 _CHANGE: TypeAdapter[RunChange] = TypeAdapter(ChangeRequest)
 _TASK_IDS: TypeAdapter[TasksRequest] = TypeAdapter(TasksRequest)
 _RENEW: TypeAdapter[RenewRequest] = TypeAdapter(RenewRequest)
-_RELEASE: TypeAdapter[ReleaseRequest] = TypeAdapter(ReleaseRequest)
+_RELEASE: TypeAdapter[ReleaseRequest | None] = TypeAdapter(ReleaseRequest | None)
 
 
 class FakePoolsAndRuns:

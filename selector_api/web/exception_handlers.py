@@ -68,7 +68,7 @@ def _words(error: Any, known: KnownFields | None) -> str:
             return f"type must be one of {error['ctx']['expected_tags']}"
         case "extra_forbidden":
             *place, name = (part for part in error["loc"] if part not in _SOURCES)
-            return known.unknown(place, str(name)) if known else "there is no such field"
+            return known.refusal(place, str(name)) if known else "there is no such field"
         case _:
             return error["msg"].removeprefix("Value error, ")
 

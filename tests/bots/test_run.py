@@ -192,6 +192,19 @@ def test_show_prints_config_and_state(bots: Bots, service_url: str, run: str):
             assert shown[domain][0] == ("–" if capability is None else f"{capability:.3f}")
 
 
+def test_show_tells_what_should_be_seen_to(bots: Bots, service_url: str, run: str):
+    fork = f"{run}-warned"
+    with SelectorClient(service_url, run=fork) as client:
+        client.fork_run(fork, run, step=1, policy={"type": "random", "domains": {"algebra": 1}})
+        client.exclude(["task-0"])
+        warnings = client.run_status().warnings
+    result = bots("run", "show", fork, "--url", service_url)
+    assert rows(result.stdout)["excluded"] == ["1"]
+    assert f"run {run}, step 1" in " ".join(result.stdout.split())
+    assert warnings
+    assert all(" ".join(each.split()) in " ".join(result.stdout.split()) for each in warnings)
+
+
 def test_show_of_no_run_says_so(bots: Bots, service_url: str):
     result = bots("run", "show", "no-such-run", "--url", service_url)
     assert result.exit_code == 1

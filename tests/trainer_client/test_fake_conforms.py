@@ -317,6 +317,8 @@ def test_a_dropped_task_is_known_and_gives_no_evidence(http: httpx.Client, run: 
     assert (receipt["committed"], receipt["remaining"], receipt["step"]) == (True, 0, 1)
     (row,) = http.get(f"/runs/{run}/posteriors", params={"task": first}).json()["posteriors"]
     assert (row["dropped"], row["trials"]) == (1, 0)
+    (listed,) = http.get(f"/runs/{run}/selections").json()["selections"]
+    assert listed["reported"] == 1, "of those that were dropped nothing is known"
     both = {"run": run, "selection": name, "outcomes": [seen(first), drops[0]]}
     assert_problem(http.post("/report", json=both), 422, "invalid-request")
 
@@ -337,6 +339,7 @@ def test_an_evaluation_informs_and_is_no_step(http: httpx.Client, run: str):
             duplicates,
             0,
         )
+        assert not receipt["committed"], "it is no commit"
     (row,) = http.get(f"/runs/{run}/posteriors", params={"task": "task-0"}).json()["posteriors"]
     assert (row["alpha"], row["beta"], row["last_step"]) == (2, 4, None)
     assert http.get(f"/runs/{run}").json()["etr"]["last"] is None
@@ -356,6 +359,20 @@ def test_a_commit_comes_with_every_so_many_outcomes(http: httpx.Client, pool: st
         assert receipt["step"] == arrived // 4
     states = http.get(f"/runs/{name}").json()["selections"]
     assert states["committed"] == (len(sizes) if arrived == 4 else 2)
+    http.delete(f"/runs/{name}")
+
+
+def test_the_last_straggler_waits_for_no_lease_that_is_not_there(http: httpx.Client, pool: str):
+    name = f"run-{uuid4().hex}"
+    http.put(f"/runs/{name}", json={"pool": pool, "commit": {"outcomes": 4}}).raise_for_status()
+    late, other = select(http, name, 2), select(http, name, 1)
+    for selection in (late, other):
+        http.post(f"/runs/{name}/selections/{selection['selection']}/release").raise_for_status()
+    receipt = report(http, name, late["selection"], [seen(late["tasks"][0])])
+    assert (receipt["committed"], receipt["step"]) == (True, 1), "nothing is open whose end would commit it"
+    select(http, name, 1)
+    receipt = report(http, name, late["selection"], [seen(late["tasks"][1])])
+    assert (receipt["committed"], receipt["step"]) == (False, 1), "it may wait for more"
     http.delete(f"/runs/{name}")
 
 
@@ -425,7 +442,7 @@ def test_a_lease_is_kept_and_given_back(http: httpx.Client, run: str):
     assert (kept["status"], kept["expires_at"] > selection["expires_at"]) == ("open", True)
     conflict = http.post("/select", json={"run": run, "batch_size": 4, "key": "k"})
     assert assert_problem(conflict, 409, "key-conflict")["batch_size"] == 8
-    given = http.post(f"{path}/release", json={}).json()
+    given = http.post(f"{path}/release").json()  # there is nothing to say
     assert (given["status"], given["expires_at"]) == ("released", None)
     assert_problem(http.post(f"{path}/renew", json={"seconds": 1}), 409, "selection-closed")
     assert len(select(http, run, 4, key="k")["tasks"]) == 4

@@ -121,6 +121,16 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "posterior.implicit.strng: there is no such field; near it: 'strong'",
     ),
     ({"policy": {"target": 0.5}}, "invalid-request", "policy: type must be one of 'thompson', "),
+    (
+        {"policy": {"type": "signal", "target": 0.5}},
+        "invalid-request",
+        "policy.target: it goes with another type: 'thompson', 'posterior-mean'",
+    ),
+    (
+        {"posterior": {"type": "rasch", "forgetting": 0.01}},
+        "invalid-request",
+        "posterior.forgetting: it goes with another type: 'bots'",
+    ),
 ]
 
 

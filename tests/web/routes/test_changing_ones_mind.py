@@ -75,6 +75,11 @@ def test_another_configuration_is_named_field_by_field(http: httpx.Client, pool:
     assert "posterior.forgetting is 0.1 there and 0.5 was sent" in problem["detail"]
     assert "lease_seconds is 3600.0 there and 60" in problem["detail"]
     assert "fork" in problem["detail"]
+    other = {"pool": pool, "policy": {"type": "signal"}, "commit": {"outcomes": 4}}
+    said = assert_problem(http.put(f"/runs/{run}", json=other), 409, "run-conflict")["detail"]
+    assert 'commit is "selection" there and {"outcomes": 4} was sent' in said
+    assert 'policy.type is "thompson" there and "signal" was sent' in said
+    assert "absent" not in said, "a field of another type says nothing more"
 
 
 def test_a_domain_that_joins_without_a_share_is_said(http: httpx.Client, pool: str) -> None:
