@@ -1,8 +1,8 @@
 """`make bench`: select and report over HTTP, of bots and of rasch, beside dense numpy, by size of pool and state.
 
-Tasks have two references measured with 16 rollouts, so 289 classes in one domain and 2,023 in seven. The dense work
-is what a trainer would do in its own process: a Beta draw for every task and the nearest 32 of them; then the update
-of every task. All are timed in turn, in one run, on one machine; medians are shown.
+Tasks have two references measured with 16 rollouts, so 289 classes in one domain and 2,023 in seven. The dense
+work is what a trainer would do in its own process: a Beta draw for every task and the nearest 32 of them; then the
+update of every task. All are timed in turn, in one run, on one machine; medians are shown.
 """
 
 from __future__ import annotations
@@ -202,7 +202,8 @@ def main() -> None:
     for number, kind in enumerate(KINDS):
         console.print(
             f"{kind}: {large[number] / small[number]:.2f} × as long with {SETTINGS[1].tasks:,} tasks as with "
-            f"{SETTINGS[0].tasks:,} (goal: at most 2), {large[number] / large[-1]:.2f} × the dense work (goal: below 1)"
+            f"{SETTINGS[0].tasks:,} (goal: at most 2), {large[number] / large[-1]:.2f} × the dense work "
+            "(goal: below 1)"
         )
     console.print(
         f"rasch: {many[1] / many[0]:.2f} × bots at {SETTINGS[2].classes:,} classes (goal: at most 2)"
