@@ -131,8 +131,8 @@ class Tokens:
         return bool(digests)
 
     async def any(self) -> bool:
-        """Whether there is any token, as of at most five seconds ago."""
-        if self._age() > _FRESH_SECONDS:
+        """Whether there is any token, as of at most five seconds ago; that there is none, as of half a second."""
+        if self._age() > (_FRESH_SECONDS if self._known else _RETRY_SECONDS):
             await self._refresh()
         return bool(self._known)
 

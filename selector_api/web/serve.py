@@ -20,6 +20,7 @@ from selector_api.settings import Settings
 from selector_api.store.connection import check_server
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import open_store
+from selector_api.store.tokens import Tokens
 from selector_api.web.address import check_address
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
@@ -120,7 +121,9 @@ async def _serve(settings: Settings) -> None:
             signal.signal(number, lambda *_: None)
         # What is there now stays: the collector need not look at it again, which would take 0.1 s each time.
         gc.freeze()
-        is_open = not await store.tokens.any()
+        is_open = not await Tokens(
+            store.redis
+        ).any()  # by itself: calls must not go by what was true before them
 
         def listening(listener: socket.socket) -> None:
             address = address_of(listener)

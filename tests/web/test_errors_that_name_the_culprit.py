@@ -105,14 +105,9 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "policy.tempreature: there is no such field; near it: 'temperature'",
     ),
     (
-        {"posterior": {"type": "rasch", "forgetting": 0.1}},
-        "invalid-request",
-        "posterior.forgetting: it is a field of another type",
-    ),
-    (
         {"policy": {"type": "random", "power": 2}},
         "invalid-request",
-        "policy.power: it is a field of another type",
+        "policy.power: it goes with another type: 'signal'",
     ),
     ({"sede": 1}, "invalid-request", "sede: there is no such field; near it: 'seed'"),
     (

@@ -51,5 +51,8 @@ def test_two_processes_count_each_rollout_once(folder: Path, service_url: str, n
     assert trained.returncode == 0, trained.stderr
     records, events = read_records(folder / f"two-{name}"), events_of(service_url, f"two-{name}")
     assert [step.step for step in records.steps] == [1, 2, 3]
-    assert_each_selection_counted_once(events, selections=sum(len(step.selections) for step in records.steps))
+    # A plan that would take too many tasks is given back.
+    given_back = {event["selection"] for event in events if event["type"] == "released"}
+    kept = [event for event in events if event.get("selection") not in given_back]
+    assert_each_selection_counted_once(kept, selections=sum(len(step.selections) for step in records.steps))
     assert evidence_in_log(events) == evidence_in_records(records)

@@ -207,7 +207,7 @@ def test_groups_without_variance_are_replaced_and_their_rollouts_counted(folder:
         tasks = [len(selection.tasks) for selection in step.selections]
         effective = [sum(task.effective for task in selection.tasks) for selection in step.selections]
         assert sum(effective[:-1]) < 4
-        assert sum(effective) >= 4 or sum(tasks) > 16
+        assert sum(effective) >= 4 or sum(tasks) > 8  # what is left would not do
         assert sum(tasks) <= 20
         assert step.rollouts == 2 * sum(tasks)
     events = events_of(service_url, "filtered")
