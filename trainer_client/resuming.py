@@ -134,8 +134,28 @@ class KeyedSelections:
             if fits and selection.status != "released":
                 return selection
             if selection.status == "open":
-                self._selector.release(selection)
+                self.give_back(selection)
         raise AssertionError("unreachable")
+
+    def give_back(self, selection: Selection) -> None:
+        """Let others draw its tasks; where the service is away, they can when its lease ends.
+
+        Raises:
+            SelectorError: as `SelectorClient.release`; not `SelectorUnavailable` where there is a fallback.
+        """
+        if selection.fallback:
+            return
+        try:
+            self._selector.release(selection)
+        except SelectorUnavailable as error:
+            if not self._selector.has_fallback:
+                raise
+            logger.warning(
+                "run %r: selection %s is not given back before its lease ends: %s",
+                selection.run,
+                selection.selection,
+                error,
+            )
 
     def _ask(self, key: str, wanted: Wanted, policy_version: int | None) -> tuple[Selection, bool]:
         """What the key stands for, and whether that is what is wanted."""

@@ -21,7 +21,7 @@ from trainer_client.client import SelectorClient
 from trainer_client.data_sets import fit
 from trainer_client.errors import BatchTooLarge, SelectorUnavailable
 from trainer_client.models import Receipt, Selection
-from trainer_client.outcomes import Drops, Outcomes, outcome_list
+from trainer_client.outcomes import Drops, Outcomes, effective_task_ratio, outcome_list
 from trainer_client.ranks import alone, asked_once
 from trainer_client.resuming import KeyedSelections, OnRollback, StepKeys, Wanted
 from trainer_client.rewards import RewardOutOfRange, RewardScale
@@ -82,18 +82,6 @@ def not_scored(tasks: Iterable[str], outcomes: Collection[str]) -> dict[str, str
     return {task: NOT_SCORED for task in tasks if task not in outcomes}
 
 
-def effective_task_ratio(outcomes: Outcomes) -> float | None:
-    """The share of tasks whose rewards were not all equal; None if there are no tasks."""
-    seen = outcome_list(outcomes)
-    if not seen:
-        return None
-    return sum(outcome.informative for outcome in seen) / len(seen)
-
-
-def _unmeasured(name: str, value: float) -> None:
-    pass
-
-
 class TrainingSteps:
     """The selector's part in a training's steps, on each of its ranks.
 
@@ -119,7 +107,7 @@ class TrainingSteps:
         on_rollback: OnRollback = "fork",
         is_main: bool = True,
         broadcast: Callable[[Any], Any] = alone,
-        measure: Callable[[str, float], None] = _unmeasured,
+        measure: Callable[[str, float], None] = lambda name, value: None,
     ):
         self.is_main = is_main
         self._selector = selector
@@ -197,11 +185,21 @@ class TrainingSteps:
             more than `at_most` tasks.
 
         Raises:
-            RolledBack: as `select`.
-            SelectorError: likewise.
-            RuntimeError: likewise.
+            RolledBack, SelectorError, RuntimeError: as `select`.
         """
-        wanted, key = Wanted(informative=informative, rollouts=rollouts), self._keys.next(step)
+        wanted = Wanted(informative=informative, rollouts=rollouts)
+        return self._ask_for_few(step, wanted, at_most, policy_version)
+
+    def select_more(
+        self, step: int, batch_size: int, *, policy_version: int | None = None
+    ) -> Selection | None:
+        """As `select`, in a step that has rolled out some: None if fewer tasks can be drawn now."""
+        return self._ask_for_few(step, Wanted(batch_size), batch_size, policy_version)
+
+    def _ask_for_few(
+        self, step: int, wanted: Wanted, at_most: int, policy_version: int | None
+    ) -> Selection | None:
+        key = self._keys.next(step)
 
         def ask() -> tuple[Selection | None]:
             try:
@@ -210,7 +208,7 @@ class TrainingSteps:
                 return (None,)
             if len(selection.tasks) <= at_most:
                 return (selection,)
-            self._selector.release(selection)
+            self._selections.give_back(selection)
             return (None,)
 
         return self._asked_once(ask, "selection")[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from trainer_client import FakeSelector, Outcome, Selection, SelectorClient, SelectorUnavailable
+from trainer_client import FakeSelector, Fallback, Outcome, Selection, SelectorClient, SelectorUnavailable
 from trainer_client.steps import (
     StepKeys,
     TrainingSteps,
@@ -199,6 +199,41 @@ def test_a_plan_that_takes_too_many_tasks_is_given_back(client: SelectorClient):
     assert steps.plan(0, 100, rollouts=2, at_most=1000) is None  # more than the pool promises
     status = client.run_status()
     assert (status.selections.open, status.step) == (0, 0)
+
+
+def test_a_plan_of_the_fallback_that_takes_too_many_tasks_is_passed_over(
+    fake: FakeSelector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    tasks = [f"task-{number}" for number in range(20)]
+    client = SelectorClient(
+        "http://selector",
+        run="run",
+        transport=fake.transport,
+        max_retries=0,
+        fallback=Fallback(tasks, tmp_path),
+    )
+    steps = TrainingSteps(client)
+    fake.down()
+    assert steps.plan(0, 3, rollouts=2, at_most=5) is None
+    assert steps.select(0, 3).fallback
+
+    # The service is lost between a plan and giving it back.
+    fake.up()
+    ask = client.select
+    client.select = lambda *args, **kwargs: (ask(*args, **kwargs), fake.down())[0]  # pyright: ignore
+    assert steps.plan(1, 3, rollouts=2, at_most=5) is None
+    assert "is not given back before its lease ends" in caplog.text
+    fake.up()
+    assert client.run_status().selections.open == 1
+
+
+def test_more_tasks_in_a_step_are_none_where_there_are_too_few(client: SelectorClient):
+    steps = TrainingSteps(client)
+    assert len(steps.select(0, 15).tasks) == 15
+    assert steps.select_more(0, 6) is None
+    more = steps.select_more(0, 5, policy_version=0)
+    assert more is not None
+    assert len(more.tasks) == 5
 
 
 def test_a_top_up_that_comes_out_otherwise_after_a_resume_is_a_selection_of_its_own(

@@ -140,7 +140,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
         kept: list[Batch] = []
         others: list[Batch] = []
         found, left = 0, rounds * wanted
-        while found < wanted and (selection := self._next(wanted, found, left)):
+        while found < wanted and (selection := self._next(wanted, found, left, is_first=not kept)):
             seen: list[torch.Tensor] = []
             for start in range(0, len(selection.tasks), wanted):  # as many at once as without the filter
                 batch, outcomes = self._rolled_out(selection.tasks[start : start + wanted])
@@ -159,11 +159,16 @@ class SelectedGRPOTrainer(GRPOTrainer):
         whole = rows(joined(kept + others, pad_token), slice(wanted * self.num_generations))
         return share_of(whole, self.accelerator.process_index, processes)
 
-    def _next(self, wanted: int, found: int, at_most: int) -> Selection | None:
+    def _next(self, wanted: int, found: int, at_most: int, *, is_first: bool) -> Selection | None:
         """The next selection of a step that has found so many of the groups it wants; None if it has to do."""
         if (planned := self._plan(wanted - found, at_most)) is not None:
             return planned
-        return None if found or at_most < wanted else self._select(wanted)
+        if is_first:
+            return self._select(wanted)
+        step = self.state.global_step
+        return (
+            None if found or at_most < wanted else self._steps.select_more(step, wanted, policy_version=step)
+        )
 
     def _rolled_out(self, tasks: Sequence[str]) -> tuple[Batch, torch.Tensor]:
         """This rank's rollouts of these tasks, and the outcomes of all ranks', shape [tasks, generations].
