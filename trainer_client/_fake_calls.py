@@ -195,5 +195,5 @@ class FakePoolsAndRuns:
             raise Problem(422, "invalid-request", f"fork.step: run {fork.run!r} has {parent.step} commits")
         told = {"run": fork.run, "step": step}
         run = FakeRun(name, config, pool, self._seed, self._now, told)
-        run.take_over(parent, step)
+        run.take_over(parent, fork.step)
         return run

@@ -61,6 +61,7 @@ class FakeRun(FakeViews):
         self._last_step: dict[str, int] = {}
         self._sums: dict[str, tuple[float, int]] = {}
         self._course = FakeCourse()
+        self._entered: list[tuple[list[Counts], Sequence[float | None] | None]] = []
         self._evaluated: list[tuple[str, list[Any]]] = []
         self._keys: dict[str, Batch] = {}
         self._take_up()
@@ -122,11 +123,14 @@ class FakeRun(FakeViews):
         """Whether what it draws hangs on this reference."""
         return self._config.reads(reference)
 
-    def take_over(self, parent: "FakeRun", step: int) -> None:
-        """Begin with the evidence of another run's first commits."""
-        for commit in parent._course.commits[:step]:
-            self._step += 1
-            self._enter(commit.rows, expected=commit.expected)
+    def take_over(self, parent: "FakeRun", wanted: int | None) -> None:
+        """Begin with the evidence of another run's first commits, or with all of it (None)."""
+        for rows, expected in parent._entered:
+            if self._step == wanted:
+                break
+            self._step += expected is not None
+            self._enter(rows, expected=expected)
+        step = self._step
         for batch in parent.batches.values():
             if batch.state != "open" and batch.event["step"] < max(step, 1):
                 for task in batch.tasks:
@@ -248,6 +252,7 @@ class FakeRun(FakeViews):
         return taken
 
     def _enter(self, rows: list[Counts], *, expected: Sequence[float | None] | None) -> None:
+        self._entered.append((rows, expected))
         self._posterior.observe(rows, forget=expected is not None)
         for task, (successes, trials, *_) in rows:
             known = self._sums.get(task, (0.0, 0))

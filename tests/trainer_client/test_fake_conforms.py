@@ -435,6 +435,18 @@ def test_a_fork_has_the_evidence_of_the_first_commits(http: httpx.Client, pool: 
     http.delete(f"/runs/{name}")
 
 
+def test_a_fork_has_the_evaluations_up_to_its_step(http: httpx.Client, pool: str, run: str):
+    report(http, run, None, [seen("task-0", 1, 4)], key="before", evaluation=True)
+    report(http, run, None, [seen("task-1", 1, 4)], key="k")
+    report(http, run, None, [seen("task-2", 1, 4)], key="after", evaluation=True)
+    for fork, trials in (({"step": 0}, []), ({"step": 1}, [4, 4]), ({}, [4, 4, 4])):
+        name = f"run-{uuid4().hex}"
+        http.put(f"/runs/{name}", json={"pool": pool, "fork": {"run": run, **fork}}).raise_for_status()
+        rows = http.get(f"/runs/{name}/posteriors").json()["posteriors"]
+        assert [row["trials"] for row in rows if row["trials"]] == trials
+        http.delete(f"/runs/{name}")
+
+
 def test_a_lease_is_kept_and_given_back(http: httpx.Client, run: str):
     selection = select(http, run, 8, key="k")
     path = f"/runs/{run}/selections/{selection['selection']}"

@@ -64,6 +64,8 @@ class SelectRequest(Request):
     def _one_size(self) -> SelectRequest:
         if (self.batch_size is None) == (self.informative is None):
             raise ValueError("give either batch_size, or informative to have the batch planned")
+        if self.informative is not None and self.rollouts == 1:
+            raise ValueError("rollouts: a group of one is never informative; send 2 or more")
         return self
 
 

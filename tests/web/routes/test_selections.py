@@ -366,6 +366,7 @@ def test_a_pool_that_cannot_give_so_many_informative_groups_leases_nothing(
         ({"informative": 10_001}, "informative: Input should be less than or equal to 10000"),
         ({"informative": 2, "rollouts": 0}, "rollouts"),
         ({"informative": 2, "rollouts": 2.5}, "rollouts"),
+        ({"informative": 2, "rollouts": 1}, "rollouts: a group of one is never informative"),
         ({"batch_size": None}, "give either batch_size, or informative"),
     ],
 )
