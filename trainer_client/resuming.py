@@ -13,12 +13,10 @@ Where the token may not fork, or the service is away and there is a fallback, it
 warning.
 """
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Literal
 
 from trainer_client.client import SelectorClient
@@ -28,9 +26,6 @@ from trainer_client.models import Selection
 logger = logging.getLogger("trainer_client")
 
 OnRollback = Literal["fork", "keep", "fail"]
-
-REMEMBERED = "selector.json"
-"""The file in a checkpoint that names the run."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +83,36 @@ class KeyedSelections:
         self._first = True
         self._told = False
 
-    def go_on(self, checkpoint: Path | None) -> None:
+    @property
+    def run(self) -> str | None:
+        """The run that the training is in: the one asked for, or a fork of it."""
+        return self._selector.run
+
+    def go_on(self, remembered: Mapping[str, str | None] | None) -> None:
         """Begin, or go on in the run that a checkpoint of this training remembers."""
         self._first = True
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
-        file = None if checkpoint is None else checkpoint / REMEMBERED
-        if file is None or not file.exists():
+        if remembered is None or remembered["asked_for"] != self._asked_for:
             return
-        remembered = json.loads(file.read_text())
-        if remembered["asked_for"] == self._asked_for != remembered["run"]:
-            self._selector.run = remembered["run"]
-            logger.info("the training goes on in run %r, as its checkpoint says", remembered["run"])
+        run = remembered["run"]
+        if run is not None and run != self._asked_for:
+            self._selector.run = run
+            logger.info("the training goes on in run %r, as its checkpoint says", run)
 
-    def remember(self, checkpoint: Path) -> None:
-        """Write into a checkpoint which run this is."""
-        content = {"asked_for": self._asked_for, "run": self._selector.run}
-        (checkpoint / REMEMBERED).write_text(json.dumps(content))
+    def remembered(self) -> dict[str, str | None]:
+        """What a checkpoint holds for `go_on`."""
+        return {"asked_for": self._asked_for, "run": self._selector.run}
+
+    def still_open(self, key: str, wanted: Wanted) -> Selection | None:
+        """The selection of this key if it was made before and waits for a report."""
+        selection, _ = self._ask(key, wanted, None)
+        if selection.replayed:
+            return selection if selection.status == "open" else None
+        if not selection.fallback:
+            self._selector.release(selection)
+        return None
 
     def select(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
         """The selection of this key; of another one where that is released, or was asked for otherwise.
