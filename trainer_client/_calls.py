@@ -41,26 +41,32 @@ class Calls(PoolsAndRuns):
 
     def select(
         self,
-        batch_size: int,
+        batch_size: int | None,
+        informative: float | None,
+        rollouts: int | None,
         key: str | None,
         explain: bool,
         policy_version: int | None,
         lease_seconds: float | None,
     ) -> Plan[Selection]:
         """One selection; its key is made here, once, so that all attempts ask for the same one."""
+        if (batch_size is None) == (informative is None):
+            raise ValueError("give either batch_size, or informative to have the batch planned")
         run = self.run_or(None)
         key = uuid.uuid4().hex if key is None else key
-        body: dict[str, Any] = {"run": run, "batch_size": batch_size, "key": key}
-        if explain:
-            body["explain"] = True
-        if policy_version is not None:
-            body["policy_version"] = policy_version
-        if lease_seconds is not None:
-            body["lease_seconds"] = lease_seconds
+        told = {
+            "batch_size": batch_size,
+            "informative": informative,
+            "rollouts": rollouts,
+            "explain": explain or None,
+            "policy_version": policy_version,
+            "lease_seconds": lease_seconds,
+        }
+        body = {"run": run, "key": key} | {name: value for name, value in told.items() if value is not None}
         request = json_request("POST", "select", body)
         if self._spooling is None:
             return (yield from exchange(request, answer_of(Selection), self.max_retries))
-        return (yield from self._spooling.select(request, run, batch_size, key))
+        return (yield from self._spooling.select(request, run, batch_size, informative, key))
 
     def report(
         self,

@@ -1,5 +1,6 @@
 """The fake selector's posteriors: Betas that know the trainers' evidence only."""
 
+import math
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -44,6 +45,14 @@ class FakePosterior:
         mean = alpha / (alpha + beta)
         sd = (mean * (1 - mean) / (alpha + beta + 1)) ** 0.5
         return {"mean": mean, "sd": sd} | ({"alpha": alpha, "beta": beta} if self._is_beta else {})
+
+    def informative(self, task: str, rollouts: int) -> float:
+        """Probability that so many rollouts of a task neither all pass nor all fail."""
+        alpha, beta = self._alpha[task], self._beta[task]
+        ratios = range(rollouts)
+        passed = math.prod((alpha + each) / (alpha + beta + each) for each in ratios)
+        failed = math.prod((beta + each) / (alpha + beta + each) for each in ratios)
+        return max(1.0 - passed - failed, 0.0)
 
     def draw(self, task: str, draws: random.Random) -> float:
         """A success rate drawn from a task's posterior."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trainer_client._contract.core_config import EveryOutcomes, RunConfig
+from trainer_client._contract.core_config import MAX_BATCH, EveryOutcomes, RunConfig
 from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.core_fold import LOG_VERSION
 from trainer_client._contract.web_schemas_selections import SelectRequest
@@ -15,6 +15,13 @@ from trainer_client._fake_posterior import FakePosterior
 from trainer_client._fake_reports import Batch
 from trainer_client._fake_views import FakeViews, moment
 from trainer_client.rewards import RewardScale
+
+
+def _is_met(asked: SelectRequest, event: Mapping[str, Any]) -> bool:
+    """Whether a key's selection is what is asked for; a planned one also is if its size is."""
+    if asked.batch_size is not None:
+        return event["batch_size"] == asked.batch_size
+    return (event.get("informative"), event.get("rollouts")) == (asked.informative, asked.rollouts)
 
 
 class FakeRun(FakeViews):
@@ -123,34 +130,37 @@ class FakeRun(FakeViews):
         known = self._keys.get(asked.key or "")
         if known is not None:
             event = known.event
-            if event["batch_size"] != asked.batch_size and known.state != "released":
+            is_met = _is_met(asked, event)
+            if not is_met and known.state != "released":
+                field = "informative" if asked.batch_size is None else "batch_size"
                 raise Problem(
                     409,
                     "key-conflict",
-                    f"batch_size: this key stands for selection {event['selection']!r} of {event['batch_size']} "
+                    f"{field}: this key stands for selection {event['selection']!r} of {event['batch_size']} "
                     "tasks; use another key, or release it",
                     batch_size=event["batch_size"],
                     selection=event["selection"],
                 )
-            if event["batch_size"] == asked.batch_size:
+            if is_met:
                 if asked.explain and "explain" not in event:
                     raise Problem(
                         409, "not-explained", "explain: the first call with this key did not ask for it"
                     )
                 return self._selection(known, asked.explain, replayed=True)
         free = [task for task in self.pool.tasks if task not in self._taken()]
-        if asked.batch_size > len(free):
-            detail = f"batch_size: {len(free)} tasks can be drawn now; ask for fewer, or report first"
-            raise Problem(409, "batch-too-large", detail, available=len(free))
+        rollouts = asked.rollouts or getattr(self._config.posterior, "rollouts", 16)
         number = len(self._batches) + 1
-        tasks = self._draws.sample(free, asked.batch_size)
-        means = [self._posterior.of(task)["mean"] for task in tasks]
-        rollouts = self._config.posterior.rollouts
-        told: dict[str, Any] = {}
+        tasks = self._drawn(asked, free, rollouts)
+        informative = [self._posterior.informative(task, rollouts) for task in tasks]
+        told: dict[str, Any] = {
+            name: value
+            for name, value in (("informative", asked.informative), ("rollouts", asked.rollouts))
+            if value is not None
+        }
         if asked.policy_version is not None:
             told["policy_version"] = asked.policy_version
         if asked.explain:
-            told["explain"] = self._explain(tasks)
+            told["explain"] = {**self._explain(tasks), "informative": informative}
         seconds = self._config.lease_seconds if asked.lease_seconds is None else asked.lease_seconds
         expires_at = now + round(seconds * 1000)
         event = self._log(
@@ -162,11 +172,11 @@ class FakeRun(FakeViews):
             number=number,
             key=asked.key,
             step=self._step,
-            batch_size=asked.batch_size,
+            batch_size=len(tasks),
             tasks=tasks,
             predicted={
-                "mean": sum(means) / len(means),
-                "informative": sum(1 - p**rollouts - (1 - p) ** rollouts for p in means),
+                "mean": sum(self._posterior.of(task)["mean"] for task in tasks) / len(tasks),
+                "informative": sum(informative),
             },
             **told,
         )
@@ -176,6 +186,29 @@ class FakeRun(FakeViews):
         for task in tasks:
             self._selected[task] = self._selected.get(task, 0) + 1
         return self._selection(batch, asked.explain, replayed=False)
+
+    def _drawn(self, asked: SelectRequest, free: list[str], rollouts: int) -> list[str]:
+        """So many of the free tasks, or as many as promise what is wanted, in random order."""
+        if asked.informative is None:
+            assert asked.batch_size is not None
+            if asked.batch_size > len(free):
+                detail = f"batch_size: {len(free)} tasks can be drawn now; ask for fewer, or report first"
+                raise Problem(409, "batch-too-large", detail, available=len(free))
+            return self._draws.sample(free, asked.batch_size)
+        order = self._draws.sample(free, len(free))[:MAX_BATCH]
+        promised = 0.0
+        for number, task in enumerate(order, 1):
+            promised += self._posterior.informative(task, rollouts)
+            if round(promised, 9) >= asked.informative:
+                return order[:number]
+        raise Problem(
+            409,
+            "batch-too-large",
+            f"informative: the {len(order)} tasks that can be drawn now promise {promised:.4g} informative groups "
+            f"of {rollouts} rollouts; ask for fewer, or report first",
+            available=len(order),
+            informative=promised,
+        )
 
     def _set(self, config: RunConfig) -> None:
         self._config = config

@@ -27,9 +27,13 @@ class Spooling:
         self._fallback = fallback
         self._max_retries = max_retries
 
-    def select(self, request: Request, run: str, batch_size: int, key: str) -> Plan[Selection]:
+    def select(
+        self, request: Request, run: str, batch_size: int | None, informative: float | None, key: str
+    ) -> Plan[Selection]:
         """The service's selection, or one of the fallback's if it gives none."""
         fallback = self._fallback
+        if batch_size is None:
+            batch_size = fallback.planned(informative or 0.0)
         if batch_size > len(fallback.tasks):
             raise ValueError(
                 f"batch_size: got {batch_size}, but the fallback has {len(fallback.tasks)} tasks"

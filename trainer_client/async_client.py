@@ -54,8 +54,10 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
 
     async def select(
         self,
-        batch_size: int,
+        batch_size: int | None = None,
         *,
+        informative: float | None = None,
+        rollouts: int | None = None,
         key: str | None = None,
         explain: bool = False,
         policy_version: int | None = None,
@@ -63,7 +65,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
     ) -> Selection:
         """See `SelectorClient.select`."""
         return await self._carry_out(
-            self._calls.select(batch_size, key, explain, policy_version, lease_seconds)
+            self._calls.select(batch_size, informative, rollouts, key, explain, policy_version, lease_seconds)
         )
 
     async def report(

@@ -71,8 +71,10 @@ class SelectorClient(PoolsAndRunsClient):
 
     def select(
         self,
-        batch_size: int,
+        batch_size: int | None = None,
         *,
+        informative: float | None = None,
+        rollouts: int | None = None,
         key: str | None = None,
         explain: bool = False,
         policy_version: int | None = None,
@@ -82,6 +84,11 @@ class SelectorClient(PoolsAndRunsClient):
 
         Args:
             batch_size: how many tasks.
+            informative: instead of it, how many informative groups the batch is to promise: the service then finds
+                out how many tasks that takes, and `predicted.informative` of the answer is what they promise. What
+                is still missing when they are scored is asked for under another key. A fallback, which knows
+                nothing of the tasks, draws two for every informative group.
+            rollouts: how many rollouts each group will have; None: as the run's posterior has it.
             key: 1 to 256 characters. The same key always gets the same selection, also after a restart: a trainer
                 passes something like "step-12". Without one, every call gets a new selection. The answer's `status`
                 says what has become of a selection that was there.
@@ -90,10 +97,14 @@ class SelectorClient(PoolsAndRunsClient):
             lease_seconds: how long the tasks are leased; None: as long as the run says.
 
         Raises:
-            BatchTooLarge: fewer tasks can be drawn now. Once a selection was lost, the fallback (if there is one)
-                draws the batch instead, since the service may hold the lost one's tasks until its lease ends.
+            BatchTooLarge: fewer tasks can be drawn now, or all together promise too little. Once a selection was
+                lost, the fallback (if there is one) draws the batch instead, since the service may hold the lost
+                one's tasks until its lease ends.
+            ValueError: neither or both of `batch_size` and `informative` are given.
         """
-        return self._carry_out(self._calls.select(batch_size, key, explain, policy_version, lease_seconds))
+        return self._carry_out(
+            self._calls.select(batch_size, informative, rollouts, key, explain, policy_version, lease_seconds)
+        )
 
     def report(
         self,

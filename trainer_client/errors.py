@@ -91,9 +91,17 @@ class Conflict(ApiError):
 
 
 class BatchTooLarge(Conflict):
-    """409 "batch-too-large": fewer tasks than `batch_size` can be drawn now; nothing was leased."""
+    """409 "batch-too-large": fewer tasks than `batch_size` can be drawn now; nothing was leased.
+
+    Or all that can be drawn now promise less than `informative`.
+    """
 
     @property
     def available(self) -> int:
         """How many tasks could be drawn."""
         return int(self.extensions.get("available", 0))
+
+    @property
+    def informative(self) -> float | None:
+        """How many informative groups those promise, where so many were asked for."""
+        return self.extensions.get("informative")

@@ -14,6 +14,7 @@ too few tasks for a batch, the client draws that batch itself too, with a warnin
 
 import json
 import logging
+import math
 import os
 import random
 import threading
@@ -28,6 +29,10 @@ from trainer_client.errors import SelectorUnavailable
 from trainer_client.models import Receipt, Selection
 
 logger = logging.getLogger("trainer_client")
+
+TASKS_OF_AN_INFORMATIVE_GROUP = 2
+"""What it takes where nothing is known of the tasks: in a replay of a real run half of the groups of 8 were
+informative."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,10 @@ class Fallback:
         self.away = False
         self.lost_selection = False
         self.step = 0
+
+    def planned(self, informative: float) -> int:
+        """Tasks for so many informative groups: two for each, as far as there are so many tasks."""
+        return min(math.ceil(TASKS_OF_AN_INFORMATIVE_GROUP * informative), len(self.tasks))
 
     def select(self, run: str, batch_size: int, key: str) -> Selection:
         """Draw a batch uniformly, without replacement.

@@ -56,8 +56,9 @@ class _Posterior(_Answer):
 class Explanation(_Posterior):
     """Why a task was selected: its posterior at that moment, and the success rate that stood for it.
 
-    `mean` and `sd` are the posterior's; services of release 0.2 do not tell them (None). `draw` is what was
-    compared with the target: a draw from the posterior, its mean, or None where the policy looks at neither.
+    `mean` and `sd` are the posterior's, `informative` is the probability that its group is informative; services of
+    release 0.2 do not tell them (None). `draw` is what was compared with the target: a draw from the posterior, its
+    mean, or None where the policy looks at neither.
     `parameters` are those of the kind of posterior by name.
     """
 
@@ -65,10 +66,14 @@ class Explanation(_Posterior):
     mean: float | None = None
     sd: float | None = None
     draw: float | None = None
+    informative: float | None = None
 
 
 class Predicted(_Answer):
-    """What the posterior expects of a batch: its mean pass rate, and how many of its groups are informative."""
+    """What the posterior expects of a batch: its mean pass rate, and how many of its groups are informative.
+
+    Groups are of the `rollouts` that `select` was told.
+    """
 
     mean: float | None = None
     informative: float | None = None

@@ -148,15 +148,12 @@ class KeyedSelections:
                 policy_version=policy_version,
             )
         except Conflict as error:
-            if error.code != "key-conflict":
+            size = error.extensions.get("batch_size")
+            if error.code != "key-conflict" or not isinstance(size, int):
                 raise
-            there = Wanted(**{name: error.extensions.get(name) for name in Wanted.__dataclass_fields__})
         else:
             return selection, True
-        selection = self._selector.select(
-            there.batch_size, informative=there.informative, rollouts=there.rollouts, key=key
-        )
-        return selection, False
+        return self._selector.select(size, key=key), False
 
     def _forked(self, selection: Selection) -> bool:
         """Whether the training now goes on in a fork, since the run is ahead of it."""

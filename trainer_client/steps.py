@@ -182,8 +182,9 @@ class TrainingSteps:
         start = time.perf_counter()
         selection = self._selections.select(key, wanted, policy_version)
         self._measure("select_ms", _ms_since(start))
-        if selection.predicted is not None:
-            self._measure("predicted_etr", selection.predicted.informative / len(selection.tasks))
+        predicted = selection.predicted and selection.predicted.informative
+        if predicted is not None:
+            self._measure("predicted_etr", predicted / len(selection.tasks))
         return selection
 
     def _asked_once(self, ask: Callable[[], T], what: str) -> T:

@@ -29,6 +29,10 @@ class Choice:
         """A choice made without looking at success probabilities."""
         return cls(tasks, np.full(len(tasks), np.nan))
 
+    def first(self, count: int) -> Choice:
+        """Its first tasks."""
+        return Choice(self.tasks[:count], self.scores[:count])
+
     @classmethod
     def joined(cls, *parts: Choice) -> Choice:
         """The parts one after another."""

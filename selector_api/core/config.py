@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from annotated_types import Ge, Gt, Le
 
-from selector_api.core.fields import ByType, Either, Name, from_dict, schema, to_dict
+from selector_api.core.fields import ByType, Either, Name, from_dict, kinds, schema, to_dict
 from selector_api.core.policies import Policy
 from selector_api.core.policies.thompson import Thompson
 from selector_api.core.posteriors import PosteriorConfig
@@ -22,6 +22,8 @@ from selector_api.core.rewards.range import Range
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
 LeaseSeconds = Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)]
+MAX_BATCH = 10_000
+"""The most tasks of a batch."""
 MAX_OUTCOMES = 10_000
 """The most outcomes that one commit waits for."""
 
@@ -80,7 +82,7 @@ class RunConfig:
     posterior: Annotated[PosteriorConfig, ByType()] = field(default_factory=Bots)
     """What is known of the tasks"""
     policy: Annotated[Policy, ByType()] = field(default_factory=Thompson)
-    """How a batch is drawn"""
+    """How a batch is drawn; a body without it gets the policy that its posterior goes with"""
     rewards: Annotated[Rewards, ByType()] = field(default_factory=Range)
     """How a rollout's reward counts"""
     commit: Commit = "selection"
@@ -98,7 +100,7 @@ class RunConfig:
 
         The values are trusted, but for what `fields.from_dict` raises.
         """
-        return from_dict(cls, upgraded(values))
+        return from_dict(cls, completed(values))
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, every default written out."""
@@ -141,6 +143,22 @@ class RunChange:
         return RunChange(
             **{name: value for name, value in vars(self).items() if value != getattr(config, name)}
         )
+
+
+def completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration in today's form, with the policy that its posterior goes with if it names none.
+
+    Raises:
+        ValueError: as `upgraded`.
+    """
+    values = upgraded(values)
+    posterior: Any = values.get("posterior")
+    if "policy" not in values and isinstance(posterior, Mapping):
+        of_type = cast("Mapping[str, Any]", posterior).get("type")
+        for kind in kinds(PosteriorConfig):
+            if kind.type == of_type:
+                return {**values, "policy": {"type": kind.default_policy}}
+    return values
 
 
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:

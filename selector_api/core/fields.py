@@ -91,13 +91,13 @@ class ByType:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
         """A union whose error names the types there are, whether the type is missing or unknown."""
-        kinds = {kind.type: handler.generate_schema(kind) for kind in _kinds(source)}
+        choices = {kind.type: handler.generate_schema(kind) for kind in kinds(source)}
         return {
             "type": "tagged-union",
             "discriminator": "type",
-            "choices": kinds,
+            "choices": choices,
             "custom_error_type": "unknown_type",
-            "custom_error_message": f"type must be one of {', '.join(map(repr, kinds))}",
+            "custom_error_message": f"type must be one of {', '.join(map(repr, choices))}",
         }
 
 
@@ -186,12 +186,12 @@ def _value(hint: Any, value: Any) -> Any:
     entries = cast("Mapping[str, Any]", value)
     for mapping in (part for part in (hint, *get_args(hint)) if get_origin(part) is dict):
         return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
-    kinds = {getattr(kind, "type", None): kind for kind in _kinds(hint)}
-    if kinds:
-        return from_dict(kinds[None] if None in kinds else kinds[entries["type"]], entries)
+    of_type = {getattr(kind, "type", None): kind for kind in kinds(hint)}
+    if of_type:
+        return from_dict(of_type[None] if None in of_type else of_type[entries["type"]], entries)
     return entries
 
 
-def _kinds(hint: Any) -> list[Any]:
+def kinds(hint: Any) -> list[Any]:
     """The dataclasses that a type, or a union of types, consists of."""
     return [kind for kind in get_args(hint) or (hint,) if is_dataclass(kind)]

@@ -1,36 +1,100 @@
-"""Selection: a batch drawn from a run's state."""
+"""Selection: a batch drawn from a run's state, of a given size or as large as a step needs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from selector_api.core.arrays import IntArray
 from selector_api.core.candidates import Candidates, Choice
+from selector_api.core.config import MAX_BATCH
 from selector_api.core.rng import generator
 from selector_api.core.shares import apportioned, largest_batch
 from selector_api.core.shortage import Shortage
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewTasks", "explained", "predicted", "select"]
+__all__ = ["Choice", "TooFewInformative", "TooFewTasks", "explained", "plan", "predicted", "select"]
+
+_DECIMALS = 9
+"""Of expected numbers of groups: a batch is large enough whatever the last bit of its sum is."""
 
 
 class TooFewTasks(ValueError):
     """A batch is larger than what can be drawn now."""
 
     code = "batch-too-large"
+    informative: float | None = None
+    """How many informative groups the largest batch promises, where so many were asked for."""
 
     def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
-        why = "; ".join(map(str, shortages))
-        self.detail = (
-            f"batch_size: {available} tasks can be drawn now; ask for fewer, or report first ({why})"
-        )
-        super().__init__(self.detail)
         self.available = available
         """The largest batch that could be drawn now."""
         self.shortages = shortages
         """Where the tasks are too few: the pool, or domains with a share."""
+        self.detail = self._said()
+        super().__init__(self.detail)
+
+    def _said(self) -> str:
+        why = "; ".join(map(str, self.shortages))
+        return f"batch_size: {self.available} tasks can be drawn now; ask for fewer, or report first ({why})"
+
+
+class TooFewInformative(TooFewTasks):
+    """All that can be drawn now does not promise as many informative groups as were asked for."""
+
+    def __init__(
+        self, informative: float, rollouts: int, available: int, shortages: Sequence[Shortage]
+    ) -> None:
+        self.informative = informative
+        self.rollouts = rollouts
+        super().__init__(available, shortages)
+
+    def _said(self) -> str:
+        promise = f"promise {self.informative:.4g} informative groups of {self.rollouts} rollouts"
+        if self.available == MAX_BATCH:
+            return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
+        why = "; ".join(map(str, self.shortages))
+        return (
+            f"informative: the {self.available} tasks that can be drawn now {promise}; ask for fewer, or report "
+            f"first ({why})"
+        )
+
+
+class _Parts:
+    """What a batch is put together from: the domains that have a share of it, or the pool as its only part."""
+
+    def __init__(self, state: RunState) -> None:
+        shares = state.config.policy.shares
+        # By name: the order in which a configuration happens to list its domains must not matter.
+        names = sorted(name for name in shares if shares[name] > 0)
+        known = {name: code for code, name in enumerate(state.table.domains)}
+        codes = [known.get(name, len(known)) for name in names]  # no task has the code of an unknown domain
+        if state.config.policy.domains is None:
+            self.candidates = [Candidates.of(state)]
+            self._shares, self._drawn = np.ones(1), np.zeros(1, np.int64)
+        else:
+            self.candidates = [Candidates.of(state, code) for code in codes]
+            self._shares = np.array([shares[name] for name in names])
+            self._drawn = np.array([state.history.drawn.get(code, 0) for code in codes])
+        self.available: IntArray = np.array([len(part) for part in self.candidates])
+
+    def counts(self, batch_size: int) -> IntArray:
+        """How many tasks of a batch each part gives, whether it has them or not."""
+        return apportioned(self._shares, self._drawn, batch_size)
+
+    def largest_batch(self, at_most: int) -> int:
+        """The largest batch, up to `at_most`, for which all parts have enough."""
+        return largest_batch(self._shares, self._drawn, self.available, at_most)
+
+    def shortages(self, batch_size: int) -> list[Shortage]:
+        """Where the tasks are too few for such a batch."""
+        return [
+            Shortage.of(part, count)
+            for part, count in zip(self.candidates, self.counts(batch_size).tolist(), strict=True)
+            if count > len(part)
+        ]
 
 
 def select(state: RunState, batch_size: int) -> Choice:
@@ -48,67 +112,108 @@ def select(state: RunState, batch_size: int) -> Choice:
         TooFewTasks: fewer tasks can be drawn now.
     """
     rng = generator(state.config.seed, state.selections + 1)
-    policy = state.config.policy
-    if policy.domains is None:
-        candidates = Candidates.of(state)
-        if len(candidates) < batch_size:
-            raise TooFewTasks(len(candidates), [Shortage.of(candidates, batch_size)])
-        return _chosen(candidates, batch_size, rng)
-
-    shares = policy.shares
-    # By name: the order in which a configuration happens to list its domains must not matter.
-    names = sorted(name for name in shares if shares[name] > 0)
-    share = np.array([shares[name] for name in names])
-    known = {name: code for code, name in enumerate(state.table.domains)}
-    codes = [known.get(name, len(known)) for name in names]  # no task has the code of an unknown domain
-    drawn = np.array([state.history.drawn.get(code, 0) for code in codes])
-    parts = [Candidates.of(state, code) for code in codes]
-    available = np.array([len(part) for part in parts])
-    counts = apportioned(share, drawn, batch_size)
-    if np.any(counts > available):
-        raise TooFewTasks(
-            largest_batch(share, drawn, available, batch_size - 1),
-            [
-                Shortage.of(part, count)
-                for part, count in zip(parts, counts.tolist(), strict=True)
-                if count > len(part)
-            ],
-        )
+    parts = _Parts(state)
+    counts = parts.counts(batch_size)
+    if np.any(counts > parts.available):
+        raise TooFewTasks(parts.largest_batch(batch_size - 1), parts.shortages(batch_size))
+    choose = state.config.policy.choose
     return Choice.joined(
-        *(_chosen(part, count, rng) for part, count in zip(parts, counts.tolist(), strict=True) if count)
+        *(
+            _drawn(choose, part, count, rng)
+            for part, count in zip(parts.candidates, counts.tolist(), strict=True)
+            if count
+        )
     )
 
 
-def _chosen(candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+def plan(state: RunState, informative: float, rollouts: int | None = None) -> Choice:
+    """The smallest batch, in the policy's order, that promises so many informative groups.
+
+    As pure as `select`. The shares of the domains hold for the batch as for any other: of each domain it has the
+    first of the policy's order there. It is the smallest in that with a task less it would not be enough.
+
+    Args:
+        state: of the run.
+        informative: > 0; the sum over the batch's tasks of the probability that a group is informative.
+        rollouts: of each group, >= 1; None: as many as the run's posterior takes a group to have.
+
+    Raises:
+        TooFewInformative: no batch that can be drawn now, of up to `MAX_BATCH` tasks, promises as many.
+    """
+    rng = generator(state.config.seed, state.selections + 1)
+    parts = _Parts(state)
+    largest = parts.largest_batch(MAX_BATCH)
+    # A smaller batch may have a task more of a domain, by the rounding of shares.
+    lengths = np.minimum(parts.counts(largest) + 1, parts.available)
+    order = state.config.policy.order
+    orders = [
+        _drawn(order, part, length, rng) if length else Choice.unscored(np.empty(0, np.int64))
+        for part, length in zip(parts.candidates, lengths.tolist(), strict=True)
+    ]
+    rollouts = group_size(state, rollouts)
+    promises = [
+        np.append(0.0, state.posterior.of_tasks(each.tasks).informative(rollouts).cumsum()) for each in orders
+    ]
+
+    def promised(batch_size: int) -> float:
+        counts = parts.counts(batch_size)
+        if np.any(counts > lengths):
+            return 0.0
+        total = sum(float(promise[count]) for promise, count in zip(promises, counts, strict=True))
+        return round(total, _DECIMALS)
+
+    if promised(largest) < informative:
+        shortages = [] if largest == MAX_BATCH else parts.shortages(largest + 1)
+        raise TooFewInformative(promised(largest), rollouts, largest, shortages)
+    too_small, enough = 0, largest
+    while enough - too_small > 1:
+        size = (too_small + enough) // 2
+        too_small, enough = (too_small, size) if promised(size) >= informative else (size, enough)
+    return Choice.joined(
+        *(each.first(count) for each, count in zip(orders, parts.counts(enough).tolist(), strict=True))
+    )
+
+
+def _drawn(
+    draw: Callable[[Candidates, int, np.random.Generator], Choice],
+    candidates: Candidates,
+    count: int,
+    rng: np.random.Generator,
+) -> Choice:
     """`count` of the candidates; those that cool down after drops only as far as the others are too few."""
-    choose = candidates.state.config.policy.choose
     rested = candidates.rested()
     if len(rested) >= count:
-        return choose(rested, count, rng)
+        return draw(rested, count, rng)
     if not len(rested):
-        return choose(candidates, count, rng)
-    others = choose(rested, len(rested), rng)
-    return Choice.joined(others, choose(candidates.without(rested.tasks()), count - len(rested), rng))
+        return draw(candidates, count, rng)
+    others = draw(rested, len(rested), rng)
+    return Choice.joined(others, draw(candidates.without(rested.tasks()), count - len(rested), rng))
 
 
-def predicted(state: RunState, choice: Choice) -> dict[str, float]:
-    """What is expected of a batch: its mean pass rate, and how many of its groups are informative."""
+def group_size(state: RunState, rollouts: int | None) -> int:
+    """Rollouts of a group: as many as were told, or as many as the run's posterior takes a group to have."""
+    return state.config.posterior.group_size if rollouts is None else rollouts
+
+
+def predicted(state: RunState, choice: Choice, rollouts: int | None = None) -> dict[str, float]:
+    """What is expected of a batch: its mean pass rate, and how many of its groups of `rollouts` are informative."""
     marginals = state.posterior.of_tasks(choice.tasks)
-    informative = marginals.informative(state.config.posterior.group_size)
+    informative = marginals.informative(group_size(state, rollouts))
     return {"mean": rounded(marginals.mean().mean()), "informative": rounded(informative.sum())}
 
 
-def explained(state: RunState, choice: Choice) -> dict[str, list[float | None]]:
+def explained(state: RunState, choice: Choice, rollouts: int | None = None) -> dict[str, list[float | None]]:
     """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
 
-    In columns, and rounded: the log keeps it. `draw` is None where the policy looks at none. The posterior's own
-    parameters stand by their names.
+    In columns, and rounded: the log keeps it. `draw` is None where the policy looks at none, `informative` is the
+    probability that a group of `rollouts` is so. The posterior's own parameters stand by their names.
     """
     marginals = state.posterior.of_tasks(choice.tasks)
     columns = {
         "mean": marginals.mean(),
         "sd": marginals.sd(),
         "draw": choice.scores,
+        "informative": marginals.informative(group_size(state, rollouts)),
         **marginals.parameters(),
     }
     return {

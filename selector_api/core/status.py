@@ -189,6 +189,9 @@ def _warnings(state: RunState) -> Iterator[str]:
             f"Redis has lost events of this run (noticed at {rewound.at}): {rewound.known} were known, "
             f"{rewound.found} were left"
         )
+    unsuited = state.config.policy.unsuited(state.config.posterior)
+    if unsuited is not None:
+        yield unsuited
     if state.config.policy.domains is not None:
         for name in state.domains():
             if name not in state.config.policy.domains:

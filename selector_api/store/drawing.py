@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from selector_api.core.select import explained, predicted, select
+from selector_api.core.select import explained, plan, predicted, select
 from selector_api.core.state import RunState
 from selector_api.store.log import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
@@ -20,26 +21,50 @@ class Selected(NamedTuple):
     """Whether the key had been used for it before."""
 
 
-def draw(state: RunState, batch_size: int, explain: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a batch is to be: of so many tasks, or as small as promises so many informative groups."""
+
+    batch_size: int | None = None
+    informative: float | None = None
+    """Where `batch_size` is None."""
+    rollouts: int | None = None
+    """Of a group; None: as many as the run's posterior takes a group to have."""
+
+    def is_met_by(self, event: dict[str, Any]) -> bool:
+        """Whether a `selected` event is what is wanted. A planned batch also is the batch of its size."""
+        if self.batch_size is not None:
+            return event["batch_size"] == self.batch_size
+        return (event.get("informative"), event.get("rollouts")) == (self.informative, self.rollouts)
+
+
+def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
     """What a `selected` event tells of the batch that is drawn next."""
-    choice = select(state, batch_size)
+    if wanted.batch_size is None:
+        assert wanted.informative is not None
+        choice = plan(state, wanted.informative, wanted.rollouts)
+    else:
+        choice = select(state, wanted.batch_size)
+    told = {"informative": wanted.informative, "rollouts": wanted.rollouts}
     return {
         "number": state.selections + 1,
         "step": state.step,
-        "batch_size": batch_size,
+        "batch_size": len(choice.tasks),
+        **{name: value for name, value in told.items() if value is not None},
         "tasks": state.table.ids(choice.tasks),
-        "predicted": predicted(state, choice),
-        **({"explain": explained(state, choice)} if explain else {}),
+        "predicted": predicted(state, choice, wanted.rollouts),
+        **({"explain": explained(state, choice, wanted.rollouts)} if explain else {}),
     }
 
 
-def replayed(run: str, known: Known, batch_size: int, explain: bool) -> Selected | None:
-    """The selection of a key; None if it was released and another batch size is asked for now."""
+def replayed(run: str, known: Known, wanted: Wanted, explain: bool) -> Selected | None:
+    """The selection of a key; None if it was released and another batch is asked for now."""
     event = json.loads(known.event)
-    if event["batch_size"] != batch_size:
+    if not wanted.is_met_by(event):
         if known.status == "released":
             return None
-        raise KeyConflict(run, event["selection"], event["batch_size"])
+        asked = "informative" if wanted.batch_size is None else "batch_size"
+        raise KeyConflict(run, event["selection"], event["batch_size"], asked)
     if explain and "explain" not in event:
         raise NotExplained
     if known.expires_at is not None:
@@ -56,6 +81,6 @@ def as_answered(event: dict[str, Any], status: str) -> dict[str, Any]:
         event["explain"] = [
             dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
         ]
-    elif columns is not None:  # 0.2 wrote rows, without these two
-        event["explain"] = [{"mean": None, "sd": None, **row} for row in columns]
+    elif columns is not None:  # 0.2 wrote rows, without these
+        event["explain"] = [{"mean": None, "sd": None, "informative": None, **row} for row in columns]
     return event

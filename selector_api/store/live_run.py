@@ -22,7 +22,7 @@ from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import decode_events, encode_snapshot
-from selector_api.store.drawing import Selected, as_answered, draw, replayed
+from selector_api.store.drawing import Selected, Wanted, as_answered, draw, replayed
 from selector_api.store.errors import Overloaded, StoreError, UnreadableData
 from selector_api.store.keys import anonymous_field, select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
@@ -122,22 +122,23 @@ class LiveRun:
 
     async def select(
         self,
-        batch_size: int,
+        wanted: int | Wanted,
         key: str | None = None,
         explain: bool = False,
         policy_version: int | None = None,
         lease_seconds: float | None = None,
     ) -> Selected:
-        """Hand out a batch; the same `key` gives the same selection again.
+        """Hand out a batch, wanted as such or of so many tasks; the same `key` gives the same selection again.
 
         Raises:
             UnknownRun: the run does not exist.
             UnknownPool: its pool does not.
-            TooFewTasks: fewer tasks can be drawn now (from `core.select`).
-            KeyConflict: the key was used with another batch size, for a selection that was not released.
+            TooFewTasks: fewer tasks can be drawn now (from `core.select`), or they promise too little.
+            KeyConflict: the key was used for another batch, for a selection that was not released.
             NotExplained: the key was used without `explain`.
             Overloaded: other processes kept selecting from the run while this one drew.
         """
+        wanted = Wanted(wanted) if isinstance(wanted, int) else wanted
         field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
         told = {"key": key} if policy_version is None else {"key": key, "policy_version": policy_version}
         deadline = time.monotonic() + self._patience
@@ -146,12 +147,12 @@ class LiveRun:
             while True:
                 replay = await self._refresh(field)
                 if replay is not None:
-                    if (known := replayed(self._name, replay, batch_size, explain)) is not None:
+                    if (known := replayed(self._name, replay, wanted, explain)) is not None:
                         return known
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
-                    drawn = await self._beside(draw, state, batch_size, explain)
+                    drawn = await self._beside(draw, state, wanted, explain)
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)

@@ -230,17 +230,19 @@ class RunConflict(CallError):
 
 @dataclass(eq=False)
 class KeyConflict(CallError):
-    """The key was used before with another batch size, for a selection that was not given back."""
+    """The key was used before for another batch, of a selection that was not given back."""
 
     run: str
     selection: str
     batch_size: int
+    asked: str
+    """The field that asks for a batch now: `batch_size` or `informative`."""
     code = "key-conflict"
 
     def __post_init__(self) -> None:
         self.detail = (
-            f"batch_size: this key stands for selection {self.selection!r} of {self.batch_size} tasks; ask for "
-            f"{self.batch_size}, use another key, fork the run, or release that selection first (POST "
+            f"{self.asked}: this key stands for selection {self.selection!r} of {self.batch_size} tasks; ask for "
+            f"batch_size {self.batch_size}, use another key, fork the run, or release that selection first (POST "
             f"/runs/{self.run}/selections/{self.selection}/release), if nothing of it was committed"
         )
 

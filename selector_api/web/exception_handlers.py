@@ -90,9 +90,10 @@ def problem_of(error: Exception, known: KnownFields | None = None) -> Problem:
         case ClientDisconnect():
             return Problem(problems.INVALID_JSON, "body: it ended early")
         case TooFewTasks():
-            return Problem.of(
-                error, available=error.available, shortages=[vars(each) for each in error.shortages]
-            )
+            members: dict[str, Any] = {"available": error.available}
+            if error.informative is not None:
+                members["informative"] = error.informative
+            return Problem.of(error, **members, shortages=[vars(each) for each in error.shortages])
         case KeyConflict():
             return Problem.of(error, selection=error.selection, batch_size=error.batch_size)
         case CallError():

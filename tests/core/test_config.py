@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from selector_api.core.config import RunConfig
+from selector_api.core.config import RunConfig, completed
 from selector_api.core.policies import Sequential, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -51,3 +51,16 @@ def test_unknown_fields_and_types_are_refused():
         RunConfig.from_dict({"pool": "p", "policy": {"type": "random", "target": 0.5}})
     with pytest.raises(KeyError):
         RunConfig.from_dict({"pool": "p", "policy": {"type": "oracle"}})
+
+
+def test_a_body_without_a_policy_gets_the_one_that_its_posterior_goes_with(monkeypatch):
+    monkeypatch.setattr(Bots, "default_policy", "signal")
+    assert completed({"pool": "p", "posterior": {"type": "bots"}})["policy"] == {"type": "signal"}
+    named = {"pool": "p", "posterior": {"type": "bots"}, "policy": {"type": "random"}}
+    assert completed(named) == named
+    for values in (
+        {"pool": "p"},
+        {"pool": "p", "posterior": {"type": ["bots"]}},
+        {"pool": "p", "posterior": 1},
+    ):
+        assert completed(values) == values

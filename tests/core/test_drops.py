@@ -16,6 +16,7 @@ from selector_api.core.policies import (
     Random,
     Sequential,
     Shuffle,
+    Signal,
     Thompson,
 )
 from selector_api.core.select import TooFewTasks, select
@@ -28,6 +29,7 @@ POLICIES: list[Policy] = [
     Thompson(exploration=0.2),
     Thompson(temperature=0.05),
     PosteriorMean(),
+    Signal(),
     Random(),
     Sequential(),
     Shuffle(),

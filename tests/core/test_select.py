@@ -16,6 +16,7 @@ from selector_api.core.policies import (
     Random,
     Sequential,
     Shuffle,
+    Signal,
     Thompson,
 )
 from selector_api.core.policies.policy import DomainPart
@@ -31,6 +32,8 @@ POLICIES: list[Policy] = [
     PosteriorMean(),
     PosteriorMean(exploration=0.4),
     PosteriorMean(temperature=0.2),
+    Signal(),
+    Signal(power=2, exploration=0.4),
     Random(),
     Sequential(),
     Shuffle(),

@@ -116,6 +116,10 @@ class Uniform:
     def pdf(self, x: FloatArray | float) -> FloatArray:
         return np.where((self.low <= x) & (x <= self.high), 1.0 / (self.high - self.low), 0.0)
 
+    def signal(self) -> FloatArray:
+        mean = self.mean()
+        return 4 * (mean * (1 - mean) - (self.high - self.low) ** 2 / 12)
+
     def informative(self, rollouts: int) -> FloatArray:
         power, width = rollouts + 1, self.high - self.low
         all_pass = (self.high**power - self.low**power) / (power * width)

@@ -106,6 +106,7 @@ def test_a_run_goes_its_whole_way(http: httpx.Client, service: Service, pool: st
     selection = select(http, run, 5, explain=True)
     assert sorted(selection["tasks"]) == [f"sets-{number}" for number in range(5)]
     row = {"mean": 0.5, "sd": pytest.approx(0.2 / 12**0.5), "draw": 0.5, "low": 0.4, "high": 0.6}
+    row["informative"] = pytest.approx(1 - 2 * (0.6**17 - 0.4**17) / (17 * 0.2), rel=1e-6)
     assert selection["explain"] == [{"task": task, **row} for task in selection["tasks"]]
     outcomes = [seen(f"sets-{number}", successes, 4) for number, successes in enumerate([4, 2, 1, 0, 4])]
     assert report(http, run, selection["selection"], outcomes)["step"] == 1

@@ -75,7 +75,7 @@ def test_a_training_selects_reports_and_measures(client: SelectorClient, fake: F
         receipt = steps.report(selection, grouped([first, second], [[1, 0], [1, 1]]))
         assert receipt.committed
     assert keys(fake) == ["step-0.0", "step-0.1", "step-1.0"]
-    assert [name for name, _ in measured] == ["select_ms", "report_ms", "etr"] * 3
+    assert [name for name, _ in measured] == ["select_ms", "predicted_etr", "report_ms", "etr"] * 3
     assert [value for name, value in measured if name == "etr"] == [0.5] * 3
     assert all(value > 0 for _, value in measured)
 
@@ -85,7 +85,7 @@ def test_a_selection_of_which_nothing_was_scored_is_released_and_has_no_ratio(cl
     steps = TrainingSteps(client, measure=lambda name, _: measured.append(name))
     steps.report(steps.select(0, 2), {})
     assert client.run_status().selections.released == 1
-    assert measured == ["select_ms", "report_ms"]
+    assert measured == ["select_ms", "predicted_etr", "report_ms"]
 
 
 def test_a_selection_may_be_reported_in_parts(client: SelectorClient):
@@ -155,3 +155,42 @@ def test_what_is_asked_may_be_anything():
         return asked_once(ask, is_main=is_main, broadcast=broadcast, what="word")
 
     assert Ranks(2).run(work) == ["answer", "answer"]
+
+
+def test_a_step_is_planned_and_topped_up(client: SelectorClient, fake: FakeSelector):
+    steps = TrainingSteps(client)
+    first = steps.plan(0, 2, rollouts=2, at_most=9)  # of uniform tasks a third of such groups is informative
+    assert first is not None
+    assert len(first.tasks) == 6
+    steps.report(first, {task: [1, 0] if task == first.tasks[0] else [1, 1] for task in first.tasks})
+    more = steps.plan(0, 1, rollouts=2, at_most=9)
+    assert more is not None
+    assert 3 <= len(more.tasks) < 6
+    assert keys(fake) == ["step-0.0", "step-0.1"]
+
+
+def test_a_plan_that_takes_too_many_tasks_is_given_back(client: SelectorClient):
+    steps = TrainingSteps(client)
+    assert steps.plan(0, 2, rollouts=2, at_most=5) is None
+    assert steps.plan(0, 100, rollouts=2, at_most=1000) is None  # more than the pool promises
+    status = client.run_status()
+    assert (status.selections.open, status.step) == (0, 0)
+
+
+def test_a_top_up_that_comes_out_otherwise_after_a_resume_is_a_selection_of_its_own(
+    client: SelectorClient, fake: FakeSelector
+):
+    died = TrainingSteps(client)
+    first = died.plan(0, 2, rollouts=2, at_most=9)
+    assert first is not None
+    died.report(first, {task: [1, 1] for task in first.tasks})
+    lost = died.plan(0, 1, rollouts=2, at_most=9)
+    resumed = TrainingSteps(client, on_rollback="keep")
+    again = resumed.plan(0, 2, rollouts=2, at_most=9)
+    assert again is not None
+    assert lost is not None
+    assert again.selection == first.selection
+    other = resumed.plan(0, 2, rollouts=2, at_most=9)
+    assert other is not None
+    assert other.selection != lost.selection
+    assert len(other.tasks) == 6

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from annotated_types import Ge, Gt, Le
 
-from trainer_client._contract.core_fields import ByType, Either, Name, schema
+from trainer_client._contract.core_fields import ByType, Either, Name, kinds, schema
 from trainer_client._contract.core_policies import Policy
 from trainer_client._contract.core_policies_thompson import Thompson
 from trainer_client._contract.core_posteriors import PosteriorConfig
@@ -21,6 +21,8 @@ from trainer_client._contract.core_rewards_range import Range
 MAX_SEED = 2**63 - 1
 MAX_LEASE_SECONDS = 30 * 24 * 3600.0
 LeaseSeconds = Annotated[float, Gt(0.0), Le(MAX_LEASE_SECONDS)]
+MAX_BATCH = 10_000
+"""The most tasks of a batch."""
 MAX_OUTCOMES = 10_000
 """The most outcomes that one commit waits for."""
 
@@ -79,7 +81,7 @@ class RunConfig:
     posterior: Annotated[PosteriorConfig, ByType()] = field(default_factory=Bots)
     """What is known of the tasks"""
     policy: Annotated[Policy, ByType()] = field(default_factory=Thompson)
-    """How a batch is drawn"""
+    """How a batch is drawn; a body without it gets the policy that its posterior goes with"""
     rewards: Annotated[Rewards, ByType()] = field(default_factory=Range)
     """How a rollout's reward counts"""
     commit: Commit = "selection"
@@ -108,6 +110,22 @@ class RunChange:
     """Whether leased tasks may be handed out again"""
     commit: Commit | None = None
     """When outcomes enter the posteriors"""
+
+
+def completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration in today's form, with the policy that its posterior goes with if it names none.
+
+    Raises:
+        ValueError: as `upgraded`.
+    """
+    values = upgraded(values)
+    posterior: Any = values.get("posterior")
+    if "policy" not in values and isinstance(posterior, Mapping):
+        of_type = cast("Mapping[str, Any]", posterior).get("type")
+        for kind in kinds(PosteriorConfig):
+            if kind.type == of_type:
+                return {**values, "policy": {"type": kind.default_policy}}
+    return values
 
 
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:

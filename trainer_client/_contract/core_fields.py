@@ -86,13 +86,13 @@ class ByType:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
         """A union whose error names the types there are, whether the type is missing or unknown."""
-        kinds = {kind.type: handler.generate_schema(kind) for kind in _kinds(source)}
+        choices = {kind.type: handler.generate_schema(kind) for kind in kinds(source)}
         return {
             "type": "tagged-union",
             "discriminator": "type",
-            "choices": kinds,
+            "choices": choices,
             "custom_error_type": "unknown_type",
-            "custom_error_message": f"type must be one of {', '.join(map(repr, kinds))}",
+            "custom_error_message": f"type must be one of {', '.join(map(repr, choices))}",
         }
 
 
@@ -155,6 +155,6 @@ def _json(value: Any) -> Any:
     return value
 
 
-def _kinds(hint: Any) -> list[Any]:
+def kinds(hint: Any) -> list[Any]:
     """The dataclasses that a type, or a union of types, consists of."""
     return [kind for kind in get_args(hint) or (hint,) if is_dataclass(kind)]

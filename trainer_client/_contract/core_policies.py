@@ -11,6 +11,7 @@ from trainer_client._contract.core_policies_posterior_mean import PosteriorMean
 from trainer_client._contract.core_policies_random import Random
 from trainer_client._contract.core_policies_sequential import Sequential
 from trainer_client._contract.core_policies_shuffle import Shuffle
+from trainer_client._contract.core_policies_signal import Signal
 from trainer_client._contract.core_policies_thompson import Thompson
 
-Policy: TypeAlias = Thompson | PosteriorMean | Random | Sequential | Shuffle | EasyToHard
+Policy: TypeAlias = Thompson | PosteriorMean | Signal | Random | Sequential | Shuffle | EasyToHard

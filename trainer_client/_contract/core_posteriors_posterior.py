@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class PosteriorKind(ABC):
     """The configuration of a posterior."""
+
+    default_policy: ClassVar[str] = "thompson"
+    """Type of the policy that draws where a run names none."""
 
     @property
     @abstractmethod

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from trainer_client._contract.core_config import RunChange, RunConfig, upgraded
+from trainer_client._contract.core_config import RunChange, RunConfig, completed
 from trainer_client._contract.web_schemas_common import Id, Request, example
 
 MAX_NAMED = 10_000
@@ -24,8 +24,8 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def _run_config(values: Any) -> RunConfig:
-    """The configuration in a body, be it in the form of 0.2."""
-    return _read(_config, upgraded(_object(values)))
+    """The configuration in a body, be it in the form of 0.2 or without a policy."""
+    return _read(_config, completed(_object(values)))
 
 
 def _run_change(values: Any) -> RunChange:

@@ -8,21 +8,35 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from trainer_client._contract.core_config import MAX_LEASE_SECONDS
+from trainer_client._contract.core_config import MAX_BATCH, MAX_LEASE_SECONDS
 from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Id, Name, Request, Whole, example
 
-MAX_BATCH = 10_000
 MAX_TRIALS = 1_000_000
 Version = Annotated[int, Field(ge=0, le=2**53), TAKE_WHOLE]
+_NULL = {"type": "null"}
+_SIZE_OR_INFORMATIVE: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["batch_size"], "properties": {"batch_size": {"type": "integer"}, "informative": _NULL}},
+        {"required": ["informative"], "properties": {"informative": {"type": "number"}, "batch_size": _NULL}},
+    ]
+}
 
 
 class SelectRequest(Request):
     """POST /select."""
 
-    model_config = example(run="qwen-grpo-1", batch_size=32, key="step-121")
+    model_config = example(_SIZE_OR_INFORMATIVE, run="qwen-grpo-1", batch_size=32, key="step-121")
 
     run: Name
-    batch_size: Whole = Field(ge=1, le=MAX_BATCH, description="How many tasks")
+    batch_size: Annotated[Whole, Field(ge=1, le=MAX_BATCH, description="How many tasks")] | None = None
+    informative: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_BATCH)] | None = Field(
+        default=None,
+        description=f"In its place: as few tasks as promise so many informative groups, at most {MAX_BATCH}",
+    )
+    rollouts: Annotated[Whole, Field(ge=1, le=MAX_TRIALS)] | None = Field(
+        default=None,
+        description="Of each group, for what is planned and predicted; absent: `rollouts` of `bots`, else 16",
+    )
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"
     )
@@ -34,8 +48,13 @@ class SelectRequest(Request):
         default=None, description="How long these tasks are held; absent: as the run has it"
     )
 
+    @model_validator(mode="after")
+    def _one_size(self) -> SelectRequest:
+        if (self.batch_size is None) == (self.informative is None):
+            raise ValueError("give either batch_size, or informative to have the batch planned")
+        return self
 
-_NULL = {"type": "null"}
+
 _FORMS: tuple[dict[str, str], ...] = (
     {"successes": "number", "trials": "integer"},
     {"rewards": "array"},

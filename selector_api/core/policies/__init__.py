@@ -9,6 +9,7 @@ from selector_api.core.policies.posterior_mean import PosteriorMean
 from selector_api.core.policies.random import Random
 from selector_api.core.policies.sequential import Sequential
 from selector_api.core.policies.shuffle import Shuffle
+from selector_api.core.policies.signal import Signal
 from selector_api.core.policies.thompson import Thompson
 
-Policy: TypeAlias = Thompson | PosteriorMean | Random | Sequential | Shuffle | EasyToHard
+Policy: TypeAlias = Thompson | PosteriorMean | Signal | Random | Sequential | Shuffle | EasyToHard

@@ -34,3 +34,28 @@ def explored(
     if uniform == count:
         return Choice.unscored(tasks)
     return Choice.joined(choose(candidates.without(tasks), count - uniform), Choice.unscored(tasks))
+
+
+def spread(
+    share: float,
+    candidates: Candidates,
+    count: int,
+    rng: np.random.Generator,
+    order: Callable[[Candidates, int], Choice],
+) -> Choice:
+    """`count` of the candidates in an order of whose every beginning a `share` in [0, 1] is drawn uniformly.
+
+    The number of those is as in `explored`, and they are spread evenly: at its turn each is any of the tasks that
+    are not taken yet, and the others are the next ones in the policy's `order`.
+    """
+    if share == 0:
+        return order(candidates, count)
+    by_policy = order(candidates, count)
+    scores = dict(zip(by_policy.tasks.tolist(), by_policy.scores.tolist(), strict=True))
+    queues = iter(scores), iter(candidates.uniform(count, rng).tolist())
+    turns = np.diff(np.floor(share * np.arange(count + 1) + rng.random())).astype(int)
+    taken: dict[int, float] = {}
+    for turn in turns.tolist():
+        task = next(task for task in queues[turn] if task not in taken)
+        taken[task] = math.nan if turn else scores[task]
+    return Choice(np.array(list(taken), np.int64), np.array(list(taken.values())))

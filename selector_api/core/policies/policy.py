@@ -12,6 +12,7 @@ from annotated_types import Ge, Le
 
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import Id, NumberOr, Share, schema
+from selector_api.core.posteriors.posterior import PosteriorKind
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class PolicyKind(ABC):
         parts = (self.domains or {}).items()
         return {name: part.share if isinstance(part, DomainPart) else part for name, part in parts}
 
+    def unsuited(self, posterior: PosteriorKind) -> str | None:
+        """What should be seen to where it draws by this posterior, None if nothing."""
+        return None
+
     @abstractmethod
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """`count` of the candidates.
@@ -90,6 +95,13 @@ class PolicyKind(ABC):
             count: >= 1.
             rng: where the draws come from.
         """
+
+    def order(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """`count` of the candidates in an order of which every beginning is a batch as the policy draws it.
+
+        The arguments are those of `choose`, whose own order is such a one unless it says otherwise.
+        """
+        return self.choose(candidates, count, rng)
 
 
 def _target_of(part: float | DomainPart) -> float | MovingTarget | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -13,7 +14,7 @@ from selector_api.core.arrays import FloatArray
 from selector_api.core.candidates import Candidates, Choice
 from selector_api.core.fields import Share
 from selector_api.core.history import WHOLE_POOL
-from selector_api.core.policies.exploration import explored
+from selector_api.core.policies.exploration import explored, spread
 from selector_api.core.policies.policy import DomainPart, MovingTarget, PolicyKind, Target
 from selector_api.core.policies.softmax import softmax_sample
 from selector_api.core.posteriors.posterior import Marginals
@@ -50,13 +51,18 @@ class TargetPolicy(PolicyKind):
 
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """A share of `count` uniformly; of the others the nearest, or for τ > 0 a softmax."""
+        return explored(self.exploration, candidates, count, rng, self._by_target(candidates, rng))
+
+    def order(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
+        """The nearest first, or in the order of the softmax, with a share of uniform ones among them."""
+        return spread(self.exploration, candidates, count, rng, self._by_target(candidates, rng))
+
+    def _by_target(
+        self, candidates: Candidates, rng: np.random.Generator
+    ) -> Callable[[Candidates, int], Choice]:
         choose = self._nearest if self.temperature == 0 else self._softmax
         target = self.target_of(candidates)
-
-        def rest(candidates: Candidates, count: int) -> Choice:
-            return choose(candidates, count, target, rng)
-
-        return explored(self.exploration, candidates, count, rng, rest)
+        return lambda candidates, count: choose(candidates, count, target, rng)
 
     @abstractmethod
     def _scores(self, marginals: Marginals, rng: np.random.Generator) -> FloatArray:

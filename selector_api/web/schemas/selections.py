@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from selector_api.core.config import MAX_LEASE_SECONDS
+from selector_api.core.config import MAX_BATCH, MAX_LEASE_SECONDS
 from selector_api.web.schemas.common import (
     TAKE_WHOLE,
     Answer,
@@ -18,20 +18,37 @@ from selector_api.web.schemas.common import (
     example,
 )
 
-MAX_BATCH = 10_000
 MAX_TRIALS = 1_000_000
 
 Status = Literal["open", "committed", "released"]
 Version = Annotated[int, Field(ge=0, le=2**53), TAKE_WHOLE]
 
 
+# What `_one_size`, `_one_form` and `_one_kind` check, in the words of JSON Schema.
+_NULL = {"type": "null"}
+_SIZE_OR_INFORMATIVE: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["batch_size"], "properties": {"batch_size": {"type": "integer"}, "informative": _NULL}},
+        {"required": ["informative"], "properties": {"informative": {"type": "number"}, "batch_size": _NULL}},
+    ]
+}
+
+
 class SelectRequest(Request):
     """POST /select."""
 
-    model_config = example(run="qwen-grpo-1", batch_size=32, key="step-121")
+    model_config = example(_SIZE_OR_INFORMATIVE, run="qwen-grpo-1", batch_size=32, key="step-121")
 
     run: Name
-    batch_size: Whole = Field(ge=1, le=MAX_BATCH, description="How many tasks")
+    batch_size: Annotated[Whole, Field(ge=1, le=MAX_BATCH, description="How many tasks")] | None = None
+    informative: Annotated[FiniteFloat, Field(gt=0.0, le=MAX_BATCH)] | None = Field(
+        default=None,
+        description=f"In its place: as few tasks as promise so many informative groups, at most {MAX_BATCH}",
+    )
+    rollouts: Annotated[Whole, Field(ge=1, le=MAX_TRIALS)] | None = Field(
+        default=None,
+        description="Of each group, for what is planned and predicted; absent: `rollouts` of `bots`, else 16",
+    )
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"
     )
@@ -43,6 +60,12 @@ class SelectRequest(Request):
         default=None, description="How long these tasks are held; absent: as the run has it"
     )
 
+    @model_validator(mode="after")
+    def _one_size(self) -> SelectRequest:
+        if (self.batch_size is None) == (self.informative is None):
+            raise ValueError("give either batch_size, or informative to have the batch planned")
+        return self
+
 
 class Explanation(Answer):
     """Why a task was chosen. Further fields are the parameters of the run's kind of posterior, by name."""
@@ -53,18 +76,18 @@ class Explanation(Answer):
         mean=0.44,
         sd=0.09,
         draw=0.49,
+        informative=0.97,
         alpha=12.4,
         beta=15.8,
     )
 
     task: str
-    mean: float | None = Field(
-        description="Mean of its success probability when it was drawn; null if selected by release 0.2"
-    )
+    mean: float | None = Field(description="Mean of its success probability then; null if selected by 0.2")
     sd: float | None = Field(description="Standard deviation likewise")
     draw: float | None = Field(
         description="The success probability that stood for it: a draw or the mean; null if chosen without"
     )
+    informative: float | None = Field(description="Probability that its group is; null if selected by 0.2")
 
 
 class Predicted(Answer):
@@ -74,7 +97,7 @@ class Predicted(Answer):
 
     mean: float = Field(description="Mean pass rate")
     informative: float = Field(
-        description="How many groups are informative, at the number of rollouts of the run's posterior"
+        description="How many groups are informative, at `rollouts` of the call that drew it"
     )
 
 
@@ -105,8 +128,6 @@ class SelectionView(Answer):
     explain: list[Explanation] | None = None
 
 
-# What `_one_form` and `_one_kind` check, in the words of JSON Schema.
-_NULL = {"type": "null"}
 _FORMS: tuple[dict[str, str], ...] = (
     {"successes": "number", "trials": "integer"},
     {"rewards": "array"},

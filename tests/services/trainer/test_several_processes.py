@@ -28,7 +28,13 @@ LAUNCH = [
 TRAININGS: dict[str, dict[str, Any]] = {
     "plain": {"steps": 3, "device_batch": 8},
     # Groups of three: the two processes have equally many rollouts only where padding makes the groups even.
-    "filtered": {"steps": 3, "prompts": 4, "rollouts": 3, "device_batch": 6, "filter_groups": {"max_rounds": 4}},
+    "filtered": {
+        "steps": 3,
+        "prompts": 4,
+        "rollouts": 3,
+        "device_batch": 6,
+        "filter_groups": {"max_rounds": 4},
+    },
 }
 
 

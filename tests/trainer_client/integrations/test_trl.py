@@ -100,7 +100,11 @@ def make_trainer(
         "report_to": [],
         "disable_tqdm": True,
     }
-    ours = {name: options.pop(name) for name in ("on_rollback", "outcome_reward") if name in options}
+    ours = {
+        name: options.pop(name)
+        for name in ("on_rollback", "outcome_reward", "filter_rounds")
+        if name in options
+    }
     rows = [{"task": task, "prompt": LETTERS[2 + number]} for number, task in enumerate(tasks)]
     return SelectedGRPOTrainer(
         model=model,
@@ -304,6 +308,29 @@ def test_logs_hold_the_effective_task_ratio(selector: SelectorClient, tmp_path: 
     effective = [0 < sum(given) < len(given) for given in rewards.of_task.values()]
     assert logs.of_steps[0]["selector/etr"] == sum(effective) / len(effective)
     assert logs.of_steps[0]["selector/select_ms"] > 0
+
+
+def test_groups_whose_rewards_are_equal_are_not_trained_on(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path
+):
+    rewards, logs = Rewards(), Logs()
+    trainer = make_trainer(selector, tmp_path, rewards, filter_rounds=5)
+    trainer.add_callback(logs)
+    trained: list[torch.Tensor] = []
+    compute_loss = trainer._compute_loss
+    trainer._compute_loss = lambda model, inputs: (
+        trained.append(inputs["advantages"]) or compute_loss(model, inputs)
+    )
+    trainer.train()
+    steps = [of_step for of_step in logs.of_steps if "selector/informative" in of_step]
+    assert len(steps) == 3
+    for advantages, of_step in zip(trained, steps, strict=True):
+        assert len(advantages) == 4
+        assert int((advantages != 0).sum()) == 4 * of_step["selector/informative"]
+    assert [body["informative"] for body in select_bodies(fake) if body["key"].endswith(".0")] == [2, 2, 2]
+    assert {body["rollouts"] for body in select_bodies(fake)} == {2}
+    rows = {row.task: (row.successes, row.trials) for row in selector.posteriors() if row.trials}
+    assert rows == evidence_of(rewards)
 
 
 def test_a_dataset_without_task_ids_is_refused(selector: SelectorClient, tmp_path: Path):
