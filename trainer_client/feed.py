@@ -1,18 +1,18 @@
 """A run's tasks for frameworks that draw at one place and tell at another: batch by batch, or task by task.
 
-    feed = TaskFeed("my-run", batch_size=32)
+    feed = TaskFeed("my-run", batch_size=32, tasks=ids)
     tasks = feed.batch()                               # or feed.task(), one at a time
     feed.report({tasks[0]: [1.0, 0.0, 1.0, 1.0]})      # in any order, in parts, before any filter of groups
+    checkpoint["selector"] = feed.state()              # and after a resume: feed.restore(checkpoint["selector"])
 
-A feed is one training's, in one process. It can be pickled before its first use, as frameworks hand their parts to
-their workers: it finds the service when it is first asked.
+A feed is one training's, in one process. It stands on `steps`, as an adapter does that has its own hand on when a
+step begins.
 """
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from trainer_client.client import SelectorClient
@@ -26,22 +26,26 @@ from trainer_client.steps import TrainingSteps, logger
 class TaskFeed:
     """Batches of a run one after the other, each reported and ended.
 
-    The key of a batch is its number since the training began, so it never comes again but by a resume. What a
-    checkpoint must hold is `state()`: the batches drawn, and the place in the last one. After `restore` a batch
-    that was handed out whole is not handed out again, also if it was not reported; one that was handed out in part
-    goes on where it was. If the run is ahead of the checkpoint, the training goes on in a fork: see `resuming`.
+    The key of a batch is its number since the training began, so it never comes again but by a resume. A checkpoint
+    holds `state()`: the batches drawn, and the place in the last one. What was handed out before it is not handed
+    out again; a batch handed out in part goes on where it was. If the run is ahead of the checkpoint, `on_rollback`
+    says what is done: see `resuming`.
+
+    The service is first asked by `open`, `batch`, `task` or `report`. Until then a feed can be pickled, as
+    frameworks hand their parts to their workers.
 
     Args:
         run: the run's name; without one, the environment's SELECTOR_RUN.
         batch_size: tasks in a selection.
-        tasks: the training's tasks. They are compared with the pool at the first use, and are what is drawn from
+        tasks: the training's tasks, each once. They are compared with the run's pool, and are what is drawn from
             while the service is away, if there is a folder for the reports.
-        look_ahead: how many batches the framework draws before the one in hand is reported. Each one older ends
-            when a batch is drawn: tasks of it that were not reported count as dropped.
-        on_rollback: see `resuming`.
-        unsent_reports: a folder for what could not be sent while the service was away; None: the training waits for
-            the service, and ends if it stays away.
-        url: the service's address; without one, as `SelectorClient` finds it.
+        look_ahead: how many batches the framework draws before the oldest is reported. When one more is drawn, the
+            oldest ends: its tasks that were not reported count as dropped. None: batches end by their reports
+            alone, or with their lease.
+        on_rollback: "fork", "keep" or "fail".
+        unsent_reports: a folder for what could not be sent while the service was away; None: the training ends if
+            the service stays away.
+        url: the service's address; without one, the environment's SELECTOR_URL, as for `SelectorClient`.
         options: further arguments of `SelectorClient`.
 
     Raises:
@@ -53,8 +57,8 @@ class TaskFeed:
         run: str | None = None,
         *,
         batch_size: int,
-        tasks: Sequence[str] | None = None,
-        look_ahead: int = 0,
+        tasks: Sequence[str],
+        look_ahead: int | None = 0,
         on_rollback: OnRollback = "fork",
         unsent_reports: str | os.PathLike[str] | None = None,
         url: str | None = None,
@@ -63,127 +67,170 @@ class TaskFeed:
         run = run or os.environ.get("SELECTOR_RUN")
         if not run:
             raise ValueError("run: none given; name it, or set SELECTOR_RUN")
-        self.run, self.batch_size, self.look_ahead = run, batch_size, look_ahead
+        self.batch_size = batch_size
         self.figures: dict[str, float] = {}
         """The newest of each figure that `TrainingSteps` measures, for the framework's log."""
+        self._asked_for, self._url, self._options = run, url, options
+        self._tasks, self._folder = tasks, unsent_reports
+        self._look_ahead = look_ahead
         self._on_rollback: OnRollback = on_rollback
-        self._tasks, self._folder, self._url = tasks, unsent_reports, url
-        self._options = options
         self._open: dict[int, _Batch] = {}
         self._drawn, self._position = 0, 0
-        self._hand: list[str] = []
-        self._remembered: Mapping[str, str | None] | None = None
-        self._resumed = False
+        self._hand: Selection | None = None
+        self._restored: Mapping[str, Any] | None = None
 
     @cached_property
-    def steps(self) -> TrainingSteps:
-        """The line to the service, opened when it is first needed."""
-        fallback = None
-        if self._folder is not None and self._tasks is not None:
-            fallback = Fallback(self._tasks, Path(self._folder))
-        client = SelectorClient(self._url, self.run, fallback=fallback, **self._options)
+    def _steps(self) -> TrainingSteps:
+        """The line to the service."""
+        fallback = Fallback(self._tasks, self._folder) if self._folder is not None else None
+        client = SelectorClient(self._url, self._asked_for, fallback=fallback, **self._options)
         steps = TrainingSteps(client, on_rollback=self._on_rollback, measure=self.figures.__setitem__)
-        if self._tasks is not None:
-            steps.fit(self._tasks)
-        steps.go_on(self._remembered)
+        steps.fit(self._tasks)
         return steps
 
-    def batch(self) -> list[str]:
-        """The tasks of the next batch; what is left of the one before, if it was handed out in part."""
-        self._take_up()
-        if not self._hand[self._position :]:
-            self._draw()
-        rest = self._hand[self._position :]
-        self._position = len(self._hand)
+    def open(self) -> None:
+        """Find the service, and say what is wrong with run and tasks now rather than at the first batch.
+
+        Raises:
+            DataSetMismatch: the run's pool lacks a task.
+            SelectorError: the service is away, or refuses.
+        """
+        steps = self._steps
+        if self._restored is not None:
+            steps.go_on(self._restored["run"])
+            self._take_up(self._restored)
+            self._restored = None
+
+    def batch(self, size: int | None = None) -> list[str]:
+        """The tasks of the next batch; what is left of the one before, if it was handed out in part.
+
+        `size` is how many tasks a new one has, if not `batch_size`.
+        """
+        selection = self._in_hand(size or self.batch_size)
+        rest = selection.tasks[self._position :]
+        self._position = len(selection.tasks)
         return rest
 
     def task(self) -> str:
-        """The next task; frameworks that ask for one at a time share a selection."""
-        self._take_up()
-        if not self._hand[self._position :]:
-            self._draw()
+        """The next task. Frameworks that ask for one at a time so share a selection."""
+        selection = self._in_hand(self.batch_size)
         self._position += 1
-        return self._hand[self._position - 1]
+        return selection.tasks[self._position - 1]
 
     def report(
-        self, groups: Mapping[str, Iterable[Reward]], dropped: Mapping[str, str] | None = None
+        self,
+        groups: Mapping[str, Iterable[Reward]],
+        *,
+        dropped: Mapping[str, str] | None = None,
+        final: bool = False,
+        policy_version: int | None = None,
     ) -> None:
         """Tell what came of tasks: the rewards of their rollouts, before any filter of groups.
+
+        A task counts for the oldest batch that has it and waits for it. Of tasks that no batch waits for, a warning
+        is logged.
 
         Args:
             groups: by task; a reward that is None or NaN was not scored, and a task without any is dropped.
             dropped: tasks that could not be rolled out, and why.
+            final: whether that is all of the batches that these tasks are of; their others count as dropped.
+            policy_version: the number of the weights that made the rollouts.
 
         Raises:
             RewardOutOfRange: the run does not take a reward; nothing of its batch was counted.
             SelectorError: as `SelectorClient.report`.
         """
+        self.open()
         seen = grouped(groups, groups.values())
         lost = {**not_scored(groups, seen), **(dropped or {})}
-        self._take_up()
         for number, batch in list(self._open.items()):
-            mine = batch.missing & (seen.keys() | lost.keys())
-            if not mine:
+            told = batch.missing & {*seen, *lost}
+            if not told:
                 continue
-            batch.missing -= mine
-            self.steps.report(
+            ends = final or told == batch.missing
+            self._steps.report(
                 batch.selection,
-                {task: seen.pop(task) for task in batch.selection.tasks if task in mine and task in seen},
-                dropped={
-                    task: lost.pop(task) for task in batch.selection.tasks if task in mine and task in lost
-                },
-                final=not batch.missing,
+                {task: seen[task] for task in batch.selection.tasks if task in told and task in seen},
+                dropped={task: lost[task] for task in batch.selection.tasks if task in told and task in lost},
+                final=ends,
+                policy_version=policy_version,
             )
-            if not batch.missing:
+            batch.missing -= told
+            if ends:
                 del self._open[number]
+            seen = {task: rewards for task, rewards in seen.items() if task not in told}
+            lost = {task: why for task, why in lost.items() if task not in told}
         if left := [*seen, *lost]:
             logger.warning(
-                "run %r: %d tasks, such as %r, are in no batch that waits for a report: they were not counted",
-                self.run,
+                "run %r: no batch waits for a report of %d tasks, such as %r: they were not counted",
+                self._steps.run,
                 len(left),
                 left[0],
             )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds, in JSON's types."""
-        return {"drawn": self._drawn, "position": self._position, "run": self.steps.remembered()}
+        """What a checkpoint holds for `restore`, in JSON's types."""
+        if self._restored is not None:
+            return dict(self._restored)
+        return {
+            "drawn": self._drawn,
+            "position": self._position,
+            "of": len(self._hand.tasks) if self._hand else 0,
+            "selection": self._hand.selection if self._hand else None,
+            "run": self._steps.remembered() if self._is_open else None,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        self.__dict__.pop("steps", None)
-        self._open, self._hand, self._resumed = {}, [], True
-        self._drawn, self._position, self._remembered = state["drawn"], state["position"], state["run"]
+        """Go on from what `state` gave. Batches drawn before it that wait for a report end at the next call."""
+        self._restored = dict(state)
 
-    def _take_up(self) -> None:
-        """After a resume: take up the batches that were drawn before it and may wait for a report."""
-        if not self._resumed:
+    def close(self) -> None:
+        """End the batches that wait for a report, and the line to the service, if there is one."""
+        if not self._is_open:
             return
-        self._resumed = False
-        last = self._drawn - 1
-        in_part = last >= 0 and self._position < self.batch_size
-        for number in range(max(0, last - self.look_ahead), last if in_part else self._drawn):
-            if (selection := self.steps.still_open(number, self.batch_size)) is not None:
-                self._keep(number, selection)
-        if in_part:
-            before = self.steps.run
-            selection = self.steps.select(last, self.batch_size)
-            self._keep(last, selection)
-            self._hand = list(selection.tasks)
-            if self.steps.run != before:
-                self._position = 0
-        else:
-            self._hand, self._position = [], 0
+        self._end_until(self._drawn)
+        self._steps.close()
+        del self._steps
 
-    def _draw(self) -> None:
-        for number in [number for number in self._open if number < self._drawn - self.look_ahead]:
-            self.steps.report(self._open.pop(number).selection, {}, final=True)
-        selection = self.steps.select(self._drawn, self.batch_size)
-        self._keep(self._drawn, selection)
-        self._drawn += 1
-        self._hand, self._position = list(selection.tasks), 0
+    def __getstate__(self) -> dict[str, Any]:
+        if self._is_open:
+            raise TypeError("a TaskFeed in use holds a connection: pickle it before its first use")
+        return self.__dict__
 
-    def _keep(self, number: int, selection: Selection) -> None:
+    @property
+    def _is_open(self) -> bool:
+        return "_steps" in self.__dict__
+
+    def _in_hand(self, size: int) -> Selection:
+        """The batch that is being handed out."""
+        self.open()
+        if self._hand is None or self._position >= len(self._hand.tasks):
+            if self._look_ahead is not None:
+                self._end_until(self._drawn - self._look_ahead)
+            self._hand, self._position = self._select(self._drawn, size), 0
+            self._drawn += 1
+        return self._hand
+
+    def _select(self, number: int, size: int) -> Selection:
+        selection = self._steps.select(number, size)
         self._open[number] = _Batch(selection, set(selection.tasks))
+        return selection
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on in the batch that a checkpoint was made in, and end those before it: their rollouts are lost."""
+        self._drawn, self._position, self._hand = state["drawn"], 0, None
+        self._open.clear()
+        in_part = state["position"] < state["of"]
+        self._steps.end_before(self._drawn - in_part)
+        if in_part:
+            self._hand = self._select(self._drawn - 1, state["of"])
+            if self._hand.selection == state["selection"]:  # and not another one, as in a fork
+                self._position = state["position"]
+
+    def _end_until(self, number: int) -> None:
+        """End the batches before this one."""
+        for older in [older for older in self._open if older < number]:
+            self._steps.report(self._open.pop(older).selection, {}, final=True)
 
 
 @dataclass

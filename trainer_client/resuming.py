@@ -14,10 +14,11 @@ warning.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
+from typing import Any, Literal
 
 from trainer_client.client import SelectorClient
 from trainer_client.errors import Conflict, Forbidden, NotFound, SelectorUnavailable
@@ -40,6 +41,9 @@ class Wanted:
 
 class RolledBack(RuntimeError):
     """The run holds outcomes of steps that the training is about to do again."""
+
+
+STEP_OF_KEY = re.compile(r"step-(\d+)\.")
 
 
 class StepKeys:
@@ -82,37 +86,42 @@ class KeyedSelections:
         self._asked_for = selector.run
         self._first = True
         self._told = False
+        self.commits = 0
+        """Of the run, as far as the training has heard."""
 
     @property
     def run(self) -> str | None:
         """The run that the training is in: the one asked for, or a fork of it."""
         return self._selector.run
 
-    def go_on(self, remembered: Mapping[str, str | None] | None) -> None:
+    def go_on(self, remembered: Mapping[str, Any] | None) -> None:
         """Begin, or go on in the run that a checkpoint of this training remembers."""
-        self._first = True
+        self._first, self.commits = True, 0
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
         if remembered is None or remembered["asked_for"] != self._asked_for:
             return
+        self.commits = remembered.get("commits", 0)
         run = remembered["run"]
         if run is not None and run != self._asked_for:
             self._selector.run = run
             logger.info("the training goes on in run %r, as its checkpoint says", run)
 
-    def remembered(self) -> dict[str, str | None]:
+    def remembered(self) -> dict[str, Any]:
         """What a checkpoint holds for `go_on`."""
-        return {"asked_for": self._asked_for, "run": self._selector.run}
+        return {"asked_for": self._asked_for, "run": self._selector.run, "commits": self.commits}
 
-    def still_open(self, key: str, wanted: Wanted) -> Selection | None:
-        """The selection of this key if it was made before and waits for a report."""
-        selection, _ = self._ask(key, wanted, None)
-        if selection.replayed:
-            return selection if selection.status == "open" else None
-        if not selection.fallback:
-            self._selector.release(selection)
-        return None
+    def open_before(self, step: int) -> Iterator[Selection]:
+        """The selections of earlier steps that wait for a report."""
+        run = self._selector.run
+        assert run is not None
+        for row in list(self._selector.selections("open")):
+            number = STEP_OF_KEY.match(row.key or "")
+            if number and int(number[1]) < step:
+                yield Selection(
+                    selection=row.selection, run=run, step=row.step or 0, tasks=row.tasks, replayed=True
+                )
 
     def select(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
         """The selection of this key; of another one where that is released, or was asked for otherwise.
@@ -166,8 +175,10 @@ class KeyedSelections:
             raise RolledBack(f"{ahead}. Fork the run, give another one, or set on_rollback to fork or keep")
         if self._on_rollback == "keep":
             return False
+        # Who looks ahead was handed the selection before all commits that the checkpoint knows of.
+        step = max(selection.step, self.commits)
         try:
-            new = self._fork(selection.step)
+            new = self._fork(step)
         except (Forbidden, SelectorUnavailable) as error:
             if isinstance(error, SelectorUnavailable) and not self._selector.has_fallback:
                 raise
@@ -181,7 +192,7 @@ class KeyedSelections:
             "%s. It goes on in run %r, a fork with the first %d commits; %r stays as it is",
             ahead,
             new,
-            selection.step,
+            step,
             run,
         )
         return True

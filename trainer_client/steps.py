@@ -7,7 +7,7 @@
         steps.report(selection, grouped(selection.tasks, rewards))
 
 A framework's adapter (`integrations/`, a file each) says where its step begins and where its rewards are; the rest
-is here. Nothing here imports a framework.
+is here, and in `feed` for frameworks that draw at one place and tell at another. Nothing here imports a framework.
 """
 
 import json
@@ -105,12 +105,12 @@ class TrainingSteps:
         """The run that the training is in: the one asked for, or a fork of it."""
         return self._selections.run
 
-    def go_on(self, remembered: Mapping[str, str | None] | None) -> None:
+    def go_on(self, remembered: Mapping[str, Any] | None) -> None:
         """Begin a training, or go on in the run of what `remembered` gave."""
         self._keys = StepKeys()
         self._selections.go_on(remembered)
 
-    def remembered(self) -> dict[str, str | None]:
+    def remembered(self) -> dict[str, Any]:
         """What a checkpoint holds for `go_on`, in JSON's types."""
         return self._selections.remembered()
 
@@ -139,9 +139,24 @@ class TrainingSteps:
         wanted, key = Wanted(batch_size), self._keys.next(step)
         return self._asked_once(lambda: self._ask(key, wanted, policy_version), "selection")
 
-    def still_open(self, step: int, batch_size: int) -> Selection | None:
-        """The first selection of a step begun before, if it waits for a report. The main rank calls this."""
-        return self._selections.still_open(StepKeys().next(step), Wanted(batch_size))
+    def end_before(self, step: int) -> None:
+        """After a resume: end the selections of earlier steps that still wait for a report, since none will come.
+
+        What was reported of them counts, and their other tasks can be drawn again. If the service is away and the
+        selector has a fallback, they end with their lease. The main rank calls this.
+        """
+        try:
+            for selection in self._selections.open_before(step):
+                self.report(selection, {})
+        except SelectorUnavailable as error:
+            if not self._selector.has_fallback:
+                raise
+            logger.warning("earlier selections were not ended; their lease ends them: %s", error)
+
+    def close(self) -> None:
+        """Send what waits on disk, as far as it gets through, and end the line to the service."""
+        self._selector.flush()
+        self._selector.close()
 
     def plan(
         self, step: int, informative: int, *, rollouts: int, at_most: int, policy_version: int | None = None
@@ -225,6 +240,8 @@ class TrainingSteps:
             selection, seen, dropped=dropped, final=final, policy_version=policy_version
         )
         self._measure("report_ms", _ms_since(start))
+        if not receipt.spooled:
+            self._selections.commits = receipt.step
         ratio = effective_task_ratio(seen)
         if ratio is not None:
             self._measure("etr", ratio)
