@@ -1,7 +1,7 @@
 """Trainings by frameworks that each live in a virtual environment of their own: `make test-adapters` makes these.
 
-A test of an adapter runs in `.venv` beside a real service. What it trains with is a script in `adapters/`, which the
-framework's Python runs in a process of its own, so that it can be killed.
+A test of an adapter runs in `.venv` beside a real service. What it trains with is a script in `adapters/`, which
+the framework's Python runs in a process of its own, so that it can be killed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Framework:
-    """A framework's virtual environment, `.venv-NAME` beside the checkout's others; without it, tests are skipped."""
+    """A framework's virtual environment, `.venv-NAME` beside the other ones; without it, the test is skipped."""
 
     def __init__(self, name: str):
         self.python = ROOT / f".venv-{name}" / "bin" / "python"
@@ -61,10 +62,8 @@ class Training:
         if self.runs:
             leader = psutil.Process(self._process.pid)
             for process in [leader, *leader.children(recursive=True)]:
-                try:
+                with suppress(psutil.NoSuchProcess):
                     process.kill()
-                except psutil.NoSuchProcess:
-                    pass
         self._process.wait()
 
     def log(self) -> str:
