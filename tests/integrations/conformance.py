@@ -49,17 +49,22 @@ def rewards_of(task: str, rollouts: int, *, drops: bool = False) -> list[float] 
     return [1.0] * min(passes, rollouts) + [0.0] * (rollouts - min(passes, rollouts))
 
 
-def note(file: Path, step: int, batch: Batch) -> None:
-    """Write down what was rolled out in a step; a step that is done again replaces what it was."""
+def note(file: Path, step: int, batch: Batch, job: str = "") -> None:
+    """Write down what was rolled out in a step, or a part of it.
+
+    A step that another job does again, after the first one died, replaces what it was.
+    """
     with file.open("a") as lines:
-        lines.write(json.dumps({"step": step, "batch": batch}) + "\n")
+        lines.write(json.dumps({"job": job, "step": step, "batch": batch}) + "\n")
 
 
 def noted(file: Path) -> list[Batch]:
     """What was rolled out, step by step."""
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    steps = {line["step"]: line["batch"] for line in lines}
-    return [steps[step] for step in sorted(steps)]
+    steps: dict[int, tuple[str, dict[str, Sequence[float] | None]]] = {}
+    for line in map(json.loads, file.read_text().splitlines()):
+        job, batch = steps.get(line["step"], ("", {}))
+        steps[line["step"]] = line["job"], (batch if job == line["job"] else {}) | line["batch"]
+    return [steps[step][1] for step in sorted(steps)]
 
 
 def check(adapter: Adapter, events: Sequence[Event], batches: Sequence[Batch]) -> None:

@@ -132,9 +132,9 @@ def test_a_wrong_adapter_fails(training: Callable[[FakeSelector], list[Batch]], 
 
 
 def test_a_step_that_is_done_again_replaces_what_it_was(tmp_path: Path):
-    for step, task in ((0, "a"), (1, "b"), (1, "c"), (2, "d")):
-        conformance.note(tmp_path / "notes", step, {task: [1.0]})
-    assert conformance.noted(tmp_path / "notes") == [{"a": [1.0]}, {"c": [1.0]}, {"d": [1.0]}]
+    for job, step, task in (("1", 0, "a"), ("1", 1, "b"), ("1", 1, "c"), ("2", 1, "d"), ("2", 2, "e")):
+        conformance.note(tmp_path / "notes", step, {task: [1.0]}, job)
+    assert conformance.noted(tmp_path / "notes") == [{"a": [1.0]}, {"d": [1.0]}, {"e": [1.0]}]
 
 
 def test_groups_of_all_kinds_occur():
