@@ -53,8 +53,7 @@ class ServiceSelector(BaseSelector):
             raise ValueError(
                 f"got means, of nobody knows how many rollouts: use the operator {__name__}.GroupRewards"
             )
-        groups = {self._tasks[row]: rewards for row, rewards in zip(indices, values, strict=True)}
-        self._feed.report(groups, final=True)
+        self._feed.report(dict(zip((self._tasks[row] for row in indices), values, strict=True)), final=True)
 
     def state_dict(self) -> dict[str, Any]:
         """What the explorer's checkpoint holds."""
