@@ -78,7 +78,7 @@ class Run:
                 },
             },
             "explorer": {"eval_interval": 4, "runner_per_model": 1, "max_retry_times": 0},
-            "synchronizer": {"sync_method": "memory", "sync_interval": 1, "sync_timeout": 20}
+            "synchronizer": {"sync_method": "memory", "sync_interval": 1, "sync_timeout": 120}
             | dict(synchronizer or {}),
             "trainer": {"trainer_type": "verl", "save_interval": 1},
             "monitor": {"monitor_type": "tensorboard"},
@@ -102,7 +102,7 @@ class Run:
         return list(self.client.events(run))
 
 
-def wait(reached: Callable[[], bool], training: Training, seconds: float = 240.0) -> None:
+def wait(reached: Callable[[], bool], training: Training, seconds: float = 540.0) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert training.runs, training.log()[-10_000:]
