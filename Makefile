@@ -26,7 +26,7 @@ demo: demo-output/materials/pool.parquet  ## train a small model through the ser
 	@echo '    $(BIN)/bots run show demo-bots-0'
 	@echo 'Next: "Train your model" in README.md, with what this has made. To start over: rm -r demo-output'
 
-check: .venv/.test  ## style, types of the product, borders, quick tests: about two minutes on two cores
+check: .venv/.test  ## style, types of the product, borders, quick tests: about a minute on two cores
 	$(MAKE) --jobs 4 style types borders quick TYPED='bots selector_api services trainer_client'
 
 test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach
@@ -81,15 +81,20 @@ audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; 
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement services/trainer/constraints.txt
 
-bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
+bench: .venv/.server .venv/.dev  ## select and report over HTTP of bots and rasch, beside dense numpy, by size
 	$(BIN)/python -m tests.bench
 
-experiment: demo-output/materials/pool.parquet  ## BOTS and four other policies on six seeds; about half an hour; report in docs/results/demo
+experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C
 	$(BIN)/bots experiment run services/demo/experiment.yaml
+	$(BIN)/bots experiment run services/demo/grids-experiment.yaml
 	$(BIN)/bots experiment report services/demo/experiment.yaml --output docs/results/demo
+	$(BIN)/bots experiment report services/demo/grids-experiment.yaml --output docs/results/grids
 
 demo-output/materials/pool.parquet: | .venv/.trainer .venv/.server
 	$(BIN)/python -m services.demo.prepare
+
+demo-output/grids/materials/pool.parquet: | .venv/.trainer .venv/.server
+	$(BIN)/python -m services.demo.prepare --tasks grids
 
 clean:  ## remove the virtual environment and what the demo wrote
 	rm -rf .venv .venv-* sbom*.json demo-output

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bots import events, experiment, pool, posteriors, run, serve, token
+from bots import events, experiment, pool, posteriors, replay, run, serve, token
 from services.command_line.failures import printed_failures
 from services.reference_eval.command import measure
 from services.trainer.command import train
@@ -36,6 +36,7 @@ app.add_typer(token.app, name="token")
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(measure)
 app.add_typer(experiment.app, name="experiment")
+app.command(no_args_is_help=True)(replay.replay)
 
 
 def _print_version(asked: bool) -> None:

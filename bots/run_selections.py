@@ -49,9 +49,7 @@ def selections(
 def renew(
     run: RunName,
     selection: SelectionName,
-    seconds: Annotated[
-        float | None, typer.Option(show_default="the run's", help="How long from now on.")
-    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long from now on.")],
     url: Url = "",
     token: Token = None,
 ) -> None:

@@ -1,5 +1,6 @@
 """`bots serve`: the service."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,14 @@ def serve(
     ] = None,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
+    announce: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Write its address there once it listens, for SELECTOR_URL_FILE.",
+        ),
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, with an embedded Valkey unless there is a Redis URL.
 
@@ -26,7 +35,7 @@ def serve(
 
         bots serve --port 8000 --data-dir bots-data
     """
-    settings = settings_from(host=host, port=port, data_dir=data_dir, redis_url=redis_url)
+    settings = settings_from(host=host, port=port, data_dir=data_dir, redis_url=redis_url, announce=announce)
 
     from selector_api.web import serve as web
     from selector_api.web.address import UnusableAddress

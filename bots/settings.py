@@ -27,22 +27,19 @@ def settings_from(**options: Any) -> Settings:
 
     Raises `Failure` if one of them cannot be used.
     """
-    from pydantic import ValidationError
-
     with needing_extra("server"):
+        from pydantic import ValidationError
         from pydantic_settings import SettingsError
 
         from selector_api.settings import Settings
+        from services.command_line.mistakes import words
 
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:
         # The value is left out: a URL may hold a password.
-        problems = [
-            f"{_origin(str(each['loc'][0]), given)}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        ]
+        problems = [f"{_origin(str(each['loc'][0]), given)}: {words(each)}" for each in error.errors()]
         raise Failure("; ".join(problems), MISTAKE) from error
     except SettingsError as error:
         raise Failure(str(error), MISTAKE) from error

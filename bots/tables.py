@@ -15,7 +15,7 @@ def table_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table
     """A line a row."""
     table = Table(*columns, box=box.SIMPLE)
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(_cell(row[column]) for column in columns))
     return table
 
 

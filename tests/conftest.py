@@ -14,8 +14,10 @@ SLOW = [
         "bots/test_refusals.py",
         "bots/test_serve.py",
         "bots/test_token.py",
+        "kinds",
         "promises",
         "services/experiment/test_runner.py",
+        "test_client_of_0_2.py",
         "web/test_hosts.py",
         "web/test_rate_limit.py",
         "web/test_redis_url.py",
@@ -25,6 +27,8 @@ SLOW = [
         "web/test_tracing.py",
         # Tools of others, started again and again.
         "deploy",
+        "services/experiment/test_command.py",
+        "services/rewards/test_child.py",
         "services/rewards/test_python_tests.py",
         "trainer_client/test_install.py",
         # Trainings, and imports that take seconds.

@@ -67,7 +67,7 @@ def broken(sources: Path) -> set[str]:
         capture_output=True,
         text=True,
     )
-    lines = ended.stdout.splitlines()
+    lines = [line.split(" (")[0] for line in ended.stdout.splitlines()]  # without how many imports it ignores
     found = {name for name in CONTRACTS if f"{name} BROKEN" in lines}
     assert found | {name for name in CONTRACTS if f"{name} KEPT" in lines} == set(CONTRACTS), ended.stdout
     assert ended.returncode == (1 if found else 0)
@@ -82,6 +82,7 @@ def test_every_border_has_a_planted_import() -> None:
     assert {contract for contract, _, _ in PLANTED} == set(CONTRACTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "file", "module"), PLANTED)
 def test_a_planted_import_breaks_its_border(sources: Path, contract: str, file: str, module: str) -> None:
     path = sources / file

@@ -1,6 +1,7 @@
 """The plans of a training's calls (see `_exchange`), for the sync and the async client alike."""
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,6 +32,7 @@ class Calls(PoolsAndRuns):
     def __init__(self, run: str | None, max_retries: int, fallback: Fallback | None):
         super().__init__(run, max_retries)
         self._spooling = None if fallback is None else Spooling(fallback, max_retries)
+        self.resumes = False
         self._warned_of_replay = False
         self._warned_of_differing: set[str] = set()
 
@@ -109,10 +111,10 @@ class Calls(PoolsAndRuns):
         self._check_differing(run, receipt)
         return receipt
 
-    def renew(self, selection: Selection, seconds: float | None) -> Plan[Selection]:
+    def renew(self, selection: Selection, seconds: float) -> Plan[Selection]:
         """`POST /runs/{run}/selections/{id}/renew`."""
         path = path_of("runs", selection.run, "selections", selection.selection, "renew")
-        request = json_request("POST", path, {} if seconds is None else {"seconds": seconds})
+        request = json_request("POST", path, {"seconds": seconds})
         lease = yield from exchange(request, answer_of(Lease), self.max_retries)
         return selection.model_copy(update={"expires_at": lease.expires_at})
 
@@ -133,12 +135,13 @@ class Calls(PoolsAndRuns):
             self._spooling.end()
 
     def _check_replay(self, selection: Selection, receipt: Receipt) -> None:
-        """Warn, once, if a selection was made before and all its reported outcomes had been counted before."""
+        """Say, once, if a selection was made before and all its reported outcomes had been counted before."""
         if self._warned_of_replay or not selection.replayed:
             return
         if receipt.accepted == 0 and receipt.duplicates > 0:
             self._warned_of_replay = True
-            logger.warning(
+            logger.log(
+                logging.INFO if self.resumes else logging.WARNING,
                 "run %r: the outcomes of selection %s had all been reported before and do not count again. "
                 "Harmless if this training resumes; but one run per training: a restart from scratch needs "
                 "a new run",

@@ -81,7 +81,9 @@ def _address(base_url: str | None) -> str:
     if base_url is None:
         raise ValueError("base_url: none given; name it, or set SELECTOR_URL or SELECTOR_URL_FILE")
     if not base_url.startswith(("http://", "https://")):
-        raise ValueError(f"{source}: got {base_url!r}, it must start with http:// or https://")
+        raise ValueError(
+            f"{source}: got {base_url!r}, it must start with http:// or https://, as in http://127.0.0.1:8000"
+        )
     return base_url
 
 

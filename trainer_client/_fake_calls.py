@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 
 from trainer_client import _fake_http as http
 from trainer_client._contract.core_config import RunChange, RunConfig
-from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.web_schemas_pools import PoolRequest
 from trainer_client._contract.web_schemas_runs import ChangeRequest, RunRequest, TasksRequest
 from trainer_client._contract.web_schemas_selections import ReleaseRequest, RenewRequest
@@ -21,7 +20,7 @@ RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
 _CHANGE: TypeAdapter[RunChange] = TypeAdapter(ChangeRequest)
 _TASK_IDS: TypeAdapter[TasksRequest] = TypeAdapter(TasksRequest)
 _RENEW: TypeAdapter[RenewRequest] = TypeAdapter(RenewRequest)
-_RELEASE: TypeAdapter[ReleaseRequest] = TypeAdapter(ReleaseRequest)
+_RELEASE: TypeAdapter[ReleaseRequest | None] = TypeAdapter(ReleaseRequest | None)
 
 
 class FakePoolsAndRuns:
@@ -57,11 +56,10 @@ class FakePoolsAndRuns:
     def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
         tasks = http.tasks_of(request)
         pool = self._pool(name)
-        runs = [run for run in self._runs.values() if run.pool is pool]
-        read = {name: run.name for run in runs for name in run.references}
-        inserted, extended = pool.add(tasks, read)
+        readers = {run.name: run.reads for run in self._runs.values() if run.pool is pool}
+        inserted, extended = pool.add(tasks, readers)
         for run in self._runs.values():
-            if inserted and run.pool is pool:
+            if (inserted or extended) and run.pool is pool:
                 run.grow(self._now)
         receipt = {
             "inserted": inserted,
@@ -136,9 +134,8 @@ class FakePoolsAndRuns:
         return httpx.Response(200, json=run.lease(run.release(selection, self._now)))
 
     def _get_history(self, request: httpx.Request, name: str) -> httpx.Response:
-        http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
-        run = self._run(name)
-        return httpx.Response(200, json={"run": name, "step": run.step, "points": [], "difficulty": []})
+        points = http.checked(http.LIMIT, request.url.params.get("points", "200"), "points")
+        return httpx.Response(200, json=self._run(name).history(points))
 
     def _put_run(self, request: httpx.Request, name: str) -> httpx.Response:
         created = self._make_run(name, http.body_of(request, RUN))
@@ -180,11 +177,11 @@ class FakePoolsAndRuns:
     def _make_run(self, name: str, config: RunConfig) -> bool:
         """Make a run; False if it is there already with this config."""
         pool = self._pool(config.pool)
-        _refuse_unknown(config, pool)
+        pool.refuse_unknown(config)
         if name not in self._runs:
-            self._runs[name] = self._new_run(name, config, pool)
+            self._runs[name] = self._new_run(name, pool.settled(config), pool)
             return True
-        if self._runs[name].made_with != to_dict(config):
+        if not self._runs[name].is_of(config):
             raise Problem(409, "run-conflict", f"Run {name!r} is there with another config.")
         return False
 
@@ -200,13 +197,3 @@ class FakePoolsAndRuns:
         run = FakeRun(name, config, pool, self._seed, self._now, told)
         run.take_over(parent, step)
         return run
-
-
-def _refuse_unknown(config: RunConfig, pool: FakePool) -> None:
-    """Refuse names that the pool does not have."""
-    for reference in config.posterior.references:
-        if reference not in pool.references:
-            raise Problem(422, "unknown-reference", f"posterior: no task was measured with {reference!r}")
-    for domain in config.policy.domains or ():
-        if domain not in pool.domains:
-            raise Problem(422, "unknown-domain", f"policy.domains: the pool has no task of {domain!r}")

@@ -1,14 +1,14 @@
 """What reports and the ends of leases do to the fake selector's runs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainer_client._contract.web_schemas_selections import ReportRequest
 from trainer_client._fake_http import Problem
 from trainer_client._fake_outcomes import Seen, counted, is_same
-from trainer_client._fake_posterior import FakePosterior
+from trainer_client._fake_posterior import Counts, FakePosterior
 from trainer_client.rewards import RewardScale
 
 DIFFERING_NAMED = 10
@@ -20,6 +20,8 @@ class Batch:
 
     event: dict[str, Any]
     expires_at: int
+    means: dict[str, float]
+    """The success probability that was expected of each task."""
     known: dict[str, Seen] = field(default_factory=dict[str, Seen])
     entered: set[str] = field(default_factory=set[str])
     is_ending: bool = False
@@ -29,6 +31,11 @@ class Batch:
     def tasks(self) -> list[str]:
         """The tasks in their order."""
         return self.event["tasks"]
+
+    @property
+    def reported(self) -> int:
+        """Tasks of which an outcome is known."""
+        return sum(isinstance(seen, list) for seen in self.known.values())
 
     @property
     def waiting(self) -> list[str]:
@@ -63,8 +70,8 @@ class FakeReports:
     def _has(self, task: str) -> bool:
         raise NotImplementedError
 
-    def _enter(self, outcomes: Iterable[tuple[str, list[Any]]], *, commit: bool) -> None:
-        """Let outcomes of tasks inform the posteriors."""
+    def _enter(self, rows: list[Counts], *, expected: Sequence[float | None] | None) -> None:
+        """Let outcomes of tasks inform the posteriors: of a commit, with what was expected, or of none (None)."""
         raise NotImplementedError
 
     def report(self, sent: ReportRequest, now: int) -> dict[str, Any]:
@@ -158,6 +165,9 @@ class FakeReports:
         while len(self._pending) >= self._commits_at:
             first, self._pending = self._pending[: self._commits_at], self._pending[self._commits_at :]
             self._commit_pending(first, "count", batch, now)
+        if self._pending and all(other.state != "open" for other in self._batches.values()):
+            parts, self._pending = self._pending, []  # no lease is left whose end would commit them
+            self._commit_pending(parts, "late", batch, now)
 
     def _commit_pending(
         self, parts: list[tuple[Batch, str, bool]], reason: str, cause: Batch, now: int, *, ends: bool = False
@@ -199,13 +209,14 @@ class FakeReports:
         self, now: int, reason: str, cause: str, parts: list[tuple[Batch, str, bool]], closes: list[Batch]
     ) -> None:
         outcomes: dict[str, list[Any]] = {}
-        rows: list[tuple[str, list[Any]]] = []
+        rows: list[Counts] = []
+        expected = [batch.means[task] if batch.state == "open" else None for batch, task, _ in parts]
         for batch, task, by_id in parts:
             outcomes.setdefault(batch.event["selection"], []).append(batch.row(task, by_id=by_id))
             batch.entered.add(task)
             rows.append((task, list(batch.known[task])))
         self._step += 1
-        self._enter(rows, commit=True)
+        self._enter(rows, expected=expected)
         names = [batch.event["selection"] for batch in closes]
         self._log(
             now, "committed", selection=cause, step=self._step, reason=reason, outcomes=outcomes, closes=names
@@ -226,11 +237,11 @@ class FakeReports:
         rows = [[task, *outcome] for task, outcome in fresh.items()]
         entering = [(task, list(outcome)) for task, outcome in fresh.items()]
         if rows and evaluation:
-            self._enter(entering, commit=False)
+            self._enter(entering, expected=None)
             self._log(now, "observed", key=key, rows=rows)
         elif rows:
             self._step += 1
-            self._enter(entering, commit=True)
+            self._enter(entering, expected=[None] * len(entering))
             self._log(
                 now,
                 "committed",
@@ -249,7 +260,7 @@ class FakeReports:
             "differing_tasks": differing[:DIFFERING_NAMED],
             "dropped": 0,
             "remaining": 0,
-            "committed": True,
+            "committed": not evaluation,
             "step": self._step,
         }
 

@@ -1,7 +1,7 @@
 """The fake selector's runs: what one holds, and what select and the changes of a run do to it."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,10 @@ from trainer_client._contract.core_config import MAX_BATCH, EveryOutcomes, RunCo
 from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.core_fold import LOG_VERSION
 from trainer_client._contract.web_schemas_selections import SelectRequest
+from trainer_client._fake_course import FakeCourse
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
-from trainer_client._fake_posterior import FakePosterior
+from trainer_client._fake_posterior import Counts, FakePosterior
 from trainer_client._fake_reports import Batch
 from trainer_client._fake_views import FakeViews, moment
 from trainer_client.rewards import RewardScale
@@ -48,7 +49,7 @@ class FakeRun(FakeViews):
         super().__init__()
         self.name = name
         self.pool = pool
-        self.made_with = to_dict(config)
+        self._made_with = config
         self.events: list[dict[str, Any]] = []
         self.excluded: set[str] = set()
         self._parent = parent
@@ -59,13 +60,13 @@ class FakeRun(FakeViews):
         self._selected: dict[str, int] = {}
         self._last_step: dict[str, int] = {}
         self._sums: dict[str, tuple[float, int]] = {}
-        self._commits: list[list[tuple[str, list[Any]]]] = []
+        self._course = FakeCourse()
         self._evaluated: list[tuple[str, list[Any]]] = []
         self._keys: dict[str, Batch] = {}
         self._take_up()
         told = {} if parent is None else {"parent": parent}
         self._log(
-            now, "created", version=LOG_VERSION, run=name, config=self.made_with, tasks=self._size, **told
+            now, "created", version=LOG_VERSION, run=name, config=to_dict(config), tasks=self._size, **told
         )
 
     @property
@@ -84,13 +85,15 @@ class FakeRun(FakeViews):
         return self._step
 
     def grow(self, now: int) -> None:
-        """Take up the tasks that were added to the pool."""
+        """Take up what was added to the pool."""
         self._take_up()
-        self._log(now, "grown", tasks=self._size)
+        self._log(now, "grown", tasks=self._size, chunks=self.pool.chunks)
 
     def change(self, changes: Mapping[str, Any], now: int) -> None:
         """Go on with other parts of the config."""
-        self._set(replace(self._config, **changes))
+        changed = replace(self._config, **changes)
+        self.pool.refuse_unknown(changed)
+        self._set(changed)
         self._log(now, "configured", **{name: to_dict(self._config)[name] for name in changes})
 
     def exclude(self, tasks: list[str], kind: str, now: int) -> dict[str, Any]:
@@ -109,16 +112,21 @@ class FakeRun(FakeViews):
         """Note that the pool retired or restored tasks."""
         self._log(now, kind, by="pool", tasks=list(dict.fromkeys(tasks)))
 
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The references that its posterior reads."""
-        return tuple(self._config.posterior.references)
+    def is_of(self, config: RunConfig) -> bool:
+        """Whether it has this configuration, or began with it; what is left open there is as it is here."""
+        posterior = config.posterior.settled_as(self._config.posterior)
+        settled = replace(config, posterior=posterior, fork=config.fork or self._config.fork)
+        return settled in (self._config, self._made_with)
+
+    def reads(self, reference: str) -> bool:
+        """Whether what it draws hangs on this reference."""
+        return self._config.reads(reference)
 
     def take_over(self, parent: "FakeRun", step: int) -> None:
         """Begin with the evidence of another run's first commits."""
-        for rows in parent._commits[:step]:
+        for commit in parent._course.commits[:step]:
             self._step += 1
-            self._enter(rows, commit=True)
+            self._enter(commit.rows, expected=commit.expected)
         for batch in parent.batches.values():
             if batch.state != "open" and batch.event["step"] < max(step, 1):
                 for task in batch.tasks:
@@ -180,7 +188,9 @@ class FakeRun(FakeViews):
             },
             **told,
         )
-        batch = self._batches[event["selection"]] = Batch(event, expires_at)
+        means = {task: self._posterior.of(task)["mean"] for task in tasks}
+        batch = self._batches[event["selection"]] = Batch(event, expires_at, means)
+        self._course.see(asked.policy_version)
         if asked.key is not None:
             self._keys[asked.key] = batch
         for task in tasks:
@@ -237,20 +247,21 @@ class FakeRun(FakeViews):
                 }
         return taken
 
-    def _enter(self, outcomes: Iterable[tuple[str, list[Any]]], *, commit: bool) -> None:
-        rows = list(outcomes)
-        self._posterior.observe(rows, forget=commit)
+    def _enter(self, rows: list[Counts], *, expected: Sequence[float | None] | None) -> None:
+        self._posterior.observe(rows, forget=expected is not None)
         for task, (successes, trials, *_) in rows:
             known = self._sums.get(task, (0.0, 0))
             self._sums[task] = (known[0] + successes, known[1] + trials)
-        if commit:
-            self._commits.append(rows)
-            self._last_step |= {task: self._step for task, _ in rows}
-        else:
+        if expected is None:
             self._evaluated += rows
+            return
+        self._last_step |= {task: self._step for task, _ in rows}
+        self._course.add(self._step, rows, expected, self._size - len(self._selected))
+        self._course.chart(self._step, self._means())
 
     def _explain(self, tasks: list[str]) -> dict[str, list[Any]]:
         known = [self._posterior.of(task) for task in tasks]
+        columns: dict[str, list[Any]] = {name: [row[name] for row in known] for name in known[0]}
         match self._config.policy.type:
             case "thompson":
                 draws = [self._posterior.draw(task, self._draws) for task in tasks]
@@ -258,9 +269,7 @@ class FakeRun(FakeViews):
                 draws = [row["mean"] for row in known]
             case _:
                 draws: list[Any] = [None] * len(tasks)
-        return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {
-            "draw": draws
-        }
+        return columns | {"draw": draws}
 
     def _selection(self, batch: Batch, explain: bool, *, replayed: bool) -> dict[str, Any]:
         event = batch.event

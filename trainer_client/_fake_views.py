@@ -3,14 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from trainer_client._fake_course import RECENT_COMMITS, FakeCourse, effective, histogram
 from trainer_client._fake_http import Problem
-from trainer_client._fake_outcomes import is_informative
 from trainer_client._fake_pool import FakePool
 from trainer_client._fake_posterior import Counts
 from trainer_client._fake_reports import Batch, FakeReports
 
 POSTERIORS_PAGE = 10_000
-RECENT_COMMITS = 20
 
 
 class FakeViews(FakeReports):
@@ -25,13 +24,14 @@ class FakeViews(FakeReports):
     _selected: dict[str, int]
     _last_step: dict[str, int]
     _sums: dict[str, tuple[float, int]]
-    _commits: list[list[Counts]]
+    _course: FakeCourse
     _evaluated: list[Counts]
 
     def view(self) -> dict[str, Any]:
         """The answer of `GET /runs/{run}`."""
         states = [batch.state for batch in self._batches.values()]
-        recent = [row for rows in self._commits[-RECENT_COMMITS:] for row in rows]
+        commits = self._course.commits
+        recent = [row for commit in commits[-RECENT_COMMITS:] for row in commit.rows]
         domains = self.pool.domains
         by_domain = {
             domain: [row for row in recent if self.pool.tasks[row[0]].domain == domain] for domain in domains
@@ -48,21 +48,35 @@ class FakeViews(FakeReports):
                 "expired": states.count("released"),
             },
             "capability": dict.fromkeys(domains),
+            "references": {},
             "etr": {
-                "last": _effective(self._commits[-1] if self._commits else []),
-                "recent": _effective(recent),
-                "by_domain": {domain: _effective(rows) for domain, rows in by_domain.items()},
-                "evaluation": _effective(self._evaluated),
+                "last": effective(commits[-1].rows if commits else []),
+                "recent": effective(recent),
+                "by_domain": {domain: effective(rows) for domain, rows in by_domain.items()},
+                "evaluation": effective(self._evaluated),
             },
-            "staleness": None,
+            "staleness": self._course.staleness(),
             "never_selected": self._size - len(self._selected),
             "dropped": self._dropped.total(),
             "excluded": len(self.excluded | self.pool.retired),
-            "calibration": {"groups": 0, "predicted": None, "seen": None, "bins": []},
+            "calibration": self._course.calibration(),
             "parent": self._parent,
             "rewound": None,
             "warnings": [],
         }
+
+    def history(self, points: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/history`."""
+        earlier = [each for each in self._course.histograms if each["step"] < self._step]
+        return {
+            "run": self.name,
+            "step": self._step,
+            "points": self._course.points(points, lambda task: self.pool.tasks[task].domain),
+            "difficulty": [*earlier, histogram(self._step, self._means())],
+        }
+
+    def _means(self) -> list[float]:
+        return [self._posterior.of(task)["mean"] for task in self.pool.tasks]
 
     def glance(self) -> dict[str, Any]:
         """The run in a list."""
@@ -87,7 +101,7 @@ class FakeViews(FakeReports):
         ]
         rows = [
             {name: batch.event[name] for name in ("selection", "key", "step", "tasks")}
-            | {"status": batch.state, "reported": len(batch.known), "expires_at": moment(batch.expires_at)}
+            | {"status": batch.state, "reported": batch.reported, "expires_at": moment(batch.expires_at)}
             for batch in found[:limit]
         ]
         return {
@@ -134,9 +148,3 @@ def moment(milliseconds: int) -> str:
     """A moment as the service writes it."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _effective(rows: list[tuple[str, list[Any]]]) -> float | None:
-    if not rows:
-        return None
-    return sum(is_informative(row) for _, row in rows) / len(rows)

@@ -94,24 +94,29 @@ class Spooling:
 
         While the service is known to be away the first of them is the probe: its failure is raised.
         """
-        fallback, spool = self._fallback, self._fallback.spool
-        name = ""
-        while (report := spool.take(after=name)) is not None:
-            name = report.name
-            try:
-                yield from self._send(report, 0)
-            except (Unauthorized, Forbidden):
-                raise  # the next report would fare no better, and the caller has to know
-            except ApiError:
-                continue  # it is put aside, and the caller of this report was told that it waited
-            except SelectorUnavailable as error:
-                # A report on which the service itself fails must not keep the others waiting.
-                if error.status != 500:
-                    if fallback.away:
-                        raise
-                    return
-            finally:
-                spool.release(report)
+        spool = self._fallback.spool
+        name, sent = "", 0
+        try:
+            while (report := spool.take(after=name)) is not None:
+                name = report.name
+                try:
+                    yield from self._send(report, 0)
+                    sent += 1
+                except (Unauthorized, Forbidden):
+                    raise  # the next report would fare no better, and the caller has to know
+                except ApiError:
+                    continue  # it is put aside, and the caller of this report was told that it waited
+                except SelectorUnavailable as error:
+                    # A report on which the service itself fails must not keep the others waiting.
+                    if error.status != 500:
+                        if self._fallback.away:
+                            raise
+                        return
+                finally:
+                    spool.release(report)
+        finally:
+            if sent:
+                logger.info("sent what waited in %s: %d reports", spool.folder, sent)
 
     def _send(self, report: SpooledReport, max_retries: int) -> Plan[Receipt | None]:
         """Send a report, which then leaves the spool; None if the service has lost all that it could be of.

@@ -48,6 +48,15 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
         self._calls.run = run
 
     @property
+    def resumes(self) -> bool:
+        """See `SelectorClient.resumes`."""
+        return self._calls.resumes
+
+    @resumes.setter
+    def resumes(self, resumes: bool) -> None:
+        self._calls.resumes = resumes
+
+    @property
     def has_fallback(self) -> bool:
         """See `SelectorClient.has_fallback`."""
         return self._calls.has_fallback
@@ -98,7 +107,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
             )
         )
 
-    async def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
+    async def renew(self, selection: Selection, seconds: float) -> Selection:
         """See `SelectorClient.renew`."""
         return await self._carry_out(self._calls.renew(selection, seconds))
 

@@ -65,6 +65,15 @@ class SelectorClient(PoolsAndRunsClient):
         self._calls.run = run
 
     @property
+    def resumes(self) -> bool:
+        """Whether this training goes on from where it was: what it reports again is then no reason to warn."""
+        return self._calls.resumes
+
+    @resumes.setter
+    def resumes(self, resumes: bool) -> None:
+        self._calls.resumes = resumes
+
+    @property
     def has_fallback(self) -> bool:
         """Whether a training goes on while the service is away."""
         return self._calls.has_fallback
@@ -160,8 +169,8 @@ class SelectorClient(PoolsAndRunsClient):
             )
         )
 
-    def renew(self, selection: Selection, seconds: float | None = None) -> Selection:
-        """Keep a selection's tasks leased for so many seconds from now, or for as long as the run says."""
+    def renew(self, selection: Selection, seconds: float) -> Selection:
+        """Keep a selection's tasks leased for so many seconds from now."""
         return self._carry_out(self._calls.renew(selection, seconds))
 
     def release(self, selection: Selection | str) -> None:

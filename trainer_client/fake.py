@@ -11,8 +11,9 @@ and it can go away, fail and lose replies.
 It is not the method, and what it does not do is this:
 
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
-* Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
-* A dropped task does not rest, and there is no history, calibration or staleness to speak of.
+* Posteriors follow the update of `bots` without implicit evidence, whatever their kind; the capability and the
+  weights of references are unset.
+* A dropped task does not rest, and a fork knows no policy versions of its parent's selections.
 * The log of a fork begins with the fork.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.

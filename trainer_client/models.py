@@ -124,12 +124,17 @@ class Receipt(_Answer):
 
 
 class PoolInfo(_Answer):
-    """A pool: its number of `tasks`, of tasks by domain, and the names of its references."""
+    """A pool: its number of `tasks`, of tasks by domain, and the names of its references.
+
+    Services of release 0.2 do not tell how many tasks each reference was measured on, nor how many are `retired`.
+    """
 
     pool: str
     tasks: int
     domains: dict[str, int]
     references: list[str]
+    reference_counts: dict[str, int] = {}
+    retired: int = 0
 
 
 class TaskReceipt(_Answer):
@@ -172,6 +177,13 @@ class EffectiveTaskRatio(_Answer):
     evaluation: float | None = None
 
 
+class ReferenceWeight(_Answer):
+    """What a reference counts in a run, as it was learned, with its standard deviation."""
+
+    weight: float
+    sd: float
+
+
 class RunStatus(_Answer):
     """A run: its config, number of commits, selections, capability μ by domain (None: unset) and ETR.
 
@@ -193,6 +205,7 @@ class RunStatus(_Answer):
     calibration: dict[str, Any] | None = None
     parent: dict[str, Any] | None = None
     rewound: dict[str, Any] | None = None
+    references: dict[str, ReferenceWeight] | None = None
     warnings: list[str] = []
 
 

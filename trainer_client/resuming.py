@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trainer_client.client import SelectorClient
 from trainer_client.errors import Conflict, Forbidden, NotFound, SelectorUnavailable
@@ -71,6 +71,9 @@ class KeyedSelections:
         selector: a client with a run; after a fork it has another.
         on_rollback: see above.
         explain: whether selections are to say why each task was chosen.
+
+    Raises:
+        ValueError: `on_rollback` is none of the words there are.
     """
 
     def __init__(
@@ -80,6 +83,10 @@ class KeyedSelections:
         on_rollback: OnRollback,
         explain: bool,
     ):
+        if on_rollback not in get_args(OnRollback):
+            raise ValueError(
+                f"on_rollback: got {on_rollback!r}; it is one of {', '.join(get_args(OnRollback))}"
+            )
         self._selector = selector
         self._on_rollback = on_rollback
         self._explain = explain
@@ -96,13 +103,14 @@ class KeyedSelections:
         return self._selector.run
 
     def go_on(self, remembered: Mapping[str, Any] | None) -> None:
-        """Begin, or go on in the run that a checkpoint of this training remembers."""
+        """Begin, or go on in the run that a checkpoint of this training remembers; {} if it remembers none."""
         self._first = True
         self.commits = self._commits_before = 0
+        self._selector.resumes = remembered is not None
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
-        if remembered is None or remembered["asked_for"] != self._asked_for:
+        if not remembered or remembered["asked_for"] != self._asked_for:
             return
         self.commits = self._commits_before = remembered.get("commits", 0)
         run = remembered["run"]
@@ -216,11 +224,12 @@ class KeyedSelections:
         raise AssertionError("unreachable")
 
     def _tell(self, key: str, selection: Selection) -> None:
-        """Say, once, that a selection was handed out before."""
+        """Say, once, that a selection was handed out before: a warning, unless the training goes on."""
         if self._told:
             return
         self._told = True
-        logger.warning(
+        logger.log(
+            logging.INFO if self._selector.resumes else logging.WARNING,
             "run %r: selection %s of key %r was handed out before and is %s. If this training does not go on from "
             "a checkpoint, another trainer is at work on this run: one run per training, or outcomes of the second "
             "do not count",

@@ -116,8 +116,11 @@ class TrainingSteps:
 
     def begin(self, checkpoint: Path | None = None) -> None:
         """Begin a training, or go on from a checkpoint, in the run that `remember` noted there."""
-        file = None if checkpoint is None else checkpoint / REMEMBERED
-        self.go_on(json.loads(file.read_text()) if file is not None and file.exists() else None)
+        if checkpoint is None:
+            self.go_on(None)
+        else:
+            file = checkpoint / REMEMBERED
+            self.go_on(json.loads(file.read_text()) if file.exists() else {})
 
     def remember(self, checkpoint: Path) -> None:
         """Note in a checkpoint's folder in which run the training is."""

@@ -50,16 +50,21 @@ class Calibration:
         """That of these groups."""
         values = np.array(groups, np.float64).reshape(-1, 2)
         predicted, seen = values[:, 0], values[:, 1]
-        place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
         return cls(
             groups=len(values),
             predicted=float(predicted.mean()) if len(values) else None,
             seen=float(seen.mean()) if len(values) else None,
-            bins=[
-                CalibrationBin(int(here.sum()), float(predicted[here].mean()), float(seen[here].mean()))
-                for here in (place == number for number in np.unique(place).tolist())
-            ],
+            bins=bins_of(predicted, seen),
         )
+
+
+def bins_of(predicted: FloatArray, seen: FloatArray) -> list[CalibrationBin]:
+    """Groups by tenths of the expected success probability, without empty ones."""
+    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    return [
+        CalibrationBin(int(here.sum()), float(predicted[here].mean()), float(seen[here].mean()))
+        for here in (place == number for number in np.unique(place).tolist())
+    ]
 
 
 Groups = deque[tuple[float, float]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.history import WHOLE_POOL
 
 if TYPE_CHECKING:
+    from selector_api.core.posteriors.posterior import Marginals
     from selector_api.core.state import RunState
 
 
@@ -95,6 +97,12 @@ class Candidates:
     def sizes(self) -> IntArray:
         """Number of tasks of each stratum, shape [strata]."""
         return np.concatenate([np.ones(len(self.individuals), np.int64), self.class_counts])
+
+    def by_stratum(self, figure: Callable[[Marginals], FloatArray]) -> FloatArray:
+        """A figure of the distribution of each stratum, shape [strata]."""
+        posterior = self.state.posterior
+        individuals = posterior.of_tasks(self.individuals)
+        return np.concatenate([figure(individuals), figure(posterior.of_classes().take(self.classes))])
 
     def allows(self, tasks: IntArray) -> BoolArray:
         """Which of `tasks` are candidates."""

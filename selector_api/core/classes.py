@@ -72,6 +72,11 @@ class Classes:
         return self.order[self.starts[number] : self.starts[number + 1]]
 
 
+def distinct(domain: CodeArray, rates: FloatArray) -> int:
+    """How many classes tasks with these domains [tasks] and rates [tasks, references] make."""
+    return len(_coded(domain, rates)[0])
+
+
 def _coded(domain: CodeArray, rates: FloatArray) -> tuple[IntArray, IntArray]:
     """Numbers the distinct (domain, *rates), ascending with an absent rate first.
 

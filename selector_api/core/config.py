@@ -94,6 +94,10 @@ class RunConfig:
     fork: Fork | None = None
     """The evidence to begin with; absent: none"""
 
+    def reads(self, reference: str) -> bool:
+        """Whether what it draws hangs on the tasks' rates with this reference."""
+        return self.policy.needs_references or reference in self.posterior.references
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """The configuration that `to_dict`, of this release or of one before it, wrote.
@@ -165,11 +169,19 @@ def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """A configuration in today's form: up to 0.2 `implicit` stood beside the posterior, not in it.
 
     Raises:
-        ValueError: it stands in both places, and not alike.
+        ValueError: it stands in both places, and not alike; or with another kind of posterior.
     """
-    if "implicit" not in values or not isinstance(values.get("posterior", {}), Mapping):
+    if not isinstance(values.get("posterior", {}), Mapping):
         return values
     posterior: Mapping[str, Any] = values.get("posterior", {"type": "bots"})
+    if "implicit" not in {*values, *posterior}:
+        return values
+    if posterior.get("type", "bots") != "bots":
+        raise ValueError(
+            "implicit is evidence of a 'bots' posterior: leave it out; 'rasch' learns what references tell"
+        )
+    if "implicit" not in values:
+        return values
     implicit = values["implicit"]
     if posterior.get("implicit", implicit) != implicit:
         raise ValueError("implicit and posterior.implicit differ: give posterior.implicit alone")

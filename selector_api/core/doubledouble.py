@@ -19,7 +19,10 @@ _SPLITTER = 134217729.0  # 2²⁷ + 1
 
 
 class DoubleDouble(NamedTuple):
-    """Arrays of one shape, or scalars; |lo| is at most half a unit in the last place of hi."""
+    """Arrays of one shape, or scalars; |lo| is at most half a unit in the last place of hi.
+
+    Entries, and rows of them, are counted along the last axis.
+    """
 
     hi: FloatArray
     lo: FloatArray
@@ -29,6 +32,11 @@ class DoubleDouble(NamedTuple):
         """These float64 values, exactly."""
         hi = np.asarray(values, np.float64)
         return cls(hi, np.zeros_like(hi))
+
+    @classmethod
+    def of_sum(cls, one: FloatArray, other: FloatArray) -> DoubleDouble:
+        """The sum of float64 values, exactly."""
+        return cls(*_two_sum(one, other))
 
     def plus(self, other: DoubleDouble) -> DoubleDouble:
         """The sum."""
@@ -42,16 +50,18 @@ class DoubleDouble(NamedTuple):
 
     def take(self, rows: Any) -> DoubleDouble:
         """The entries at these rows."""
-        return DoubleDouble(self.hi[rows], self.lo[rows])
+        return DoubleDouble(self.hi[..., rows], self.lo[..., rows])
 
     def put(self, rows: Any, values: DoubleDouble) -> None:
         """Overwrite the entries at these rows, in place."""
-        self.hi[rows] = values.hi
-        self.lo[rows] = values.lo
+        self.hi[..., rows] = values.hi
+        self.lo[..., rows] = values.lo
 
     def joined(self, other: DoubleDouble) -> DoubleDouble:
         """The entries of this one, then those of the other."""
-        return DoubleDouble(np.concatenate([self.hi, other.hi]), np.concatenate([self.lo, other.lo]))
+        return DoubleDouble(
+            np.concatenate([self.hi, other.hi], axis=-1), np.concatenate([self.lo, other.lo], axis=-1)
+        )
 
 
 def _two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -61,6 +61,19 @@ class Evidence:
         versions = tuple(_versions(parts, version_of))
         return cls(tasks, successes, trials, informative, versions, _summed(tasks, successes, trials))
 
+    def behind(self, newest: int | None) -> FloatArray:
+        """By how many policy versions each of `by_task` is behind the newest; of a task's rows the oldest counts.
+
+        Shape [tasks].
+        """
+        tasks, _, _ = self.by_task
+        behind = np.zeros(len(tasks))
+        if newest is not None and any(version is not None for version in self.versions):
+            versions = [newest if version is None else version for version in self.versions]
+            late = np.maximum(newest - np.array(versions), 0)
+            np.maximum.at(behind, np.searchsorted(tasks, self.tasks), late)
+        return behind
+
     @classmethod
     def _of_objects(cls, outcomes: list[dict[str, Any]], find: Find) -> Evidence:
         # As they stand: the order of the tasks shows in the last bits of what follows.
@@ -87,7 +100,8 @@ def _summed(
     """Sums by task, ascending: in whatever order rows arrived, they leave the same bits."""
     order = np.lexsort((successes, trials, tasks))
     tasks, successes, trials = tasks[order], successes[order], trials[order]
-    first = np.flatnonzero(np.diff(tasks, prepend=-1))
-    if len(first) == len(tasks):
+    is_again = tasks[1:] == tasks[:-1]
+    if not is_again.any():
         return tasks, successes, trials
+    first = np.flatnonzero(np.concatenate([[True], ~is_again]))
     return tasks[first], np.add.reduceat(successes, first), np.add.reduceat(trials, first)

@@ -5,7 +5,7 @@
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
     created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
-    grown      the pool's tasks up to `tasks` join
+    grown      the pool's tasks up to `tasks` join, and what its first `chunks` parts tell is read
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
                the others, the tasks that it holds outcomes of are free again
@@ -115,6 +115,11 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
     return state
 
 
+def evidence_of(state: RunState, event: Mapping[str, Any]) -> Evidence:
+    """The outcomes of a `committed` event, which comes next in the log of this state."""
+    return Evidence.of(event["outcomes"], partial(_at, state), state.versions.get)
+
+
 def _select(state: RunState, event: Mapping[str, Any]) -> None:
     tasks = _indices(state, event["tasks"])
     selection, version = event["selection"], event.get("policy_version")
@@ -132,26 +137,27 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     outcomes: dict[str, list[Any]] | list[Any] = event["outcomes"]
-    evidence = Evidence.of(outcomes, partial(_at, state), state.versions.get)
+    evidence = evidence_of(state, event)
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
     predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
     if isinstance(outcomes, dict):
+        start = 0
         for selection, rows in outcomes.items():
-            if selection in state.leased:
-                _free(state, selection, [row[0] for row in rows])
+            _free(state, selection, evidence.tasks[start : start + len(rows)])
+            start += len(rows)
     for selection in closes:
         _close(state, event, selection, True)
 
+    state.staleness.count(evidence.versions)
     tasks, successes, trials = evidence.by_task
-    state.posterior.observe(tasks, successes, trials)
+    state.posterior.observe(tasks, successes, trials, evidence.behind(state.staleness.newest))
     state.step += 1
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.history.tallies.count(tasks, successes, trials)
     state.recent.append(_effective(state, evidence))
-    state.staleness.count(evidence.versions)
     _chart(state, evidence, predicted)
 
 
@@ -198,7 +204,7 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
     evidence = Evidence.of(event["rows"], partial(_at, state))
-    state.posterior.inform(*evidence.by_task)
+    state.posterior.inform(*evidence.by_task, evidence.behind(state.staleness.newest))
     state.history.tallies.count(*evidence.by_task)
     state.evaluated += len(evidence.tasks)
     state.evaluated_informative += int(evidence.informative.sum())
@@ -207,16 +213,17 @@ def _observe(state: RunState, event: Mapping[str, Any]) -> None:
 def _drop(state: RunState, event: Mapping[str, Any]) -> None:
     selection, places = event["selection"], [place for place, _ in event["drops"]]
     tasks = _at(state, selection, places)
-    if selection in state.leased:
-        _free(state, selection, places)
+    _free(state, selection, tasks)
     state.history.tallies.drop(tasks, state.step)
     state.dropped += len(tasks)
 
 
-def _free(state: RunState, selection: str, places: Sequence[Place]) -> None:
-    """Let the tasks at these places of an open selection be drawn again."""
-    leased = state.leased[selection]
-    state.leased[selection] = leased[~np.isin(leased, _at(state, selection, places))]
+def _free(state: RunState, selection: str, tasks: IntArray) -> None:
+    """Let these tasks of a selection, if it is open, be drawn again."""
+    if selection in state.leased:
+        freed = set(tasks.tolist())
+        left = [task for task in state.leased[selection].tolist() if task not in freed]
+        state.leased[selection] = np.array(left, np.int64)
 
 
 def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
@@ -262,7 +269,6 @@ def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
 
 def _effective(state: RunState, evidence: Evidence) -> dict[int, tuple[int, int]]:
     domains = state.table.domain_codes[evidence.tasks]
-    reported = {domain: domains == domain for domain in np.unique(domains).tolist()}
-    return {
-        domain: (int(evidence.informative[here].sum()), int(here.sum())) for domain, here in reported.items()
-    }
+    reported = np.bincount(domains)
+    effective = np.bincount(domains[evidence.informative], minlength=len(reported))
+    return {code: (int(effective[code]), int(reported[code])) for code in np.flatnonzero(reported).tolist()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from selector_api.core.config import RunConfig
+
 _OF_A_RUN = ("created", "configured", "rewound")
 """What is true of the parent alone."""
 _NO_EVIDENCE = ("grown", "excluded", "included")
@@ -73,6 +75,10 @@ class Taken:
         left = (seqs for selection, seqs in self._open.items() if selection not in self._entered)
         return self._kept.keys() - {seq for seqs in left for seq in seqs}
 
+    def has_all(self, seq: int) -> bool:
+        """Whether all events up to this place are taken over, but for the first: a fork has one of its own."""
+        return self.seqs().issuperset(range(2, seq + 1))
+
     def closing(self) -> list[dict[str, Any]]:
         """The events behind these which release the selections that would be left open."""
         return [
@@ -90,3 +96,20 @@ class Taken:
         """How many selections are among the events that are taken over, and how many changes of what is drawn."""
         kinds = [self._kept[seq] for seq in self.seqs()]
         return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")
+
+
+def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a parent's snapshot tells, for a fork that takes over all events up to there.
+
+    Args:
+        header: of the snapshot.
+        created: the fork's first event.
+
+    Returns:
+        The fork's header; None if the two fold these events otherwise.
+    """
+    parent, fork = RunConfig.from_dict(header["config"]), RunConfig.from_dict(created["config"])
+    if (parent.posterior, parent.policy) != (fork.posterior, fork.policy):
+        return None
+    own = {"config": fork.to_dict(), "created_at": created["at"], "parent": created["parent"]}
+    return {**header, **own}

@@ -52,6 +52,8 @@ class TooFewInformative(TooFewTasks):
         super().__init__(available, shortages)
 
     def _said(self) -> str:
+        if self.rollouts == 1:
+            return "rollouts: a group of 1 is never informative, since nothing differs in it; send 2 or more"
         promise = f"promise {self.informative:.4g} informative groups of {self.rollouts} rollouts"
         if self.available == MAX_BATCH:
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
@@ -82,11 +84,28 @@ class _Parts:
 
     def counts(self, batch_size: int) -> IntArray:
         """How many tasks of a batch each part gives, whether it has them or not."""
+        if len(self._shares) == 1:
+            return np.array([batch_size])
         return apportioned(self._shares, self._drawn, batch_size)
 
     def largest_batch(self, at_most: int) -> int:
         """The largest batch, up to `at_most`, for which all parts have enough."""
         return largest_batch(self._shares, self._drawn, self.available, at_most)
+
+    def surely_enough(self, informative: float, rollouts: int) -> int:
+        """The size of which any batch promises as much; of more than all tasks if there is none."""
+        promises = np.concatenate(
+            [part.by_stratum(lambda each: each.informative(rollouts)) for part in self.candidates]
+        )
+        sizes = np.concatenate([part.sizes() for part in self.candidates])
+        worst_first = np.argsort(promises)
+        promises, sizes = promises[worst_first], sizes[worst_first]
+        total = np.append(0.0, np.cumsum(promises * sizes))
+        whole = int(np.searchsorted(total, informative)) - 1
+        if whole == len(sizes):
+            return int(sizes.sum()) + 1
+        missing = math.ceil((informative - total[whole]) / promises[whole])
+        return int(sizes[:whole].sum()) + missing + 1  # one for what rounding may take
 
     def shortages(self, batch_size: int) -> list[Shortage]:
         """Where the tasks are too few for such a batch."""
@@ -142,7 +161,9 @@ def plan(state: RunState, informative: float, rollouts: int | None = None) -> Ch
     """
     rng = generator(state.config.seed, state.selections + 1)
     parts = _Parts(state)
-    largest = parts.largest_batch(MAX_BATCH)
+    rollouts = group_size(state, rollouts)
+    # The order is drawn once, so its length must not hang on what is drawn.
+    largest = parts.largest_batch(min(parts.surely_enough(informative, rollouts), MAX_BATCH))
     # A smaller batch may have a task more of a domain, by the rounding of shares.
     lengths = np.minimum(parts.counts(largest) + 1, parts.available)
     order = state.config.policy.order
@@ -150,7 +171,6 @@ def plan(state: RunState, informative: float, rollouts: int | None = None) -> Ch
         _drawn(order, part, length, rng) if length else Choice.unscored(np.empty(0, np.int64))
         for part, length in zip(parts.candidates, lengths.tolist(), strict=True)
     ]
-    rollouts = group_size(state, rollouts)
     promises = [
         np.append(0.0, state.posterior.of_tasks(each.tasks).informative(rollouts).cumsum()) for each in orders
     ]

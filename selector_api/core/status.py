@@ -10,6 +10,7 @@ from selector_api.core.calibration import Calibration
 from selector_api.core.config import RunConfig
 from selector_api.core.fields import schema, to_dict
 from selector_api.core.moments import rfc3339
+from selector_api.core.posteriors.posterior import Weight
 from selector_api.core.state import RunState
 
 
@@ -88,6 +89,7 @@ class RunStatus:
         tasks=54400,
         selections={"open": 1, "committed": 120, "released": 0, "expired": 0},
         capability={"math": 0.31, "code": None},
+        references={},
         etr={"last": 0.78, "recent": 0.74, "by_domain": {"math": 0.76, "code": 0.7}, "evaluation": 0.61},
         never_selected=50112,
         dropped=3,
@@ -113,7 +115,10 @@ class RunStatus:
     """Tasks that the run can draw from"""
     selections: SelectionCounts
     capability: dict[str, float | None]
-    """Where the model stands, by domain, null where that is not known (yet); μ of a `bots` posterior"""
+    """Where the model stands, by domain, null where that is not known (yet): μ of a `bots` posterior; of a `rasch`
+    one how likely it solves a task of which every reference solved half"""
+    references: dict[str, Weight]
+    """What each reference counts, by its name, as a `rasch` posterior has learned; empty for other posteriors"""
     etr: EffectiveTaskRatio
     never_selected: int
     """Tasks that were never selected"""
@@ -147,6 +152,7 @@ class RunStatus:
                 len(state.leased), state.committed, state.released, expired=state.released
             ),
             capability=state.capability_by_domain(domains),
+            references=dict(state.posterior.reference_weights()),
             etr=EffectiveTaskRatio(
                 last=state.effective_task_ratio(commits=1),
                 recent=state.effective_task_ratio(),

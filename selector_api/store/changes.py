@@ -16,7 +16,8 @@ from selector_api.store.keys import run_keys
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownRun, UnknownTask
-from selector_api.store.runs import Runs, check_names, enter_text
+from selector_api.store.run_configs import check_names, enter_text
+from selector_api.store.runs import Runs
 from selector_api.store.scripts import Scripts
 
 
@@ -49,6 +50,7 @@ class Changes:
             UnknownRun: there is no such run.
             UnknownPool: its pool is gone.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+            NoReferences: the policy goes by references, and there are none.
         """
         while True:
             incarnation, before = await self._redis.read_fields(run_keys(name).meta, "incarnation", "config")

@@ -66,13 +66,13 @@ class Outcome:
 
     def to_text(self) -> str:
         """The outcome as it stands in a row of an event, behind its place. Equal ones give equal text."""
+        successes = float(self.successes)
+        values = f"{int(successes) if successes.is_integer() else dumps(successes)},{self.trials}"
         more: dict[str, Any] = {}
-        if self.informative not in (None, 0 < self.successes < self.trials):
+        if self.informative is not None and self.informative != (0 < successes < self.trials):
             more["informative"] = self.informative
         if self.policy_version is not None:
             more["policy_version"] = self.policy_version
-        whole = float(self.successes).is_integer()
-        values = f"{int(self.successes) if whole else dumps(float(self.successes))},{self.trials}"
         return f"{values},{dumps(more)}" if more else values
 
 

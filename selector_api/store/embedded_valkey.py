@@ -98,8 +98,7 @@ class EmbeddedValkey:
             if len(os.fsencode(self.socket)) > _LONGEST_SOCKET_PATH:
                 self._shortcut = tempfile.TemporaryDirectory(prefix="bots-")
                 Path(self._shortcut.name, "data").symlink_to(self._folder)
-            os.ftruncate(service_lock, 0)
-            os.pwrite(service_lock, json.dumps({"pid": os.getpid(), "url": self.url}).encode(), 0)
+            self._tell(service_lock, pid=os.getpid(), url=self.url)
             await self._lock_valkey()
             (self._folder / _LOG_FILE).write_bytes(b"")
             self._process = await self._spawn()
@@ -108,6 +107,14 @@ class EmbeddedValkey:
             await self.stop()
             raise
         self._supervisor = asyncio.create_task(self._supervise(self._process))
+
+    def serves(self, address: str) -> None:
+        """Note where the service listens, for whoever finds the data folder in use."""
+        self._tell(self._locks[0], pid=os.getpid(), url=self.url, address=address)
+
+    def _tell(self, service_lock: int, **owner: Any) -> None:
+        os.ftruncate(service_lock, 0)
+        os.pwrite(service_lock, json.dumps(owner).encode(), 0)
 
     async def stop(self) -> None:
         """End Valkey, which writes out what it holds, and free the data folder. May be called at any time."""
@@ -134,9 +141,11 @@ class EmbeddedValkey:
             owner = _owner(lock)
             url = owner.get("url")
             hint = f"--redis-url {url}" if url else "--redis-url with the other service's socket"
+            at = f" at {owner['address']}" if "address" in owner else ""
             raise DataFolderInUse(
-                f"the data folder {self._folder} is in use by the service with pid "
-                f"{owner.get('pid', 'unknown')}: choose another --data-dir, or share its Valkey with {hint}",
+                f"the data folder {self._folder} is in use by the service{at} with pid "
+                f"{owner.get('pid', 'unknown')}: use that one, choose another --data-dir, or share its Valkey with "
+                f"{hint}",
                 url,
             )
         return lock

@@ -5,6 +5,7 @@ Here is what can happen to the store itself; what it refuses of a call is in `re
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,7 +38,10 @@ class TokenConflict(StoreError):
     """A token of this name is there already."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"a token named {name!r} exists: delete it first, or choose another name")
+        revoke = f"`bots token revoke {shlex.quote(name)}`"
+        super().__init__(
+            f"a token named {name!r} exists: delete it first, with {revoke}, or choose another name"
+        )
         self.name = name
 
 

@@ -2,6 +2,9 @@
 
 The parent's events are copied to a key of their own, which ends by itself if the copying does; one script makes it
 the log of the new run. So nobody sees a part of it, and a fork that was interrupted leaves nothing behind.
+
+If nothing was left out before the parent's newest snapshot, the fork begins with that, too: its first call need not
+fold what the parent has folded.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import secrets
 from collections.abc import Sequence
 
 from selector_api.core.config import Fork, RunConfig
-from selector_api.core.fork import Taken
-from selector_api.store.codec import dumps
-from selector_api.store.errors import Overloaded
+from selector_api.core.fork import Taken, begun
+from selector_api.store.codec import decode_snapshot, dumps, encode_snapshot
+from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
 from selector_api.store.refusals import UnknownParent, UnknownRun, UnusableFork
 from selector_api.store.runs import Copied, Run, Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.snapshots import Snapshots
 from selector_api.store.threads import Threads
 
 _SECONDS = 600
@@ -29,10 +33,13 @@ _EVENTS_A_WRITE = 200
 class Forks:
     """Makes runs that begin with the evidence of another one."""
 
-    def __init__(self, scripts: Scripts, runs: Runs, logs: Logs, threads: Threads) -> None:
+    def __init__(
+        self, scripts: Scripts, runs: Runs, logs: Logs, snapshots: Snapshots, threads: Threads
+    ) -> None:
         self._scripts = scripts
         self._runs = runs
         self._logs = logs
+        self._snapshots = snapshots
         self._threads = threads
 
     async def create(self, name: str, config: RunConfig, fork: Fork) -> bool:
@@ -56,7 +63,10 @@ class Forks:
                 "a fork draws from the same one"
             )
         taken = await self._read(parent, fork)
-        return await self._runs.create(name, config, await self._copied(name, parent, taken))
+        created = await self._runs.create(name, config, await self._copied(name, parent, taken))
+        if created:
+            await self._begin(name, parent, taken)
+        return created
 
     async def _read(self, parent: Run, fork: Fork) -> Taken:
         taken = Taken(fork.step)
@@ -86,6 +96,19 @@ class Forks:
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)
 
+    async def _begin(self, name: str, parent: Run, taken: Taken) -> None:
+        """Let the fork begin with its parent's snapshot, if it would fold the events before it to the same."""
+        snapshot = await self._snapshots.newest(parent.name)
+        if snapshot is None or snapshot.incarnation != parent.incarnation:
+            return
+        if not await self._threads.run(taken.has_all, snapshot.place.seq):
+            return
+        run = await self._runs.find(name)
+        first = (await self._stretch(run, Bookmark(0)))[0]
+        data = await self._threads.run(_begun, snapshot.data, first)
+        if data is not None:
+            await self._snapshots.save(run, snapshot.place, data)
+
     async def _stretch(self, parent: Run, place: Bookmark) -> list[bytes]:
         stretch = await self._logs.read(parent, place)
         if stretch is None:
@@ -105,3 +128,12 @@ class Forks:
 def _take(taken: Taken, first: int, lines: list[bytes]) -> None:
     for seq, line in enumerate(lines, first):
         taken.read(seq, json.loads(line))
+
+
+def _begun(data: bytes, first: bytes) -> bytes | None:
+    try:
+        version, header, arrays = decode_snapshot(data)
+    except UnreadableData:  # it is folded from the first event, as its parent would be
+        return None
+    own = None if version == 1 else begun(header, json.loads(first))
+    return None if own is None else encode_snapshot(own, arrays)

@@ -241,9 +241,8 @@ class LiveRun:
                     events = await self._threads.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
-                self._table = await self._pools.table_for_run(
-                    run.pool, run.pool_incarnation, tasks, run.chunks
-                )
+                chunks = max(event.get("chunks", run.chunks) for event in events)
+                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks, chunks)
             with timed("fold"):
                 if quick and not tasks:
                     self._state = _folded(self._state, events, self._table)

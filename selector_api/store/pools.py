@@ -146,8 +146,8 @@ class Pools:
     async def add_tasks(self, pool: str, rows: TaskRows) -> Added:
         """Add tasks, all or none; of tasks that are there, references that they have not are added.
 
-        Also when nothing is new, the pool's runs are grown to all its tasks: so a call that is made again
-        completes one that was interrupted.
+        Also when nothing is new, the pool's runs are brought up to date: so a call that is made again completes one
+        that was interrupted.
 
         Raises:
             UnknownPool: there is no such pool.
@@ -182,11 +182,11 @@ class Pools:
                     continue
                 tasks = reply[0]
             for run in await self.registered(pool):
-                await self.grow(run, incarnation, tasks)
+                await self.grow(run, incarnation, tasks, chunks + len(new.chunks))
             return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
 
     async def _refuse_read(self, pool: str, references: list[str]) -> str:
-        """Refuse references that a run reads: its classes rest on them.
+        """Refuse references that a run reads: its classes, or the order of its tasks, rest on them.
 
         Returns:
             How many registrations there were.
@@ -195,10 +195,11 @@ class Pools:
         (registrations,) = await self._redis.read_fields(keys.meta, "registrations")
         for run in await self.registered(pool):
             (config,) = await self._redis.read_fields(run_keys(run).meta, "config")
-            read = RunConfig.from_dict(json.loads(config)).posterior.references if config else ()
-            for reference in references:
-                if reference in read:
-                    raise ReferenceInUse(reference, run)
+            if config is None:
+                continue
+            reads = RunConfig.from_dict(json.loads(config)).reads
+            for reference in filter(reads, references):
+                raise ReferenceInUse(reference, run)
         return "0" if registrations is None else registrations.decode()
 
     async def register(self, pool: str, run: str) -> Registration:
@@ -223,9 +224,12 @@ class Pools:
             pairs = [text for pair in registrations.items() for text in pair]
             await self._scripts.pool("pool_forget", pool_keys(pool), *pairs)
 
-    async def grow(self, run: str, incarnation: str, tasks: int) -> None:
-        """Let the pool's first `tasks` tasks join the run, if it is one of this incarnation of the pool."""
-        await self._scripts.run("grow", run_keys(run), incarnation, tasks)
+    async def grow(self, run: str, incarnation: str, tasks: int, chunks: int = 0) -> None:
+        """Let the pool's first `tasks` tasks join the run, if it is one of this incarnation of the pool.
+
+        By the number of `chunks` it notices what was measured later of tasks that it has.
+        """
+        await self._scripts.run("grow", run_keys(run), incarnation, tasks, chunks)
 
     async def registered(self, pool: str) -> dict[str, str]:
         """The runs that were registered, with their tokens. Some may be there no more."""

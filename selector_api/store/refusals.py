@@ -105,6 +105,21 @@ class UnknownReference(UnknownName):
     problem = "no task of the pool was measured with a reference named {}"
 
 
+@dataclass(eq=False)
+class NoReferences(CallError):
+    """A policy goes by the tasks' references, and no task of the pool was measured with any."""
+
+    policy: str
+    pool: str
+    code = "unknown-reference"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"policy: {self.policy} goes by the pass rates of references, and no task of pool {self.pool!r} has "
+            "any; send its tasks again with their references, or choose another policy, such as shuffle"
+        )
+
+
 class TaskNotInSelection(UnknownName):
     """An outcome names a task that the selection does not hold."""
 
@@ -171,14 +186,20 @@ class PoolInUse(CallError):
         self.detail = f"pool: runs draw from it{named}; delete them first, with DELETE /runs/{{run}}"
 
 
-class UnusableFork(CallError):
+@dataclass(eq=False)
+class UnusableConfig(CallError):
     """A run cannot begin as it was told to."""
 
+    detail: str
     code = "invalid-request"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__()
-        self.detail = detail
+
+class UnusableFork(UnusableConfig):
+    """The other run does not have what a fork asks of it."""
+
+
+class UnusablePosterior(UnusableConfig):
+    """The posterior cannot serve the tasks of the pool."""
 
 
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps, event_fields
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded, UnreadableData
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import run_keys
 from selector_api.store.names import Names
 from selector_api.store.pools import Pools, Registration
 from selector_api.store.refusals import (
     Difference,
+    NoReferences,
     RunConflict,
-    UnknownDomain,
     UnknownPool,
-    UnknownReference,
     UnknownRun,
+    UnusablePosterior,
 )
 from selector_api.store.retirements import Retirements
+from selector_api.store.run_configs import check_names, differences, enter_text, parsed, settled_as
 from selector_api.store.scripts import Scripts
+from selector_api.store.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Run:
     tasks: int
     """How many of the pool's tasks have entered the run."""
     chunks: int = 0
-    """How many chunks of the pool hold what it was made from; 0 if that was not noted, as up to 0.2."""
+    """How many chunks of the pool hold what it knows of it; 0 if that was not noted, as up to 0.2."""
 
     @property
     def lease_ms(self) -> int:
@@ -88,13 +88,20 @@ class Runs:
     """The runs of a service."""
 
     def __init__(
-        self, redis: StoreClient, scripts: Scripts, pools: Pools, retirements: Retirements, names: Names
+        self,
+        redis: StoreClient,
+        scripts: Scripts,
+        pools: Pools,
+        retirements: Retirements,
+        names: Names,
+        threads: Threads,
     ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._pools = pools
         self._retirements = retirements
         self._names = names
+        self._threads = threads
 
     async def create(self, name: str, config: RunConfig, copied: Copied | None = None) -> bool:
         """Make a run; False if it was there already with the same configuration, or began with it.
@@ -104,17 +111,25 @@ class Runs:
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
             UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
+            NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
+            UnusablePosterior: the posterior cannot serve the pool's tasks.
             UnusableFork: the copy has ended by itself.
         """
-        check_names(config, await self._pools.table(config.pool))
+        table = await self._pools.table(config.pool)
+        try:
+            check_names(config, table)
+        except NoReferences:
+            if not await self.is_there(name, config):
+                raise
+        config = await self._settled(name, config, table)
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool, copied)
         if status == b"lost":
             raise Overloaded("fork")
-        await self._refuse_other(name, config, known)
+        await self._refuse_other(name, config, parsed(name, known))
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
@@ -128,10 +143,21 @@ class Runs:
         except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
             raise
-        await self._pools.grow(name, pool.incarnation, again.tasks)
+        await self._pools.grow(name, pool.incarnation, again.tasks, again.chunks)
         await self._retirements.follow(name, pool.incarnation, changes)
         await self._names.add_run(name)
         return status == b"created"
+
+    async def _settled(self, name: str, config: RunConfig, table: TaskTable) -> RunConfig:
+        """The configuration with nothing left open: as the run of this name has it, or as the pool suggests."""
+        there = await self._config(name)
+        if there is not None:
+            return replace(config, posterior=config.posterior.settled_as(there.posterior))
+        try:
+            posterior = await self._threads.run(config.posterior.settled, table)
+        except ValueError as error:
+            raise UnusablePosterior(str(error)) from error
+        return replace(config, posterior=posterior)
 
     async def is_there(self, name: str, config: RunConfig) -> bool:
         """Whether there is a run of this name, with this configuration.
@@ -139,30 +165,30 @@ class Runs:
         Raises:
             RunConflict: it has another one.
         """
+        there = await self._config(name)
+        if there is not None:
+            await self._refuse_other(name, config, there)
+        return there is not None
+
+    async def _config(self, name: str) -> RunConfig | None:
         (known,) = await self._redis.read_fields(run_keys(name).meta, "config")
-        if known is not None:
-            await self._refuse_other(name, config, known)
-        return known is not None
+        return None if known is None else parsed(name, known)
 
     async def differences(self, name: str, config: RunConfig) -> list[Difference]:
         """In which fields the run of this name is configured otherwise."""
-        known = (await self.find(name)).config
-        return differences(known if config.fork else replace(known, fork=None), config)
+        there = (await self.find(name)).config
+        return differences(there, settled_as(there, config))
 
-    async def _refuse_other(self, name: str, config: RunConfig, known: bytes) -> None:
-        there = _parsed(name, known)
-        there = there if config.fork else replace(there, fork=None)
+    async def _refuse_other(self, name: str, config: RunConfig, there: RunConfig) -> None:
+        config = settled_as(there, config)
         differing = differences(there, config)
-        if differing and config != await self._began(name, config):
+        if differing and config != await self._began(name):
             raise RunConflict.of(name, differing)
 
-    async def _began(self, name: str, config: RunConfig) -> RunConfig | None:
+    async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
         first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
-        if first is None:
-            return None
-        began = _parsed(name, dumps(json.loads(first)["config"]))
-        return began if config.fork else replace(began, fork=None)
+        return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None
@@ -202,7 +228,7 @@ class Runs:
         if not texts:
             raise UnknownRun(name)
         incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
-        return Run(name, incarnation, pool, pool_incarnation, _parsed(name, config), int(tasks), int(*chunks))
+        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks), int(*chunks))
 
     async def glance(self, name: str) -> Glance | None:
         """A run as a list shows it; None if there is none."""
@@ -226,57 +252,3 @@ class Runs:
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
         await self._names.drop_run(name)
-
-
-@lru_cache(256)  # every report asks
-def _read(config: str | bytes) -> RunConfig:
-    return RunConfig.from_dict(json.loads(config))
-
-
-def _parsed(name: str, config: str | bytes) -> RunConfig:
-    try:
-        return _read(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableData(
-            f"the configuration of run {name!r} is not known here ({error!r}): "
-            "use the release that wrote it, or a later one"
-        ) from error
-
-
-def enter_text(config: RunConfig) -> str:
-    """When outcomes enter the posteriors, as scripts read it."""
-    return config.commit if isinstance(config.commit, str) else str(config.commit.outcomes)
-
-
-def check_names(config: RunConfig, table: TaskTable) -> None:
-    """Refuse names that the pool does not know: they would silently do nothing.
-
-    Raises:
-        UnknownReference, UnknownDomain: the configuration names one that the pool does not have.
-    """
-    for reference in config.posterior.references or ():
-        if reference not in table.reference_names:
-            raise UnknownReference(reference, table.reference_names)
-    for domain in config.policy.domains or ():
-        if domain not in table.domains:
-            raise UnknownDomain(domain, table.domains)
-
-
-def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:
-    """The fields in which two configurations differ, by their places."""
-    fields_here, fields_sent = _flat(here.to_dict()), _flat(sent.to_dict())
-    return [
-        Difference(name, fields_here.get(name), fields_sent.get(name))
-        for name in dict.fromkeys((*fields_here, *fields_sent))
-        if fields_here.get(name) != fields_sent.get(name)
-    ]
-
-
-def _flat(values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(cast("Mapping[str, Any]", value), f"{place}{name}.")
-        else:
-            flat[place + name] = value
-    return flat

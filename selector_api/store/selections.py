@@ -60,11 +60,11 @@ class Selections:
 
 
 def _parsed(id_: bytes, record: bytes) -> tuple[int, Status, int, str]:
+    """A record as common.lua writes it; up to 0.2 it told the first three of these alone."""
     seq, status, known, *more = record.decode().split(":")
-    dropped = int(more[1]) if len(more) > 1 else 0
-    reported = int(known) - dropped
+    entered, dropped = (int(more[0]), int(more[1])) if more else (int(known), 0)
     if status in ("open", "ending"):
         state: Status = "open"
     else:
-        state = "committed" if reported else "released"
-    return int(seq), state, reported, id_.decode()
+        state = "committed" if entered else "released"
+    return int(seq), state, int(known) - dropped, id_.decode()

@@ -60,10 +60,10 @@ async def open_store(
         names = Names(redis)
         pools = Pools(redis, scripts, pool_threads, names)
         retirements = Retirements(redis, scripts, pools)
-        runs = Runs(redis, scripts, pools, retirements, names)
+        runs = Runs(redis, scripts, pools, retirements, names, pool_threads)
         logs = Logs(scripts, runs, pools, threads)
-        forks = Forks(scripts, runs, logs, threads)
         snapshots = Snapshots(redis, scripts)
+        forks = Forks(scripts, runs, logs, snapshots, threads)
 
         def begin(run: str) -> LiveRun:
             return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)

@@ -138,10 +138,12 @@ class Calls:
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._routes: list[CallRoute] = []
+        self._methods: dict[str, frozenset[str]] = {}
         for route in routes:
             if not isinstance(route, CallRoute):
                 raise TypeError(f"{route!r} must be a CallRoute: nothing is known of its call")
             self._routes.append(route)
+            self._methods[route.path] = self._methods.get(route.path, frozenset()) | route.methods
 
     def match(self, scope: Scope) -> Matched:
         """Which call a request makes: Starlette itself tells the addresses.
@@ -149,22 +151,19 @@ class Calls:
         An address that there is not is treated as one where GET reads and all else is the admin's; a method that an
         address does not take likewise, but for what the call there needs that needs least.
         """
-        method = scope["method"]
         here: list[tuple[CallRoute, dict[str, str]]] = []
         for route in self._routes:
             match, found = route.matches(scope)
-            if match != Match.NONE:
+            if match == Match.FULL:
+                return Matched(route.call, route.path, self._methods[route.path], found["path_params"])
+            if match == Match.PARTIAL:
                 here.append((route, found["path_params"]))
-        reads = method in ("GET", "HEAD")
+        reads = scope["method"] in ("GET", "HEAD")
         if not here:
             return Matched(Call("read" if reads else "admin"))
-        methods = frozenset(method for route, _ in here for method in route.methods)
-        for route, names in here:
-            if method in route.methods:
-                return Matched(route.call, route.path, methods, names)
         route, names = max(here, key=lambda each: len(each[0].call.scopes))
         call = Call("read", names_run_in_body=True) if reads and route.call.scope else route.call
-        return Matched(call, route.path, methods, names)
+        return Matched(call, route.path, self._methods[route.path], names)
 
 
 class MatchCall:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -63,12 +65,23 @@ class CloseConnections:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that drains at SIGTERM. Ctrl-C, or a second SIGTERM, ends it without waiting."""
+    """A server that drains at SIGTERM. Ctrl-C, or a second SIGTERM, ends it without waiting.
 
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+    `listening` is called with its first socket once it listens.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, drain: Drain, listening: Callable[[socket.socket], None]
+    ) -> None:
         super().__init__(config)
         self._drain = drain
+        self._listening = listening
         self._told = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._listening(self.servers[0].sockets[0])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end. Runs in a signal handler, so it does no more than note it."""

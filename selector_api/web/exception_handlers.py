@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
-from selector_api.near_names import hint
+from selector_api.known_fields import KnownFields
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.store.refusals import KeyConflict
 from selector_api.web import problems
 from selector_api.web.calls import Matched
 from selector_api.web.json_body import shown
-from selector_api.web.known_fields import KnownFields
+from selector_api.web.known_fields import fields_of_body
 from selector_api.web.problems import Problem
 
 log = structlog.get_logger("selector_api.web")
@@ -68,7 +68,7 @@ def _words(error: Any, known: KnownFields | None) -> str:
             return f"type must be one of {error['ctx']['expected_tags']}"
         case "extra_forbidden":
             *place, name = (part for part in error["loc"] if part not in _SOURCES)
-            return f"there is no such field{hint(str(name), known.at(place) if known else (), most=20)}"
+            return known.refusal(place, str(name)) if known else "there is no such field"
         case _:
             return error["msg"].removeprefix("Value error, ")
 
@@ -128,7 +128,7 @@ def install(app: FastAPI) -> None:
     """Answer what the framework itself raises as a problem; the rest reaches `middleware.AnswerErrors`."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        problem = problem_of(error, KnownFields.of_body(request))
+        problem = problem_of(error, fields_of_body(request))
         if problem.kind is problems.METHOD_NOT_ALLOWED:
             methods = sorted(Matched.of(request.scope).methods)
             problem.headers = {"Allow": ", ".join(methods)}  # RFC 9110, section 15.5.6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from selector_api.core.rewards import Rewards
 from selector_api.core.rewards.kind import RewardOutside
@@ -11,31 +10,6 @@ from selector_api.store.codec import Drop, Outcome
 from selector_api.web import problems
 from selector_api.web.problems import Problem
 from selector_api.web.schemas.selections import OutcomeItem
-
-
-@dataclass
-class _Rows:
-    """All rows of one task in a report."""
-
-    rewards: list[float] = field(default_factory=list[float])
-    places: list[str] = field(default_factory=list[str])
-    """Where each of the rewards stands in the body."""
-    counts: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
-    first: int = 0
-    dropped: str | None = None
-
-    def add(self, number: int, item: OutcomeItem) -> None:
-        """Take in row `number` of the body."""
-        if item.dropped is not None:
-            self.dropped = item.dropped
-        elif item.reward is not None:
-            self.rewards.append(item.reward)
-            self.places.append(f"outcomes[{number}].reward")
-        elif item.rewards is not None:
-            self.rewards += item.rewards
-            self.places += [f"outcomes[{number}].rewards[{place}]" for place in range(len(item.rewards))]
-        elif item.successes is not None and item.trials is not None:
-            self.counts.append((item.successes, item.trials))
 
 
 def counted(
@@ -48,27 +22,48 @@ def counted(
     Raises:
         Problem: a reward is not one of the run's, or a task has both an outcome and a drop.
     """
-    by_task: dict[str, _Rows] = {}
+    by_task: dict[str, list[int]] = {}
     for number, item in enumerate(items):
-        rows = by_task.get(item.task)
-        if rows is None:
-            rows = by_task[item.task] = _Rows(first=number)
-        elif (item.dropped is None) == (rows.dropped is not None):
+        rows = by_task.setdefault(item.task, [])
+        if rows and (item.dropped is None) != (items[rows[0]].dropped is None):
             raise Problem(
                 problems.INVALID_REQUEST,
-                f"outcomes[{number}]: it and outcomes[{rows.first}] are a drop and an outcome of one task, "
+                f"outcomes[{number}]: it and outcomes[{rows[0]}] are a drop and an outcome of one task, "
                 f"{item.task!r}; send either, nothing was counted",
             )
-        rows.add(number, item)
-    return [_one(task, rows, rewards, policy_version) for task, rows in by_task.items()]
+        rows.append(number)
+    return [_one(task, items, rows, rewards, policy_version) for task, rows in by_task.items()]
 
 
-def _one(task: str, rows: _Rows, rewards: Rewards, policy_version: int | None) -> Outcome | Drop:
-    if rows.dropped is not None:
-        return Drop(task, rows.dropped)
+def _one(
+    task: str, items: Sequence[OutcomeItem], rows: list[int], rewards: Rewards, policy_version: int | None
+) -> Outcome | Drop:
+    """What these rows of a report, all of `task`, come to."""
+    mine = [items[row] for row in rows]
+    if (why := mine[-1].dropped) is not None:
+        return Drop(task, why)
+    told = [reward for item in mine for reward in _rewards(item)]
+    counts = [
+        (item.successes, item.trials)
+        for item in mine
+        if item.successes is not None and item.trials is not None
+    ]
     try:
-        seen = rewards.counted(rows.rewards, rows.counts)
+        seen = rewards.counted(told, counts)
     except RewardOutside as error:
-        place = rows.places[error.place]
-        raise Problem(problems.INVALID_REQUEST, f"{place}: of task {task!r}, {error}") from error
+        places = [place for row in rows for place in _places(row, items[row])]
+        raise Problem(
+            problems.INVALID_REQUEST, f"{places[error.place]}: of task {task!r}, {error}"
+        ) from error
     return Outcome(task, seen.successes, seen.trials, seen.informative, policy_version)
+
+
+def _rewards(item: OutcomeItem) -> Sequence[float]:
+    return item.rewards or (() if item.reward is None else (item.reward,))
+
+
+def _places(row: int, item: OutcomeItem) -> list[str]:
+    """Where each reward of a row stands in the body."""
+    if item.reward is not None:
+        return [f"outcomes[{row}].reward"]
+    return [f"outcomes[{row}].rewards[{place}]" for place in range(len(item.rewards or ()))]

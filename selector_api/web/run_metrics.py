@@ -168,7 +168,22 @@ class RunMetrics(Collector):
                     if number is not None:
                         family.add_metric((run, domain), number)
             yield family
+        yield from _of_references(readings)
         yield from _of_posteriors(readings)
+
+
+def _of_references(readings: Mapping[str, Reading]) -> Iterable[Metric]:
+    """What references count in those runs that learn it."""
+    labels = ("run", "reference")
+    weight = GaugeMetricFamily("bots_run_reference_weight", "What a reference counts", labels=labels)
+    sd = GaugeMetricFamily(
+        "bots_run_reference_weight_sd", "Standard deviation of what a reference counts", labels=labels
+    )
+    for run, reading in readings.items():
+        for name, learned in reading.status.references.items():
+            weight.add_metric((run, name), learned.weight)
+            sd.add_metric((run, name), learned.sd)
+    return weight, sd
 
 
 def _of_posteriors(readings: Mapping[str, Reading]) -> Iterable[Metric]:
@@ -251,7 +266,7 @@ _DOMAIN_GAUGES: tuple[tuple[str, str, Callable[[RunStatus], Mapping[str, float |
     ),
     (
         "bots_run_capability",
-        "Capability of the model, by domain: μ of a bots posterior",
+        "Capability of the model, by domain: μ of a bots posterior, the level of a rasch one",
         lambda status: status.capability,
     ),
 )

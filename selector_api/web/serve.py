@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 import sys
 import traceback
 from contextlib import AsyncExitStack
@@ -23,6 +24,7 @@ from selector_api.web.address import check_address
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
 from selector_api.web.drain import Drain, DrainingServer
+from selector_api.web.welcome import address_of, announce
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the clients' 30 s, so that it is never the server that closes a connection about to be used."""
@@ -52,8 +54,7 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-    for ours in ("selector_api", "uvicorn.error"):
-        logging.getLogger(ours).setLevel(level)
+    logging.getLogger("selector_api").setLevel(level)
 
 
 def _escape(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -94,11 +95,12 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
-        url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        if url is None:
-            url = (
-                await stack.enter_async_context(EmbeddedValkey(settings.data_dir, settings.appendfsync))
-            ).url
+        valkey = None
+        if settings.redis_url is None:
+            valkey = await stack.enter_async_context(EmbeddedValkey(settings.data_dir, settings.appendfsync))
+            url = valkey.url
+        else:
+            url = settings.redis_url.get_secret_value()
         store = await stack.enter_async_context(open_store(url, settings.snapshot_every))
         await check_server(store.redis)
         await refuse_unsafe(settings, store.tokens)
@@ -118,4 +120,12 @@ async def _serve(settings: Settings) -> None:
             signal.signal(number, lambda *_: None)
         # What is there now stays: the collector need not look at it again, which would take 0.1 s each time.
         gc.freeze()
-        await DrainingServer(config, drain).serve()
+        is_open = not await store.tokens.any()
+
+        def listening(listener: socket.socket) -> None:
+            address = address_of(listener)
+            if valkey:
+                valkey.serves(address)
+            announce(settings, address, is_open=is_open)
+
+        await DrainingServer(config, drain, listening).serve()

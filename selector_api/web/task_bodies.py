@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
+from selector_api.known_fields import KnownFields
 from selector_api.store.codec import TaskRows
 from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.json_body import read_json
-from selector_api.web.known_fields import KnownFields
 from selector_api.web.parquet_rows import slices_of_rows
 from selector_api.web.problems import (
     INVALID_JSON,

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.command_line.failures import MISTAKE, Failure, shown
+from services.command_line.failures import MISTAKE, Failure
+from services.command_line.mistakes import mistakes
 
 EXTENDS = "extends"
 
@@ -36,8 +37,7 @@ def checked(mapping: Mapping[str, Any], kind: type[Config], path: Path) -> Confi
     try:
         return kind.model_validate(mapping)
     except ValidationError as error:
-        mistakes = [_mistake(found["loc"], found["input"], found["msg"]) for found in error.errors()]
-        raise Failure(f"{path}: " + "\n  ".join(mistakes), MISTAKE) from error
+        raise Failure(f"{path}: " + "\n  ".join(mistakes(error, kind)), MISTAKE) from error
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
@@ -84,7 +84,3 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(base, str):
         raise Failure(f"{path}, {EXTENDS}: got {base!r}; give the path of a YAML file", MISTAKE)
     return merge(_read(path.parent / base, (*extended_by, path)), mapping)
-
-
-def _mistake(location: tuple[int | str, ...], value: Any, message: str) -> str:
-    return f"{'.'.join(map(str, location)) or 'the file'}: got {shown(value)}. {message}"

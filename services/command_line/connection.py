@@ -85,8 +85,16 @@ def connected(
             raise Failure(f"{section}: {words}" if section else words) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
-            what = f"the service at {url} cannot answer" if error.code else f"no service at {url}"
-            raise Unreachable(f"{field}{what}: {error}") from error
+            if error.code:
+                what, cure = f"the service at {url} cannot answer", ""
+            else:
+                what = f"no service at {url}"
+                cure = (
+                    ""
+                    if section
+                    else "; start one (`bots serve`), or say by --url or SELECTOR_URL where it is"
+                )
+            raise Unreachable(f"{field}{what}: {error}{cure}") from error
 
 
 def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:
@@ -96,4 +104,5 @@ def open_client(url: str, section: str | None, **options: Any) -> SelectorClient
     try:
         return SelectorClient(url, **options)
     except ValueError as error:
-        raise Failure(f"{f'{section}.url' if section else '--url'}: {error}", MISTAKE) from error
+        field = f"{section}.url" if section else "--url (or SELECTOR_URL)"
+        raise Failure(f"{field}: {error}", MISTAKE) from error

@@ -33,6 +33,8 @@ COMMANDS = {
 }
 """By the call that it makes, the command."""
 
+UNAUTHORIZED = 401
+
 _NAME = r"([^/\s();,]+)"
 _CALLS = [
     (re.compile(re.sub(r"\\{\w+\\}", lambda _: _NAME, re.escape(call)) + r"(?![/\w])"), command)
@@ -55,4 +57,8 @@ def in_commands(text: str) -> str:
 
 def refusal(error: ApiError) -> str:
     """What to print of a refusal."""
-    return in_commands(str(error))
+    words = in_commands(str(error))
+    if error.status == UNAUTHORIZED:
+        given = "Give a token by --token, SELECTOR_TOKEN or SELECTOR_TOKEN_FILE"
+        return f"{words}. {given}; `bots token create` makes one"
+    return words

@@ -1,6 +1,7 @@
 """The little model: its tokens, its architecture, and supervised training."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,8 +12,29 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from services.demo.tasks import DemoTask
 
 PAD, END = "<pad>", "<end>"
-VOCABULARY = [PAD, END, *"BPSKR<>:=", *"abcdefghijklmnopqrstuvwxyz", *map(str, range(100))]
 IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a little model reads and writes, and how large it is: `width` is that of its hidden states."""
+
+    tokens: tuple[str, ...]
+    width: int
+    layers: int
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """All tokens; padding is token 0 and the end 1."""
+        return [PAD, END, *self.tokens]
+
+
+WORDS_AND_LISTS = Architecture(
+    (*"BPSKR<>:=", *"abcdefghijklmnopqrstuvwxyz", *map(str, range(100))), width=64, layers=2
+)
+GRIDS_AND_SUMS = Architecture((*"SRD:,+-=", *"0123456789"), width=96, layers=2)
+ARCHITECTURES = {"words and lists": WORDS_AND_LISTS, "grids and sums": GRIDS_AND_SUMS}
+
 
 BATCH = 128
 BATCHES_SORTED = 8
@@ -21,9 +43,9 @@ WARMUP_STEPS = 100
 VALIDATE_EVERY = 50
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a letter, sign, or number below 100; spaces only part numbers."""
-    ids = {token: index for index, token in enumerate(VOCABULARY)}
+def make_tokenizer(architecture: Architecture = WORDS_AND_LISTS) -> PreTrainedTokenizerFast:
+    """One token a letter, sign, or number that the model knows; spaces only part numbers."""
+    ids = {token: index for index, token in enumerate(architecture.vocabulary)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=PAD))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -36,21 +58,22 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model() -> LlamaForCausalLM:
-    """A fresh transformer of two layers and some ninety thousand parameters."""
+def make_model(architecture: Architecture = WORDS_AND_LISTS) -> LlamaForCausalLM:
+    """A fresh transformer."""
+    vocabulary = architecture.vocabulary
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(VOCABULARY),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
+            vocab_size=len(vocabulary),
+            hidden_size=architecture.width,
+            intermediate_size=2 * architecture.width,
+            num_hidden_layers=architecture.layers,
             num_attention_heads=4,
             max_position_embeddings=64,
             initializer_range=0.05,
             tie_word_embeddings=True,
-            pad_token_id=VOCABULARY.index(PAD),
-            bos_token_id=VOCABULARY.index(END),
-            eos_token_id=VOCABULARY.index(END),
+            pad_token_id=vocabulary.index(PAD),
+            bos_token_id=vocabulary.index(END),
+            eos_token_id=vocabulary.index(END),
         )
     )
 
@@ -106,7 +129,7 @@ def _encode(
     lengths = torch.tensor(
         [len(prompt) + len(target) for prompt, target in zip(prompts, targets, strict=True)]
     )
-    ids = torch.full((len(tasks), int(lengths.max())), VOCABULARY.index(PAD))
+    ids = torch.zeros((len(tasks), int(lengths.max())), dtype=torch.int64)  # padding
     labels = torch.full_like(ids, IGNORED_LABEL)
     for row, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):
         ids[row, : len(prompt) + len(target)] = torch.tensor(prompt + target)

@@ -1,5 +1,7 @@
 """`python -m services.demo.prepare [FOLDER]`: what the demo trains, and on what, as files.
 
+With `--tasks grids` it is what the experiment beside the demo's trains: another model, and tasks of other kinds.
+
 start/          the model that is trained
 pool.parquet    the tasks to train on, with the measured pass rates of two references
 held-out.jsonl  the tasks to evaluate on
@@ -11,9 +13,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -29,20 +31,21 @@ from services.reference_eval.shards import Shard
 if TYPE_CHECKING:
     from services.demo.tasks import DemoTask
 
-FOLDER = Path("demo-output/materials")
+FOLDERS = {"words": Path("demo-output/materials"), "grids": Path("demo-output/grids/materials")}
 REFERENCES = ("weak", "strong")
-ANSWER_TOKENS = 12
 SAMPLING_BATCH = 128
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How much of what. Sizes of sets of tasks are by level, of which there are sixteen.
+    """How much of what. Sizes of sets of tasks are by level, of which there are about sixteen.
 
     Accuracies are those of the model's three checkpoints on the validation tasks.
     """
 
     seed: int = 0
+    kinds: Literal["words and lists", "grids and sums"] = "words and lists"
+    answer_tokens: int = 12
     pool_size: int = 140
     held_out_size: int = 30
     validation_size: int = 30
@@ -54,12 +57,29 @@ class Setting:
     reference_samples: int = 8
 
 
+SETTINGS = {
+    "words": Setting(),
+    "grids": Setting(
+        kinds="grids and sums",
+        answer_tokens=17,
+        weak_accuracy=0.08,
+        start_accuracy=0.16,
+        strong_accuracy=0.34,
+    ),
+}
+
+
 def main(
-    folder: Annotated[Path, typer.Argument(help="Where to.")] = FOLDER,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to.", show_default="what services/demo/*.yaml reads")
+    ] = None,
+    tasks: Annotated[
+        Literal["words", "grids"], typer.Option(help="Words and lists, as in the demo, or grids and sums.")
+    ] = "words",
     seed: Annotated[int, typer.Option(min=0, help="Of the tasks and of teaching the model.")] = 0,
 ) -> None:
     """Draw tasks, teach a model on others, and measure two of its checkpoints as references on the pool."""
-    prepare(folder, Setting(seed=seed), Console())
+    prepare(folder or FOLDERS[tasks], replace(SETTINGS[tasks], seed=seed), Console())
 
 
 def prepare(folder: Path, setting: Setting, console: Console) -> None:
@@ -71,6 +91,7 @@ def prepare(folder: Path, setting: Setting, console: Console) -> None:
         import torch
         from transformers.utils import logging
 
+        from services.demo.kinds import SETS
         from services.demo.tasks import draw_tasks
 
         logging.disable_progress_bar()
@@ -78,10 +99,12 @@ def prepare(folder: Path, setting: Setting, console: Console) -> None:
         torch.manual_seed(setting.seed)
         say("Drawing tasks")
         streams = range(4 * setting.seed, 4 * setting.seed + 4)
-        pool = draw_tasks(setting.pool_size, streams[0])
-        held_out = draw_tasks(setting.held_out_size, streams[1], pool)
-        validation = draw_tasks(setting.validation_size, streams[2], pool + held_out)
-        examples = draw_tasks(setting.example_size, streams[3], pool + held_out + validation)
+        of = SETS[setting.kinds]
+        pool = draw_tasks(setting.pool_size, streams[0], of=of)
+        held_out = draw_tasks(setting.held_out_size, streams[1], pool, of)
+        validation = draw_tasks(setting.validation_size, streams[2], pool + held_out, of)
+        taught = {name: kind.taught for name, kind in of.items()}
+        examples = draw_tasks(setting.example_size, streams[3], pool + held_out + validation, taught)
         folder.mkdir(parents=True, exist_ok=True)
         write_tasks(pool, folder / "pool.jsonl")
         write_tasks(held_out, folder / "held-out.jsonl")
@@ -119,14 +142,15 @@ def teach_checkpoints(
 
     Raises RuntimeError if teaching does not get there.
     """
-    from services.demo.model import make_model, make_tokenizer, teach
+    from services.demo.model import ARCHITECTURES, make_model, make_tokenizer, teach
 
     accuracies = {
         "weak": setting.weak_accuracy,
         "start": setting.start_accuracy,
         "strong": setting.strong_accuracy,
     }
-    model, tokenizer = make_model(), make_tokenizer()
+    architecture = ARCHITECTURES[setting.kinds]
+    model, tokenizer = make_model(architecture), make_tokenizer(architecture)
     folders = {accuracy: folder / name for name, accuracy in accuracies.items()}
     step = 0
     for step, accuracy in teach(model, tokenizer, examples, validation, folders, setting.most_teaching_steps):
@@ -157,7 +181,7 @@ def measure_references(folder: Path, pool_file: Path, setting: Setting) -> None:
                 "engine": {"type": "transformers", "batch": SAMPLING_BATCH},
                 "sampling": {
                     "samples": setting.reference_samples,
-                    "max_tokens": ANSWER_TOKENS,
+                    "max_tokens": setting.answer_tokens,
                     "seed": setting.seed,
                 },
                 "output": str(output),

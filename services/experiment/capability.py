@@ -11,22 +11,21 @@ Capability = Mapping[str, float | None]
 PATIENCE_SECONDS = 1.0
 
 
-def capability_of(run: str, url: str, opened: ExitStack) -> Callable[[], Capability]:
+def capability_at(url: str, opened: ExitStack) -> Callable[[str], Capability]:
     """A function that asks for a run's μ by domain (None: not known), and gives none if there is no answer.
 
     Args:
-        run: The run's name.
-        url: Where its selector is.
+        url: Where the selector is.
         opened: Closes the connection.
     """
     try:
-        client = opened.enter_context(SelectorClient(url, run, timeout=PATIENCE_SECONDS, max_retries=0))
+        client = opened.enter_context(SelectorClient(url, timeout=PATIENCE_SECONDS, max_retries=0))
     except ValueError:  # not a URL: the training says so
-        return dict
+        return lambda run: {}
 
-    def ask() -> Capability:
+    def ask(run: str) -> Capability:
         try:
-            return client.run_status().capability
+            return client.run_status(run).capability
         except (ApiError, SelectorUnavailable):
             return {}
 

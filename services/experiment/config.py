@@ -1,7 +1,7 @@
 """What an experiment file says."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +14,15 @@ def _without_repetition(seeds: list[int]) -> list[int]:
     if len(set(seeds)) != len(seeds):
         raise ValueError("each seed may stand here once")
     return seeds
+
+
+class Question(Section):
+    """What an experiment is to decide, by the rule that its report states: see services/experiment/questions.py."""
+
+    policy: PolicyName
+    relation: Literal["not below", "clearly above"]
+    other: PolicyName = Field(description="The policy that it is compared with.")
+    then: str = Field(description="What follows from a yes, in words.")
 
 
 class Experiment(Section):
@@ -37,6 +46,13 @@ class Experiment(Section):
         min_length=1, description="The seeds of training, of the selector's run and of evaluation."
     )
     jobs: int = Field(1, ge=1, description="How many trainings go on at once.")
+    service: str = Field(
+        "bots",
+        description="The Python module that the experiment's own selector is started by: `bots`, or one that "
+        "adds a posterior or a policy to it, as services.experiment.control does.",
+    )
+    questions: list[Question] = Field([], description="What the report is to answer.")
+    pictured: list[PolicyName] = Field([], description="The policies in the pictures. Empty: all.")
     launcher: list[str] = Field(
         [],
         description="What the module services.trainer is started with, e.g. [accelerate, launch, --num_processes, "
@@ -47,9 +63,14 @@ class Experiment(Section):
     )
 
     @model_validator(mode="after")
-    def _has_the_baseline(self) -> Self:
-        if self.baseline not in self.policies:
-            raise ValueError(
-                f"the baseline {self.baseline!r} is not one of the policies {', '.join(self.policies)}"
-            )
+    def _has_the_policies_it_names(self) -> Self:
+        asked = [name for question in self.questions for name in (question.policy, question.other)]
+        for what, names in (
+            ("the baseline", [self.baseline]),
+            ("of the questions", asked),
+            ("of the pictured", self.pictured),
+        ):
+            for name in names:
+                if name not in self.policies:
+                    raise ValueError(f"{what} {name!r} is not one of the policies {', '.join(self.policies)}")
         return self

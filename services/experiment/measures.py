@@ -1,20 +1,31 @@
 """What is measured of one finished training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Literal
 
 import numpy as np
 
 from services.experiment.statistics import Curve, FloatArray, Forecasts
 from services.trainer.records import Records, StepRecord, TaskRecord
 
+Unit = Literal["steps", "rollouts", "tokens", "seconds"]
+
 
 @dataclass(frozen=True)
 class Measures:
-    """Figures of the records of one training, which has evaluated before its first and after its last step."""
+    """Figures of the records of one training, which has evaluated before its first and after its last step.
+
+    Attributes:
+        prompts: How many groups a step trains on.
+        pool_size: How many tasks it could select.
+    """
 
     records: Records
+    prompts: int
+    pool_size: int
 
     @property
     def steps(self) -> int:
@@ -26,25 +37,42 @@ class Measures:
         """Effective task ratio of each step."""
         return np.array([effective_task_ratio(step) for step in self.records.steps])
 
-    @cached_property
-    def tokens_by_step(self) -> list[int]:
-        """Rollout tokens up to and with each step; the first entry stands for step 0."""
-        return list(accumulate((step.rollout_tokens for step in self.records.steps), initial=0))
+    @property
+    def informative_share(self) -> float:
+        """Share of the trained groups that were informative; a filter trains on those it found, up to `prompts`."""
+        found = [sum(task.effective for task in _reported(step)) for step in self.records.steps]
+        return sum(min(groups, self.prompts) for groups in found) / (self.prompts * self.steps)
+
+    @property
+    def never_selected(self) -> float:
+        """Share of the pool's tasks that were never rolled out."""
+        seen = {task.task for step in self.records.steps for task in _reported(step)}
+        return 1 - len(seen) / self.pool_size
+
+    @property
+    def rollouts(self) -> int:
+        """All rollouts of training."""
+        return sum(step.rollouts for step in self.records.steps)
 
     @property
     def tokens(self) -> int:
         """Tokens of all rollouts."""
-        return self.tokens_by_step[-1]
+        return sum(step.rollout_tokens for step in self.records.steps)
 
     @cached_property
-    def accuracy_by_steps(self) -> Curve:
-        """Held-out accuracy against steps."""
-        return [(seen.step, seen.accuracy) for seen in self.records.evaluations]
-
-    @cached_property
-    def accuracy_by_tokens(self) -> Curve:
-        """Held-out accuracy against rollout tokens."""
-        return [(self.tokens_by_step[seen.step], seen.accuracy) for seen in self.records.evaluations]
+    def accuracy_by(self) -> dict[Unit, Curve]:
+        """Held-out accuracy against what the training had cost by then."""
+        costs: dict[Unit, Sequence[float]] = {
+            "steps": [1 for _ in self.records.steps],
+            "rollouts": [step.rollouts for step in self.records.steps],
+            "tokens": [step.rollout_tokens for step in self.records.steps],
+            "seconds": [step.seconds for step in self.records.steps],
+        }
+        curves: dict[Unit, Curve] = {}
+        for unit, each in costs.items():
+            spent: list[float] = list(accumulate(each, initial=0))
+            curves[unit] = [(spent[seen.step], seen.accuracy) for seen in self.records.evaluations]
+        return curves
 
     @property
     def start_accuracy(self) -> float:
@@ -55,6 +83,12 @@ class Measures:
     def final_accuracy(self) -> float:
         """Held-out accuracy at the end."""
         return self.records.evaluations[-1].accuracy
+
+    @property
+    def late_accuracy(self) -> float:
+        """Mean held-out accuracy of the evaluations in the last third of training: less noisy than the last one."""
+        late = [seen.accuracy for seen in self.records.evaluations if 3 * seen.step >= 2 * self.steps]
+        return sum(late) / len(late)
 
     @property
     def step_seconds(self) -> float:

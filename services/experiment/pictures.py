@@ -1,4 +1,4 @@
-"""The pictures of a report: a PNG each, with bands of the same bootstrap as the report's intervals."""
+"""The pictures of a report: a PNG each, with bands of the report's intervals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,26 +8,18 @@ import matplotlib
 
 matplotlib.use("Agg")
 import numpy as np
-from matplotlib import pyplot
+from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from services.experiment.comparison import Seeds, pooled_forecasts
-from services.experiment.statistics import BINS, FloatArray, binned, interval, resampled_means, smoothed
+from services.experiment.statistics import BINS, FloatArray, binned, half_width, smoothed
 
 SMOOTHED_STEPS = 10
 PLAIN = "tab:gray"
-COLOURS = (
-    "tab:blue",
-    "tab:orange",
-    "tab:green",
-    "tab:red",
-    "tab:purple",
-    "tab:brown",
-    "tab:pink",
-    "tab:cyan",
-)
+COLOURS = [to_hex(colormaps["tab20"](place)) for place in range(20) if place not in (14, 15)]  # without grey
 
 Policies = Mapping[str, Seeds]
 
@@ -49,9 +41,9 @@ def draw_accuracy(policies: Policies, baseline: str, path: Path) -> None:
     )
     for policy, colour in _colours(policies, baseline).items():
         seeds = policies[policy].values()
-        steps = np.array([step for step, _ in next(iter(seeds)).accuracy_by_steps])
-        rows = np.array([[accuracy for _, accuracy in own.accuracy_by_steps] for own in seeds])
-        tokens = np.array([[position for position, _ in own.accuracy_by_tokens] for own in seeds])
+        steps = np.array([step for step, _ in next(iter(seeds)).accuracy_by["steps"]])
+        rows = np.array([[accuracy for _, accuracy in own.accuracy_by["steps"]] for own in seeds])
+        tokens = np.array([[position for position, _ in own.accuracy_by["tokens"]] for own in seeds])
         _line(by_steps, steps, rows, policy, colour, marker="o", markersize=3)
         _line(by_tokens, tokens.mean(axis=0), rows, policy, colour, marker="o", markersize=3)
     by_steps.set(xlabel="step", ylabel="held-out accuracy")
@@ -83,8 +75,8 @@ def _line(axes: Axes, places: FloatArray, rows: FloatArray, policy: str, colour:
     """The mean over seeds (rows), and a band around it where there are several."""
     axes.plot(places, rows.mean(axis=0), color=colour, label=policy, **style)
     if len(rows) > 1:
-        low, high = interval(resampled_means(rows))
-        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        mean, half = rows.mean(axis=0), half_width(rows)
+        axes.fill_between(places, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
 
 
 def _colours(policies: Policies, baseline: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ class TrainingProgress:
     """What is shown of one training; means are over its last few steps, and None before there are any.
 
     Attributes:
-        ask_capability: Asks where the model stands, after a step.
+        ask_capability: Asks where the model of a run stands, after a step.
     """
 
     training: Training
@@ -44,7 +44,7 @@ class TrainingProgress:
     selector_seconds: float | None = None
     evaluation: EvaluationRecord | None = None
     capability: Capability = field(default_factory=dict)
-    ask_capability: Callable[[], Capability] = dict
+    ask_capability: Callable[[str], Capability] = lambda run: {}
     size: int = -1
 
     def look(self) -> list[EvaluationRecord]:
@@ -66,7 +66,9 @@ class TrainingProgress:
 
     def _see(self, steps: Sequence[StepRecord]) -> None:
         if len(steps) != self.step:
-            self.capability = self.ask_capability()
+            # A training that went on from a checkpoint goes on in a fork of its run.
+            runs = [selection.run for step in steps[-1:] for selection in step.selections if selection.run]
+            self.capability = self.ask_capability(runs[-1] if runs else self.training.run)
         recent = steps[-RECENT_STEPS:]
         self.step = len(steps)
         self.reward = _mean(step.reward for step in recent)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from services.command_line.failures import Failure
 from services.experiment import pictures
 from services.experiment.comparison import PolicyFigures, compare
 from services.experiment.measures import Measures
+from services.experiment.questions import answer
 from services.experiment.result_table import result_table
 from services.experiment.text import report_text
 from services.experiment.trainings import load_experiment
@@ -48,26 +48,29 @@ def write_report(file: Path, output: Path | None = None) -> Report:
     for training in trainings:
         records = training.records()
         if records.finished:
-            policies[training.policy][training.seed] = Measures(records)
+            policies[training.policy][training.seed] = training.measures(records)
         else:
             unfinished.append(training)
     if len(unfinished) == len(trainings):
         raise Failure(f"{experiment.output}: no training is done yet; `bots experiment run {file}` does them")
     figures = compare(policies, experiment.baseline)
+    answers = [answer(question, policies) for question in experiment.questions]
     folder = output or experiment.output
     folder.mkdir(parents=True, exist_ok=True)
+    pictured = {policy: policies[policy] for policy in experiment.pictured} or policies
     for name, draw in PICTURES.items():
-        draw(policies, experiment.baseline, folder / name)
+        draw(pictured, experiment.baseline, folder / name)
     numbers = {
         "name": experiment.name,
         "baseline": experiment.baseline,
         "unfinished": [{"policy": training.policy, "seed": training.seed} for training in unfinished],
+        "questions": answers,
         "policies": {policy: _numbers(figures[policy], policies[policy]) for policy in policies},
     }
-    text = json.dumps(_finite(numbers), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
     (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
     path = folder / "report.md"
-    path.write_text(report_text(experiment, file, trainings, unfinished, figures), encoding="utf-8")
+    path.write_text(report_text(experiment, file, trainings, unfinished, figures, answers), encoding="utf-8")
     return Report(path, result_table(policies, experiment.baseline))
 
 
@@ -76,25 +79,18 @@ def _numbers(figures: PolicyFigures, seeds: Mapping[int, Measures]) -> dict[str,
         seed: {
             "steps": own.steps,
             "etr": float(own.etr.mean()),
+            "late_accuracy": own.late_accuracy,
+            "informative_share": own.informative_share,
+            "never_selected": own.never_selected,
+            "rollouts": own.rollouts,
             "tokens": own.tokens,
             "step_seconds": own.step_seconds,
             "selector_share": own.selector_share,
             "accuracy": [
-                {"step": step, "tokens": tokens, "accuracy": accuracy}
-                for (step, accuracy), (tokens, _) in zip(
-                    own.accuracy_by_steps, own.accuracy_by_tokens, strict=True
-                )
+                {**{unit: curve[at][0] for unit, curve in own.accuracy_by.items()}, "accuracy": seen.accuracy}
+                for at, seen in enumerate(own.records.evaluations)
             ],
         }
         for seed, own in seeds.items()
     }
     return asdict(figures) | {"by_seed": each}
-
-
-def _finite(value: Any) -> Any:
-    """The same for JSON, which has no infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_finite(member) for member in value]
-    return "infinity" if value == inf else value

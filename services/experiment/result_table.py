@@ -40,19 +40,24 @@ def result_table(policies: Mapping[str, Seeds], baseline: str) -> Table:
 def _shown_steps(policies: Mapping[str, Seeds]) -> list[float]:
     """Some of the evaluated steps, the last one always."""
     steps = sorted(
-        {step for seeds in policies.values() for own in seeds.values() for step, _ in own.accuracy_by_steps}
+        {
+            step
+            for seeds in policies.values()
+            for own in seeds.values()
+            for step, _ in own.accuracy_by["steps"]
+        }
     )
     return steps[:: -max(1, ceil(len(steps) / SHOWN_EVALUATIONS))][::-1]
 
 
 def _accuracy(seeds: Seeds, step: float) -> str:
-    each = [dict(own.accuracy_by_steps) for own in seeds.values()]
+    each = [dict(own.accuracy_by["steps"]) for own in seeds.values()]
     return _mean([accuracy[step] for accuracy in each if step in accuracy])
 
 
 def _steps_to_goal(seeds: Seeds, baseline: Seeds) -> str:
     each = [
-        first_with(own.accuracy_by_steps, baseline[seed].final_accuracy)
+        first_with(own.accuracy_by["steps"], baseline[seed].final_accuracy)
         for seed, own in seeds.items()
         if seed in baseline
     ]

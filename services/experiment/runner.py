@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.command_line.failures import INTERRUPTED, Failure
-from services.experiment.capability import capability_of
+from services.experiment.capability import capability_at
 from services.experiment.config import Experiment
-from services.experiment.guards import only_one, stop_requests
+from services.experiment.guards import stop_requests
 from services.experiment.progress import Progress, TrainingProgress
 from services.experiment.trainings import load_experiment
 from services.processes import children
 from services.processes.local_selector import running_service
+from services.processes.one_at_a_time import only_one
 
 LAUNCHER = (sys.executable, "-m")
 TRAINER = ("services.trainer",)
@@ -45,7 +46,9 @@ def run_experiment(file: Path) -> None:
         with ExitStack() as opened:
             url = None
             if any(each.training.url is None for each in todo):
-                url = opened.enter_context(running_service(experiment.output / "selector", [lock]))
+                url = opened.enter_context(
+                    running_service(experiment.output / "selector", [lock], experiment.service)
+                )
             opened.enter_context(progress.shown())
             failed = _Trainings(experiment, progress, url, lock, opened).train(todo, stopped)
     if stopped:
@@ -100,13 +103,14 @@ class _Trainings:
         assert url is not None  # without one of its own it is served one
         training.prepare(url)
         shown.state = "starting"
-        shown.ask_capability = capability_of(training.run, url, self.opened)
+        shown.ask_capability = capability_at(url, self.opened)
         # So that a launcher of this Python's environment is found where that is not activated.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         command = [*(self.experiment.launcher or LAUNCHER), *TRAINER, str(training.config_file)]
         with training.log_file.open("ab") as log:
             # Safe path: the user's own folder `services` in the current directory is not taken for ours.
-            environment = os.environ | {"PATH": path, "PYTHONSAFEPATH": "1"}
+            environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.experiment.jobs))}
+            environment |= os.environ | {"PATH": path, "PYTHONSAFEPATH": "1"}
             process = children.start(command, log, environment, [self.lock])
         return _Running(shown, process)
 

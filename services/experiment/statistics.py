@@ -6,12 +6,11 @@ training, the first at position 0; positions are steps, or anything else that gr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-RESAMPLES = 10_000
 CONFIDENCE = 0.95
 BINS = 10
 ROUNDING = 1e-9
@@ -22,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` seeds, with the bootstrap's interval around it; `low` and `high` are None for one seed."""
+    """A mean over `n` seeds, with Student's interval around it; `low` and `high` are None for one seed."""
 
     mean: float
     low: float | None
@@ -30,18 +29,10 @@ class Estimate:
     n: int
 
 
-def resampled_means(values: FloatArray) -> FloatArray:
-    """Means over the first axis of `RESAMPLES` resamples of it with replacement, the same ones at every call."""
+def half_width(values: FloatArray) -> FloatArray:
+    """Half the width of Student's interval of the mean over the first axis, which has two values or more."""
     n = len(values)
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return counts @ values / n
-
-
-def interval(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The middle `CONFIDENCE` of resampled values (first axis): the percentile bootstrap of Efron."""
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    return low, high
+    return stdtrit(n - 1, (1 + CONFIDENCE) / 2) * values.std(axis=0, ddof=1) / np.sqrt(n)
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -49,10 +40,11 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if not values:
         return None
     array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
     if len(array) == 1:
-        return Estimate(float(array[0]), None, None, 1)
-    low, high = interval(resampled_means(array))
-    return Estimate(float(array.mean()), float(low), float(high), len(array))
+        return Estimate(mean, None, None, 1)
+    half = float(half_width(array))
+    return Estimate(mean, mean - half, mean + half, len(array))
 
 
 @dataclass(frozen=True)
@@ -104,8 +96,8 @@ def first_with(curve: Curve, accuracy: float) -> float | None:
 class Reached:
     """Time-to-Baseline over seeds.
 
-    Of `n` seeds whose baseline gained, `reached` reached the target. `mean` and `low` take the lower bound of the
-    others, and `high` takes infinity: the true interval lies within.
+    Of `n` seeds whose baseline gained, `reached` reached the target. If that is not all, `mean` takes the lower
+    bound of the others and is one itself, and `low` and `high` are None.
     """
 
     mean: float
@@ -117,13 +109,12 @@ class Reached:
 
 def estimate_reach(seeds: Sequence[Reach]) -> Reached | None:
     """The mean Time-to-Baseline of the seeds where it is defined; None without any."""
-    lower = estimate([seed.ratio for seed in seeds])
-    if lower is None:
+    ratios = estimate([seed.ratio for seed in seeds])
+    if ratios is None:
         return None
     reached = sum(seed.reached for seed in seeds)
-    # A resample holds a given seed with a probability of at least 63 %, and its mean is infinite then.
-    high = inf if lower.high is not None and reached < len(seeds) else lower.high
-    return Reached(lower.mean, lower.low, high, len(seeds), reached)
+    low, high = (ratios.low, ratios.high) if reached == len(seeds) else (None, None)
+    return Reached(ratios.mean, low, high, len(seeds), reached)
 
 
 def best_so_far(own: Curve, baseline: Curve, until: float) -> float | None:
@@ -184,6 +175,15 @@ def calibration(forecasts: Forecasts) -> Calibration | None:
     uncertainty = float(np.var(rates))
     noise = float(np.mean(rates * (1 - rates) / (trials - 1))) if trials.min() > 1 else None
     return Calibration(len(means), brier, reliability, reliability + uncertainty - brier, uncertainty, noise)
+
+
+def calibration_error(forecasts: Forecasts) -> float | None:
+    """Expected calibration error: the mean over tasks of how far their bin's forecasts are from its pass rates."""
+    if not len(forecasts.means):
+        return None
+    counts, means, rates = binned(forecasts)
+    filled = counts > 0
+    return float(np.average(np.abs(means - rates)[filled], weights=counts[filled]))
 
 
 def binned(forecasts: Forecasts) -> tuple[FloatArray, FloatArray, FloatArray]:

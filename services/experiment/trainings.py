@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ from services.command_line.configuration import checked, load, load_mapping, mer
 from services.command_line.failures import MISTAKE, Failure
 from services.command_line.output import replacing
 from services.experiment.config import Experiment
+from services.experiment.measures import Measures
+from services.task_files.pool_tasks import TaskFile
+from services.task_files.tasks import TaskSource
 from services.trainer.config import TrainerConfig
 from services.trainer.records import RECORDS, Records, read_records
 
@@ -56,6 +61,11 @@ class Training:
             return read_records(self.folder)
         except (OSError, ValueError) as error:
             raise Failure(str(error)) from error
+
+    def measures(self, records: Records) -> Measures:
+        """Figures of its records. Raises `Failure` if its tasks cannot be read."""
+        source = TaskSource.model_validate(self.config["tasks"])
+        return Measures(records, self.config["training"]["prompts"], _pool_size(source.model_dump_json()))
 
     def records_size(self) -> int:
         """How many bytes it has written, 0 before it has begun; it changes whenever there is something new."""
@@ -109,6 +119,12 @@ def load_experiment(file: Path) -> tuple[Experiment, list[Training]]:
 def trainer_file(experiment: Experiment, file: Path) -> Path:
     """Where the trainer's configuration of the experiment in a file is."""
     return file.parent / experiment.trainer
+
+
+@cache
+def _pool_size(source: str) -> int:
+    tasks = TaskSource.model_validate_json(source)
+    return len({task.id for _, task in islice(TaskFile(tasks.file, tasks.columns()), tasks.limit)})
 
 
 def _check(training: Training, file: Path) -> None:

@@ -18,11 +18,11 @@ START_SECONDS = 60
 
 
 @contextmanager
-def running_service(data_dir: Path, inherited: Sequence[int] = ()) -> Iterator[str]:
+def running_service(data_dir: Path, inherited: Sequence[int] = (), module: str = "bots") -> Iterator[str]:
     """Start the service on the data in a folder, give its base URL, and stop it at the end.
 
-    `inherited` are file descriptors that stay open in it. Raises `Failure`, with the service's own words, if
-    it is not ready within a minute.
+    `inherited` are file descriptors that stay open in it; `module` is what it is started by. Raises `Failure`, with
+    the service's own words, if it is not ready within a minute.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ def running_service(data_dir: Path, inherited: Sequence[int] = ()) -> Iterator[s
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"
     # -P: a folder of the user's own named `bots` or `services` is not taken for ours.
-    command = [sys.executable, "-P", "-m", "bots", "serve"]
+    command = [sys.executable, "-P", "-m", module, "serve"]
     command += ["--port", str(port), "--data-dir", str(data_dir)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SELECTOR_")}
     with log.open("wb") as output:

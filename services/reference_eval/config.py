@@ -13,6 +13,7 @@ from services.models import config
 from services.models.config import Dtype, MemoryShare
 from services.rewards import Reward, RewardThreads
 from services.task_files.tasks import TaskSource
+from trainer_client import RewardScale
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -55,6 +56,21 @@ class Sampling(config.Sampling):
     )
 
 
+class RewardRange(Section):
+    """Rewards in a range, whose least is worth 0 and whose most is worth 1."""
+
+    type: Literal["range"]
+    min: float = 0.0
+    max: float = 1.0
+
+
+class RewardThreshold(Section):
+    """Any finite rewards, of which those from a mark on pass."""
+
+    type: Literal["threshold"]
+    pass_at: float = Field(description="The least reward that passes.")
+
+
 class Pool(Section):
     """Where the tasks go when all are measured. The token of the service comes from SELECTOR_TOKEN."""
 
@@ -69,6 +85,11 @@ class ReferenceEvaluation(Section):
     tasks: TaskSource = Field(description="The tasks.")
     reward: Reward = Field(description="How a completion is scored.")
     reward_threads: RewardThreads = 1
+    rewards: Annotated[RewardRange | RewardThreshold, Field(discriminator="type")] | None = Field(
+        default=None,
+        description="Which rewards there are and what they are worth, as `rewards` of a run; null: from 0 to 1. "
+        "One outside the range stops the measurement.",
+    )
     model: Model = Field(description="The model that is measured.")
     engine: Annotated[TransformersEngine | VllmEngine, Field(discriminator="type")] = Field(
         description="What generates."
@@ -95,6 +116,19 @@ class ReferenceEvaluation(Section):
     def progress(self) -> Path:
         """The folder of what is measured so far."""
         return self.output.with_name(f"{self.output.name}.progress")
+
+    @property
+    def scale(self) -> RewardScale:
+        """What a reward is worth."""
+        return RewardScale.of(self.rewards and self.rewards.model_dump())
+
+    @field_validator("rewards")
+    @classmethod
+    def _is_a_scale(
+        cls, rewards: RewardRange | RewardThreshold | None
+    ) -> RewardRange | RewardThreshold | None:
+        RewardScale.of(rewards and rewards.model_dump())
+        return rewards
 
     @field_validator("output")
     @classmethod

@@ -33,7 +33,7 @@ def measure(config: ReferenceEvaluation, tasks: Sequence[TaskRow], progress: Pro
 
     Raises `Failure` if the model or the reward cannot be loaded, or a prompt has no room in the model.
     """
-    scorer = make_scorer(config.reward)
+    scorer = make_scorer(config.reward, config.scale)
     tokenizer = load_tokenizer(config.model.path)
     engine = load_engine(config.engine, config.model, config.sampling, tokenizer)
     # Like lengths share a batch; the longest go first, so that what is too long for the memory shows at once.
@@ -79,11 +79,11 @@ def _tokens(
 def _pass_rates(
     tasks: Sequence[TaskRow], completions: Sequence[Sequence[str]], scorer: Scorer, threads: int
 ) -> dict[str, float]:
-    """Each task's mean reward, which lies in [0, 1]."""
+    """What each task's rewards are worth in the mean, in [0, 1]."""
     texts = [text for of_task in completions for text in of_task]
     answers = [task.answer for task, of_task in zip(tasks, completions, strict=True) for _ in of_task]
     rewards = iter(scorer.scores(texts, answers, threads))
     return {
-        task.id: fmean(next(rewards) for _ in of_task)
+        task.id: fmean(scorer.scale.worth(next(rewards)) for _ in of_task)
         for task, of_task in zip(tasks, completions, strict=True)
     }

@@ -1,8 +1,8 @@
 """What is measured so far, on disk: a folder with a file for each shard, which only that shard writes.
 
-A file is JSON lines: first what is measured (`measured_by`), then one line a task. A line counts once it ends with
-a newline, so what a kill tore off is measured again. A task is finished whichever file it stands in: the number of
-shards may change from one start to the next.
+A file is JSON lines: first what is measured (`measured_by`), then one line a task; it is empty until there is one.
+A line counts once it ends with a newline, so what a kill tore off is measured again. A task is finished whichever
+file it stands in: the number of shards may change from one start to the next.
 """
 
 import fcntl
@@ -22,7 +22,9 @@ from services.reference_eval.shards import Shard
 
 def measured_by(config: ReferenceEvaluation) -> dict[str, Any]:
     """All that a pass rate depends on, as JSON; the model's weights by their path only."""
-    parts = config.model_dump(mode="json", include={"model", "sampling", "reward"})
+    parts = config.model_dump(mode="json", include={"model", "sampling", "reward", "rewards"})
+    if config.rewards is None:
+        del parts["rewards"]  # as what was measured before there were any says it
     tasks = config.tasks.model_dump(mode="json", exclude={"file", "domain", "references", "limit"})
     with config.tasks.file.open("rb") as file:
         tasks["sha256 of the file"] = file_digest(file, "sha256").hexdigest()
@@ -46,10 +48,9 @@ class Progress:
             lock = opened.enter_context(self._path.with_suffix(".lock").open("wb"))
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._file = opened.enter_context(self._path.open("ab"))
-            end = _whole_lines(self._path)
-            self._file.truncate(end)
-            if end == 0:
-                self._write([self._measured])
+            whole = self._path.read_bytes()[: _whole_lines(self._path)]
+            # What is measured is said with the first rates: a mistake that shows before them leaves nothing.
+            self._file.truncate(len(whole) if whole.count(b"\n") > 1 else 0)
             self._opened = opened.pop_all()
         return self
 
@@ -63,7 +64,8 @@ class Progress:
 
     def add(self, rates: Mapping[str, float]) -> None:
         """Keep the pass rates of tasks; they are on disk when this returns."""
-        self._write([{"task": task, "pass_rate": rate} for task, rate in rates.items()])
+        first = [] if os.fstat(self._file.fileno()).st_size else [self._measured]
+        self._write([*first, *({"task": task, "pass_rate": rate} for task, rate in rates.items())])
 
     def finished(self) -> dict[str, float]:
         """The pass rates that all shards have measured so far, by task."""
@@ -71,6 +73,8 @@ class Progress:
         for path in sorted(self.folder.glob("*-of-*.jsonl")):
             with path.open("rb") as file:
                 lines = file.read(_whole_lines(path)).splitlines()
+            if len(lines) < 2:
+                continue  # nothing was measured
             for number, line in enumerate(lines, 1):
                 try:
                     record = json.loads(line)

@@ -60,7 +60,8 @@ class Scorer:
             return self.scale.checked(reward)
         except RewardOutOfRange as error:
             raise Failure(
-                f"reward: {error}. In the YAML of a training it is selector.create.rewards"
+                f"reward: {error}. In the YAML of a training it is selector.create.rewards, in that of a "
+                "measurement rewards"
             ) from error
 
     def scores(self, completions: Sequence[str], answers: Sequence[Any], threads: int = 1) -> list[float]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.command_line.failures import Failure
+from services.command_line.mistakes import words
 from services.task_files.rows import Row, open_rows, wrong_value
 from services.task_files.scales import Scale, fitting, is_absent, number
 from trainer_client import Task
@@ -46,10 +47,11 @@ class TaskColumns:
 class TaskFile:
     """The tasks of a file. Raises `Failure`, here or while iterating, naming the row, column and value."""
 
-    def __init__(self, path: Path, columns: TaskColumns):
+    def __init__(self, path: Path, columns: TaskColumns, more: Sequence[str] = ()):
+        """A file with these columns; `more` are read beside them."""
         self.path = path
         self.columns = columns
-        self.rows = open_rows(path, columns.names())
+        self.rows = open_rows(path, list(dict.fromkeys([*columns.names(), *more])))
         self.total = self.rows.total
         """Size in some unit, for a progress bar."""
 
@@ -57,6 +59,11 @@ class TaskFile:
         """Each row's task, after the position to which the file has been read, in the unit of `total`."""
         for row in self.rows:
             yield row.position, self._task(row)
+
+    def with_rows(self) -> Iterator[tuple[Row, Task]]:
+        """Each row, and its task."""
+        for row in self.rows:
+            yield row, self._task(row)
 
     def at(self, numbers: Collection[int]) -> dict[int, tuple[str, Task]]:
         """Of the rows with these numbers, from 0 on, the place ("line 3") and the task."""
@@ -127,15 +134,16 @@ class TaskFile:
     def _explained(self, row: Row, error: ValidationError) -> Failure:
         """The failure that a row is no task, which names the column that is to blame."""
         first = error.errors(include_url=False)[0]
+        reason = words(first).replace("it ", "It ", 1)
         match first["loc"]:
             case ("references", str(name), *_) if name in self.columns.references:
                 column = self.columns.references[name]
                 value = row.values[column]
-                return self._failure(row, column, value, f"{first['msg']}. {fitting(value)}")
+                return self._failure(row, column, value, f"{reason}. {fitting(value)}")
             case ("domain", *_):
-                return self._failure(row, str(self.columns.domain), first["input"], first["msg"])
+                return self._failure(row, str(self.columns.domain), first["input"], reason)
             case _:
-                return self._failure(row, ",".join(self.columns.of_id), first["input"], first["msg"])
+                return self._failure(row, ",".join(self.columns.of_id), first["input"], reason)
 
     def _failure(self, row: Row, column: str, value: Any, reason: str) -> Failure:
         return wrong_value(self.path, row, column, value, reason)

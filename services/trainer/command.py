@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.failures import needing_extra
+from services.command_line.failures import INTERRUPTED, Failure, needing_extra
 
 
 def train(
@@ -22,7 +22,8 @@ def train(
 ) -> None:
     """Train a model by GRPO on the tasks that the selector chooses.
 
-    A training that was killed goes on from its newest checkpoint when it is started again in the same way.
+    A training that was stopped, by Ctrl-C or a kill, goes on from its newest checkpoint when it is started again in
+    the same way.
 
     Example:
 
@@ -37,8 +38,24 @@ def train(
     _say_what_matters()
     if make_run:
         training.make_pool_and_run(asked)
-    else:
+        return
+    try:
         training.train(asked)
+    except KeyboardInterrupt:
+        raise Failure(_stopped(asked.output, config), INTERRUPTED) from None
+
+
+def _stopped(output: Path, config: Path) -> str:
+    """What to say of a training that was interrupted: what is kept, and how it goes on."""
+    from services.trainer.checkpoints import newest_checkpoint, step_of
+    from services.trainer.records import read_records
+
+    checkpoint = newest_checkpoint(output)
+    done = len(read_records(output).steps)
+    again = f"The same command (`bots train {config}`)"
+    if checkpoint is None:
+        return f"stopped after step {done}, before the first checkpoint. {again} begins anew"
+    return f"stopped after step {done}. {again} goes on after step {step_of(checkpoint)}, from {checkpoint}"
 
 
 def _say_what_matters() -> None:

@@ -14,8 +14,8 @@ from trainer_client import Fallback, Forbidden, NotFound, RewardScale, RunStatus
 logger = logging.getLogger("services.trainer")
 
 UNSENT_REPORTS = "unsent-reports"
-PATIENCE_RETRIES = 12
-"""Retries at the start: about a minute, for a service that starts together with the trainer."""
+PATIENCE = (0, 4, 6, 8)
+"""Retries of each attempt at the start: about a minute in all, for a service that starts with the trainer."""
 
 
 def make_client(config: TrainerConfig, tasks: Sequence[TaskRow]) -> SelectorClient:
@@ -57,16 +57,21 @@ def _asked(
     config: TrainerConfig, begun: bool, ask: Callable[[SelectorClient], RunStatus]
 ) -> RunStatus | None:
     """What the service answers; None if it is away and the training can go on without it."""
+    url = config.selector.url
     can_wait = begun and config.selector.fallback
-    retries = 4 if can_wait else PATIENCE_RETRIES
-    try:
-        with connected(config.selector.url, section="selector", max_retries=retries) as client:
-            return ask(client)
-    except Unreachable as failure:
-        if not can_wait:
-            raise
-        logger.warning("the selector is away, training goes on without it: %s", failure)
-        return None
+    attempts = (4,) if can_wait else PATIENCE
+    for attempt, retries in enumerate(attempts, 1):
+        try:
+            with connected(url, section="selector", max_retries=retries) as client:
+                return ask(client)
+        except Unreachable as failure:
+            if can_wait:
+                logger.warning("the selector is away, training goes on without it: %s", failure)
+            elif attempt == len(attempts):
+                raise
+            else:
+                logger.info("waiting for the selector at %s (start it with: bots serve)", url)
+    return None
 
 
 def _made_or_found(client: SelectorClient, config: TrainerConfig, tasks: Sequence[TaskRow]) -> RunStatus:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.command_line.configuration import load_mapping, save_mapping
 from services.command_line.failures import MISTAKE, Failure
 from services.models.tokenizer import load_tokenizer, tokens
 from services.models.vllm import require_vllm
+from services.processes.one_at_a_time import only_one
 from services.rewards import Scorer, make_scorer
 from services.task_files.tasks import TaskRow, read_tasks
 from services.trainer.checkpoints import PREFIX, mark_complete, newest_checkpoint, step_of
@@ -39,7 +41,8 @@ def train(config: TrainerConfig) -> None:
     """Train, from the newest checkpoint in the output folder if there is one.
 
     The main process makes pool and run, and writes records, the model and the end of the records. A training that
-    is finished only sends the reports that still wait on disk. Raises `Failure` for what the user can put right.
+    is finished only sends the reports that still wait on disk. Raises `Failure` for what the user can put right,
+    and when another training is at work in the output folder.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
@@ -47,9 +50,12 @@ def train(config: TrainerConfig) -> None:
     refuse_another_training(config)
     tokenizer = load_tokenizer(config.model.path)
     tasks = short_enough(config, tokenizer)
-    checkpoint = shared_checkpoint(config.output, main)
-    step = step_of(checkpoint) if checkpoint else 0
-    with make_client(config, tasks) as selector:
+    with (
+        only_one(config.output, "output: ") if main else nullcontext(),
+        make_client(config, tasks) as selector,
+    ):
+        checkpoint = shared_checkpoint(config.output, main)
+        step = step_of(checkpoint) if checkpoint else 0
         if step >= steps:
             if main:
                 finish(config, selector, step)

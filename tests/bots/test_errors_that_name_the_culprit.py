@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import trainer_client
 from services.command_line.refusals import COMMANDS, in_commands
 from tests.bots.conftest import Bots
 from tests.servers import valkey_with_user
 from tests.service import Service
+from trainer_client import FakeSelector, SelectorClient
+
+
+def test_a_call_without_the_token_that_it_needs_says_how_one_is_given(
+    bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeSelector(token="right")
+    monkeypatch.setattr(trainer_client, "SelectorClient", partial(SelectorClient, transport=fake.transport))
+    for options in ((), ("--token", "wrong")):
+        refused = bots("run", "list", *options)
+        assert refused.exit_code == 1
+        assert "--token, SELECTOR_TOKEN or SELECTOR_TOKEN_FILE" in refused.stderr
+    assert bots("run", "list", "--token", "right").exit_code == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://127.0.0.1:8000", "redis://127.0.0.1"])
+def test_an_address_of_another_scheme_is_told_from_what_it_was_read(
+    bots: Bots, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("SELECTOR_URL", address)
+    refused = bots("run", "list")
+    assert refused.exit_code == 2
+    assert "--url (or SELECTOR_URL)" in refused.stderr
+    assert f"got '{address}', it must start with http:// or https://, as in http://" in refused.stderr
+    with pytest.raises(ValueError, match="SELECTOR_URL: got"):
+        SelectorClient()
+
+
+def test_a_proxys_page_is_not_taken_for_the_service(bots: Bots, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = httpx.MockTransport(lambda _: httpx.Response(200, html="<html>Sign in</html>"))
+    monkeypatch.setattr(trainer_client, "SelectorClient", partial(SelectorClient, transport=page))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    refused = bots("run", "list")
+    assert refused.exit_code == 1
+    assert "the answer is not the selector's" in refused.stderr
+    assert "--url" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", [("show",), ("delete", "--yes"), ("exclude", "task-0"), ("history",)])
@@ -74,6 +113,7 @@ def test_every_command_of_a_call_is_there_and_every_call_is_the_services(
     assert in_commands("GET /else and GET /runs/a/b") == "GET /else and GET /runs/a/b"
 
 
+@pytest.mark.slow
 def test_data_of_another_release_is_no_missing_service(bots: Bots, tmp_path: Path, run: str) -> None:
     from redis import Redis
 

@@ -39,6 +39,7 @@ def test_posteriors_hold_every_task(bots: Bots, service_url: str, run: str, tmp_
         assert exported(file) == [row.model_dump() for row in client.posteriors()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
 def test_posteriors_of_a_large_pool_are_of_one_state_while_the_run_goes_on(
     bots: Bots, service_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str

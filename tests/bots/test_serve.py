@@ -1,11 +1,18 @@
+import signal
+import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from selector_api.settings import Settings
 from selector_api.web import serve as web
+from selector_api.web import welcome
 from tests.bots.conftest import Bots
 from tests.service import Service
 
@@ -80,6 +87,63 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path, options: tuple[str
     assert ended.returncode == 1
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_service_says_at_its_start_what_a_newcomer_needs(bots: Bots, tmp_path: Path, closed: bool):
+    data, file = tmp_path / "data", tmp_path / "url"
+    if closed:
+        bots("token", "create", "--name", "root", "--scope", "admin", "--data-dir", data)
+    command = [sys.executable, "-m", "bots", "serve", "--port", "0", "--data-dir", str(data)]
+    command += ["--announce", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = ""
+            while "Ctrl-C" not in said:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            url = file.read_text().strip()
+            assert httpx.get(f"{url}/readyz").status_code == 200
+            in_use = serve("--port", 0, "--data-dir", data).stderr
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+    assert f"BOTS Selector {version('bots-selector')} serves at {url}" in said
+    assert f"{url}/docs" in said
+    assert f"{data} (embedded Valkey)" in said
+    assert ("SELECTOR_TOKEN" in said) == closed
+    assert (f"bots token create --name admin --scope admin --data-dir {data}" in said) != closed
+    assert f"export SELECTOR_URL={url}" in said
+    assert "bots pool import" in said
+    assert all(len(line) < 100 for line in said.replace(str(tmp_path), "").splitlines())
+    assert f"in use by the service at {url} with pid {process.pid}" in in_use
+
+
+def test_what_a_service_says_of_its_redis_tells_no_password(capsys: pytest.CaptureFixture[str]):
+    settings = Settings(redis_url=SecretStr("redis://user:secret@host:6379/0?password=secret"))
+    welcome.announce(settings, "http://127.0.0.1:8000", is_open=True)
+    said = capsys.readouterr().err
+    assert "redis://host:6379/0" in said
+    assert "secret" not in said
+    assert "SELECTOR_URL" not in said
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (("0.0.0.0", 9000), "http://127.0.0.1:9000"),
+        (("10.0.0.7", 80), "http://10.0.0.7:80"),
+        (("::", 9000, 0, 0), "http://[::1]:9000"),
+    ],
+)
+def test_the_address_of_a_service_is_one_that_can_be_called(address: tuple[object, ...], url: str):
+    class Listener:
+        def getsockname(self) -> tuple[object, ...]:
+            return address
+
+    assert welcome.address_of(cast("socket.socket", Listener())) == url
 
 
 def test_a_port_or_a_data_folder_in_use_is_said(service: Service, tmp_path: Path):

@@ -83,6 +83,7 @@ def test_a_name_is_given_once(bots: Bots, tmp_path: Path):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "Error: a token named 'pod' exists" in result.stderr
+    assert "bots token revoke pod" in result.stderr
 
 
 def test_a_mounted_secret_is_taken_again_and_again_and_never_shown(bots: Bots, tmp_path: Path):

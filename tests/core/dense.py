@@ -72,6 +72,13 @@ class DenseRun:
             e, f = self._implicit(domain, math.nan if weak is None else weak, strong)
             self.background[key] = self._move(alpha, beta, e, f)
 
+    def inform(self, outcomes: Mapping[str, tuple[float, int]]) -> None:
+        """An evaluation with (successes, trials) by task id: evidence of these tasks and no step."""
+        for id_, (s, n) in outcomes.items():
+            k = self.ids.index(id_)
+            self.alpha[k] += s
+            self.beta[k] += n - s
+
     def _implicit(self, domain: str, weak: float, strong: float) -> tuple[float, float]:
         if math.isnan(weak) or domain not in self.capability:
             return 0.0, 0.0

@@ -55,7 +55,10 @@ def step(
     return fold(state, commit | {"outcomes": {name: rows}}, state.table)
 
 
-@pytest.mark.parametrize(("pool", "batch"), [(400, 64), (300, 48), (60, 8)])
+@pytest.mark.parametrize(
+    ("pool", "batch"),
+    [pytest.param(400, 64, marks=pytest.mark.slow), pytest.param(300, 48, marks=pytest.mark.slow), (60, 8)],
+)
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
 def test_broken_tasks_get_at_most_2_per_cent_of_the_second_hundred_steps(
     policy: Policy, pool: int, batch: int

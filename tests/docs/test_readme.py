@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.service import Service
 
@@ -14,6 +15,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 CURL = re.search(r"### By curl.*?```bash\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_calls_by_curl_are_answered_as_it_says(tmp_path: Path) -> None:
     assert CURL is not None
     text = CURL[1]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Gt, Le
+from scipy import special
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.fields import Id, schema
-from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind, Weight
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Band(PosteriorKind):
     width: Annotated[float, Gt(0.0), Le(1.0)] = 0.2
     """How unsure one is of a pass rate"""
     type: Literal["band"] = "band"
+
+    default_policy: ClassVar[str] = "hardest"
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -46,13 +49,13 @@ class BandPosterior:
     passed: FloatArray
     tried: FloatArray
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         of_class = self.classes.of_task[tasks]
         np.add.at(self.passed, of_class, successes)
         np.add.at(self.tried, of_class, trials)
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
-        self.observe(tasks, successes, trials)
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
+        self.observe(tasks, successes, trials, behind)
 
     def individuals(self) -> IntArray:
         return np.empty(0, np.int64)
@@ -75,6 +78,9 @@ class BandPosterior:
         passed = np.bincount(self.classes.domain, self.passed)
         tried = np.bincount(self.classes.domain, self.tried)
         return {code: passed[code] / tried[code] for code in np.flatnonzero(tried).tolist()}
+
+    def reference_weights(self) -> Mapping[str, Weight]:
+        return {}
 
     def metrics(self) -> tuple[Gauge, ...]:
         of_domain = np.bincount(self.classes.domain, self.tried)
@@ -125,6 +131,11 @@ class Uniform:
         all_pass = (self.high**power - self.low**power) / (power * width)
         all_fail = ((1 - self.low) ** power - (1 - self.high) ** power) / (power * width)
         return 1 - all_pass - all_fail
+
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        counts = (successes + 1.0, trials - successes + 1.0)
+        between = special.betainc(*counts, self.high) - special.betainc(*counts, self.low)
+        return np.log(between / ((trials + 1.0) * (self.high - self.low)))
 
     def take(self, rows: IntArray) -> Uniform:
         return Uniform(self.low[rows], self.high[rows])

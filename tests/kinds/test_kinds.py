@@ -68,7 +68,11 @@ def test_they_are_configured_like_any_other(http: httpx.Client, pool: str) -> No
     assert http.put(f"/runs/{run}", json=config).status_code == 200
     assert events(http, run)[0]["config"] == config
     for wrong, code, detail in (
-        ({"posterior": {"width": 0.2}}, "invalid-request", "posterior: type must be one of 'bots', 'band'"),
+        (
+            {"posterior": {"width": 0.2}},
+            "invalid-request",
+            "posterior: type must be one of 'bots', 'rasch', 'band'",
+        ),
         ({"posterior": BAND | {"width": 2}}, "invalid-request", "posterior.width: "),
         ({"posterior": BAND | {"reads": ["c"]}}, "unknown-reference", "posterior.reads[0]: "),
         ({"policy": {"type": "easiest"}}, "invalid-request", "'easy-to-hard', 'hardest'"),
@@ -81,7 +85,21 @@ def test_they_are_configured_like_any_other(http: httpx.Client, pool: str) -> No
     assert schemas["RunConfig"]["properties"]["policy"]["discriminator"]["mapping"]["hardest"]
 
 
-@pytest.mark.parametrize("policy", [{"type": "thompson"}, {"type": "posterior-mean", "temperature": 0.1}])
+def test_a_run_that_names_no_policy_gets_the_one_that_its_posterior_goes_with(
+    http: httpx.Client, pool: str
+) -> None:
+    run = made(http, pool, posterior=BAND)
+    assert http.get(f"/runs/{run}").json()["config"]["policy"] == {"type": "hardest"}
+    assert http.put(f"/runs/{run}", json={"pool": pool, "posterior": BAND}).status_code == 200
+    for policy in ({}, {"posterior": {"type": "bots"}}):
+        run = made(http, pool, **policy)
+        assert http.get(f"/runs/{run}").json()["config"]["policy"]["type"] == "thompson"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [{"type": "thompson"}, {"type": "posterior-mean", "temperature": 0.1}, {"type": "signal", "power": 2}],
+)
 def test_a_posterior_serves_the_policies_that_there_are(
     http: httpx.Client, pool: str, policy: dict[str, Any]
 ) -> None:

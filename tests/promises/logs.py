@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from selector_api.core.fold import fold
-from selector_api.core.select import select
+from selector_api.core.select import plan, select
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
@@ -95,6 +95,12 @@ def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]
             assert (source, task) not in counted, f"counted twice: {source, task}"
             counted[source, task] = (successes, trials)
     return counted
+
+
+def commits(events: Sequence[Event]) -> list[list[tuple[str, str, float, int]]]:
+    """(selection or key, task, successes, trials) of the outcomes of each commit, sorted."""
+    selected = tasks_selected(events)
+    return [sorted(rows_of_event(event, selected)) for event in of_kind(events, "committed")]
 
 
 def tasks_selected(events: Sequence[Event]) -> dict[str, list[str]]:
@@ -186,14 +192,21 @@ def view_of(state: RunState) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in ("run", "config")}
 
 
-def check_draws(events: Sequence[Event], table: TaskTable) -> RunState:
-    """Every selection of the log is what the state it was drawn from draws; gives the state at the log's end."""
+def check_draws(events: Sequence[Event], table: TaskTable, inherited: int = 0) -> RunState:
+    """Every selection of the log is what the state it was drawn from draws; gives the state at the log's end.
+
+    Those among its first `inherited` events were drawn by another run.
+    """
     state = fold(None, events[0], table)
     states = {1: state.copy()}
     for event in events[1:]:
-        if event["type"] == "selected":
-            drawn = select(states[event["drawn_from"]], event["batch_size"]).tasks
-            assert event["tasks"] == table.ids(drawn), event
+        if event["type"] == "selected" and event["seq"] > inherited:
+            drawn_from = states[event["drawn_from"]]
+            if "informative" in event:
+                drawn = plan(drawn_from, event["informative"], event.get("rollouts"))
+            else:
+                drawn = select(drawn_from, event["batch_size"])
+            assert event["tasks"] == table.ids(drawn.tasks), event
         state = fold(state, event, table)
         states[event["seq"]] = state.copy()
     return state
@@ -204,7 +217,7 @@ def check_replay(run: Run, batch_sizes: Sequence[int] = (3, 1, 4, 2)) -> None:
     events = run.events(0)
     assert events == run.events(1)
     table = table_of(run.tasks)
-    state = check_draws(events, table)
+    state = check_draws(events, table, run.inherited)
     for replica in REPLICAS:
         rows = run.posteriors(replica)
         folded = [row | counts for row, counts in zip(rows_of(state), counts_of(state), strict=True)]

@@ -2,230 +2,282 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from selector_api.core.tasks import DEFAULT_DOMAIN
 from tests.core.dense import DenseRun
-from tests.promises.pair import Task
-
-
-class Rewards(NamedTuple):
-    """The rewards of a group."""
-
-    each: tuple[float, ...]
-
-
-class Counts(NamedTuple):
-    """A group of which no more is told."""
-
-    successes: float
-    trials: int
-
-
-Value = Rewards | Counts
-
-
-class Sent(NamedTuple):
-    """A row of a report: rewards, or successes out of trials."""
-
-    task: str
-    value: Value
-
-    def body(self) -> dict[str, Any]:
-        if isinstance(self.value, Rewards):
-            return {"task": self.task, "rewards": list(self.value.each)}
-        return {"task": self.task, "successes": self.value.successes, "trials": self.value.trials}
-
-
-class Outcome(NamedTuple):
-    """What all rows of one task in a report come to."""
-
-    successes: float
-    trials: int
-    informative: bool
-    """Whether its rewards are not all equal, if they are known."""
-
-    @classmethod
-    def of(cls, values: Sequence[Value]) -> Outcome:
-        rewards = [reward for value in values if isinstance(value, Rewards) for reward in value.each]
-        counts = [value for value in values if isinstance(value, Counts)]
-        successes = sum(rewards) + sum(value.successes for value in counts)
-        trials = len(rewards) + sum(value.trials for value in counts)
-        by_counts = bool(counts) and 0 < successes < trials
-        return cls(successes, trials, by_counts or len(set(rewards)) > 1)
+from tests.promises.course import Committed as Commit
+from tests.promises.course import (
+    Course,
+    Dropped,
+    Joined,
+    Observed,
+    Pool,
+    Released,
+    Selected,
+    Withheld,
+    taken_over,
+)
+from tests.promises.rows import Known, Received, Row, Sent
 
 
 @dataclass
 class Held:
-    """A selection: its tasks, and the first outcome that was reported of each."""
+    """A selection that this run made."""
 
-    batch_size: int
     tasks: list[str]
-    open: bool = True
-    known: dict[str, Outcome] = field(default_factory=dict)
+    batch_size: int
+    key: str | None
+    step: int
+    expires_at: str
+    leased: set[str]
+    """Its tasks that nobody else gets, unless leased tasks are shared."""
+    known: dict[str, Known] = field(default_factory=dict)
+    """The first outcome or drop that was reported of each task."""
+    entered: set[str] = field(default_factory=set)
+    """Tasks whose outcomes have entered the posteriors."""
+    awaited: bool = True
+    """Whether more of its tasks are expected to be reported."""
+    closed: bool = False
 
     @property
     def status(self) -> str:
-        return "open" if self.open else "committed" if self.known else "released"
+        return "open" if not self.closed else "committed" if self.entered else "released"
+
+    @property
+    def outcomes(self) -> set[str]:
+        """Tasks of which an outcome is known."""
+        return {task for task, value in self.known.items() if value is not None}
+
+    @property
+    def waiting(self) -> set[str]:
+        """Those of them that have not entered the posteriors."""
+        return self.outcomes - self.entered
+
+    @property
+    def unknown(self) -> list[str]:
+        return [task for task in self.tasks if task not in self.known]
 
 
 class Model:
     """A run's state, as its callers may expect it."""
 
-    def __init__(self, dense: DenseRun, share_leased: bool) -> None:
-        self.dense = dense
+    def __init__(
+        self, pool: Pool, dense: DenseRun, share_leased: bool, parent: dict[str, Any] | None = None
+    ) -> None:
+        self.pool = pool
+        self.course = Course(pool, dense)
         self.share_leased = share_leased
-        self.pool: dict[str, Task] = {}
+        self.commit_every: int | None = None
+        """Outcomes a commit; None: a commit a selection."""
+        self.parent = parent
         self.selections: dict[str, Held] = {}
         self.by_key: dict[str, str] = {}
-        self.evidence: dict[tuple[str, str], Outcome] = {}
-        self.commits: list[dict[str, Outcome]] = []
-        self.times_selected: Counter[str] = Counter()
-        self.last_step: dict[str, int] = {}
-        self.excluded: set[str] = set()
-        self.retired: set[str] = set()
-        self._committed = self._released = 0
+        self._without_selection: dict[str, dict[str, Known]] = {}
+        """By the key of a report and the task."""
+        self._waiting: list[tuple[str, str]] = []
+        """Selections and tasks whose outcomes have not entered the posteriors, in the order of their arrival."""
+
+    def forked(self, name: str, step: int | None, dense: DenseRun) -> Model:
+        """A fork of this run, named `name`: it has its evidence, but neither its keys nor its selections."""
+        at = self.course.step if step is None else step
+        fork = Model(self.pool, dense, self.share_leased, {"run": name, "step": at})
+        for fact in taken_over(self.course.facts, step):
+            fork.course.happens(fact)
+        fork.commit_every = self.commit_every
+        return fork
 
     # What is there
 
     @property
-    def step(self) -> int:
-        return len(self.commits)
-
-    @property
     def open(self) -> list[str]:
-        return [name for name, held in self.selections.items() if held.open]
+        return [name for name, held in self.selections.items() if not held.closed]
 
     @property
     def free(self) -> set[str]:
         """The tasks that may be handed out."""
-        leased = {task for name in self.open for task in self.selections[name].tasks}
-        return set(self.pool) - (set() if self.share_leased else leased) - self.excluded - self.retired
+        leased = {task for held in self.selections.values() for task in held.leased}
+        withheld = self.course.excluded | self.pool.retired
+        return set(self.course.tasks) - (set() if self.share_leased else leased) - withheld
 
     def view(self) -> dict[str, Any]:
-        """`GET /runs/{run}` but for the run's name, its config and its capability."""
+        """`GET /runs/{run}` but for the run's name, its config, its capability and its figures of prediction."""
+        course = self.course
+        ended = {status: course.ended[status] for status in ("committed", "released")}
         return {
-            "step": self.step,
-            "tasks": len(self.pool),
-            "selections": {
-                "open": len(self.open),
-                "committed": self._committed,
-                "released": self._released,
-                "expired": self._released,
-            },
-            "etr": {
-                "last": self._ratio(1),
-                "recent": self._ratio(20),
-                "by_domain": {domain: self._ratio(20, domain) for domain in self.domains},
-                "evaluation": None,
-            },
-            "excluded": len(self.excluded | self.retired),
-            "never_selected": sum(not self.times_selected[task] for task in self.pool),
+            "step": course.step,
+            "tasks": len(course.tasks),
+            "selections": {"open": len(self.open), **ended, "expired": ended["released"]},
+            "etr": course.etr(),
+            "excluded": len(course.excluded | self.pool.retired),
+            "never_selected": sum(not course.times_selected[task] for task in course.tasks),
+            "dropped": course.dropped.total(),
+            "parent": self.parent,
         }
 
-    @property
-    def domains(self) -> set[str]:
-        return {self._domain(task) for task in self.pool}
+    def row(self, task: str) -> dict[str, Any]:
+        """A task in `GET /runs/{run}/posteriors`, but for its posterior."""
+        course = self.course
+        return {
+            "task": task,
+            "domain": self.pool.domain(task),
+            "selected": course.times_selected[task],
+            "last_step": course.last_step.get(task),
+            "successes": course.successes[task],
+            "trials": course.trials[task],
+            "dropped": course.dropped[task],
+            "excluded": task in course.excluded | self.pool.retired,
+        }
 
-    def _domain(self, task: str) -> str:
-        return self.pool[task].get("domain", DEFAULT_DOMAIN)
-
-    def _ratio(self, commits: int, domain: str | None = None) -> float | None:
-        effective = [
-            outcome.informative
-            for commit in self.commits[-commits:]
-            for task, outcome in commit.items()
-            if domain in (None, self._domain(task))
+    def listed(self) -> list[dict[str, Any]]:
+        """`GET /runs/{run}/selections`, but for when the leases of closed ones would have ended."""
+        return [
+            {
+                "selection": name,
+                "status": held.status,
+                "key": held.key,
+                "step": held.step,
+                "tasks": held.tasks,
+                "reported": len(held.outcomes),
+                "expires_at": None if held.closed else held.expires_at,
+            }
+            for name, held in self.selections.items()
         ]
-        return sum(effective) / len(effective) if effective else None
 
     # What happens
 
-    def grow(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            self.pool[task["id"]] = task
-            rates = task.get("references", {})
-            self.dense.join(task["id"], self._domain(task["id"]), rates.get("weak"), rates.get("strong"))
+    def grow(self, tasks: Sequence[str]) -> None:
+        self.course.happens(Joined(tuple(tasks)))
 
-    def select(self, name: str, batch_size: int, tasks: list[str], key: str | None) -> None:
+    def exclude(self, tasks: Sequence[str], excluded: bool) -> dict[str, int]:
+        """What the caller is answered."""
+        changed = {task for task in tasks if (task in self.course.excluded) != excluded}
+        self.course.happens(Withheld(tuple(tasks), excluded))
+        return {"changed": len(changed), "excluded": len(self.course.excluded)}
+
+    def select(self, batch_size: int, key: str | None, answer: dict[str, Any]) -> None:
         """A new selection was answered."""
+        name, tasks = answer["selection"], answer["tasks"]
         assert name not in self.selections
+        assert (answer["step"], answer["replayed"], answer["status"]) == (self.course.step, False, "open")
         assert len(tasks) == len(set(tasks)) == batch_size
-        assert set(tasks) <= self.free, "a task that is leased or not the run's"
-        self.selections[name] = Held(batch_size, tasks)
-        self.times_selected.update(tasks)
+        assert set(tasks) <= self.free, "a task that is leased, withheld or not the run's"
+        rested = self.free - self.course.resting
+        assert set(tasks) <= rested or rested <= set(tasks), "a task that rests, before those that do not"
+        self.selections[name] = Held(
+            tasks, batch_size, key, answer["step"], answer["expires_at"], leased=set(tasks)
+        )
+        self.course.happens(Selected(name, tuple(tasks)))
         if key is not None:
             self.by_key[key] = name
 
-    def report(self, name: str, outcomes: Sequence[Sent], final: bool) -> dict[str, Any]:
+    def report(self, name: str, rows: Sequence[Sent], final: bool) -> dict[str, Any]:
         """The receipt of a report."""
         held = self.selections[name]
-        fresh, others = _told_apart(outcomes, held.known)
-        held.known |= fresh
-        if held.open:
-            if final or len(held.known) == len(held.tasks):
-                self.close(name)
-        elif fresh:
-            self._commit(name, fresh)
-        return {
-            "selection": name,
-            "accepted": len(fresh),
-            **others,
-            "remaining": len(held.tasks) - len(held.known),
-            "committed": bool(held.known) and not held.open,
-            "step": self.step,
-        }
+        received = Received.of(rows, held.known)
+        held.known |= received.fresh
+        self._drop(name, received.drops)
+        self._waiting += [(name, task) for task in received.outcomes]
+        if held.awaited and (final or not held.unknown):
+            self._drop(name, held.unknown)
+            self._end(name)
+        elif held.closed and held.waiting and self.commit_every is None:
+            self._commit(self._waiting_of([name]))
+        self._commit_enough()
+        committed = bool(held.entered) and not held.waiting
+        return received.receipt(name, len(held.unknown), committed, self.course.step)
 
-    def report_unsolicited(self, key: str, outcomes: Sequence[Sent]) -> dict[str, Any]:
+    def report_without_selection(
+        self, key: str, rows: Sequence[Sent], evaluation: bool = False
+    ) -> dict[str, Any]:
         """The receipt of a report without a selection: of each key and task the first value counts."""
-        source = f"key {key}"
-        known = {task: value for (of, task), value in self.evidence.items() if of == source}
-        fresh, others = _told_apart(outcomes, known)
-        if fresh:
-            self._commit(source, fresh)
-        return {
-            "selection": None,
-            "accepted": len(fresh),
-            **others,
-            "remaining": 0,
-            "committed": True,
-            "step": self.step,
-        }
+        known = self._without_selection.setdefault(key, {})
+        received = Received.of(rows, known)
+        known |= received.fresh
+        entered = tuple(Row(f"key {key}", task, outcome) for task, outcome in received.outcomes.items())
+        if entered:
+            self.course.happens(Observed(entered) if evaluation else Commit(entered, ()))
+        return received.receipt(None, 0, not evaluation, self.course.step)
 
     def close(self, name: str) -> None:
-        """All is reported, or `final` was sent, or the lease has ended."""
+        """A lease ends, or is given back: what is reported enters the posteriors, whatever else waits."""
         held = self.selections[name]
-        held.open = False
-        if held.known:
-            self._committed += 1
-            self._commit(name, held.known)
-        else:
-            self._released += 1
+        if held.closed:
+            return
+        held.awaited = False
+        entries = self._waiting_of([name]) if self.commit_every is None else self._waiting
+        if entries:
+            self._commit(entries)
+        if not held.closed:
+            self._release(name)
 
-    def _commit(self, source: str, outcomes: dict[str, Outcome]) -> None:
-        outcomes = dict(outcomes)
-        self.dense.commit({task: (seen.successes, seen.trials) for task, seen in outcomes.items()})
-        self.commits.append(outcomes)
-        self.evidence |= {(source, task): value for task, value in outcomes.items()}
-        self.last_step |= dict.fromkeys(outcomes, self.step)
+    def commit_from_now_on(self, every: int | None) -> None:
+        """Let outcomes enter the posteriors otherwise; those that wait come in the order in which leases end."""
+        before, self.commit_every = self.commit_every, every
+        if before is None:
+            by_lease = sorted(self.open, key=lambda name: (self.selections[name].expires_at, name))
+            self._waiting = self._waiting_of(by_lease)
+        elif every is None and self._waiting:
+            self._commit(self._waiting)
+        self._commit_enough()
 
+    def _end(self, name: str) -> None:
+        """Nothing more is awaited of a selection."""
+        held = self.selections[name]
+        held.awaited = False
+        if self.commit_every is None:
+            self.close(name)
+        elif not held.waiting:
+            self._release(name)
 
-def _told_apart(
-    outcomes: Sequence[Sent], known: Mapping[str, Outcome]
-) -> tuple[dict[str, Outcome], dict[str, Any]]:
-    """The outcomes of tasks that are not known, rows of one task summed, and what a receipt tells of the others."""
-    values: dict[str, list[Value]] = {}
-    for row in outcomes:
-        values.setdefault(row.task, []).append(row.value)
-    sent = {task: Outcome.of(of_task) for task, of_task in values.items()}
-    differing = [task for task, value in sent.items() if task in known and value != known[task]]
-    fresh = {task: value for task, value in sent.items() if task not in known}
-    return fresh, {
-        "duplicates": len(sent) - len(fresh) - len(differing),
-        "differing": len(differing),
-        "differing_tasks": differing[:10],
-        "dropped": 0,
-    }
+    def _drop(self, name: str, tasks: Sequence[str]) -> None:
+        if tasks:
+            self.selections[name].leased -= set(tasks)
+            self.course.happens(Dropped(name, tuple(tasks)))
+
+    def _release(self, name: str) -> None:
+        self._close_now([name])
+        self.course.happens(Released(name))
+
+    def _waiting_of(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """What waits of these selections, each in the order of its tasks."""
+        return [
+            (name, task)
+            for name in names
+            for task in self.selections[name].tasks
+            if task in self.selections[name].waiting
+        ]
+
+    def _commit_enough(self) -> None:
+        while self.commit_every is not None and len(self._waiting) >= self.commit_every:
+            self._commit(self._waiting[: self.commit_every])
+        if self.commit_every is not None and self._waiting and not self.open:
+            self._commit(self._waiting)  # late ones: no lease is left whose end would
+
+    def _commit(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Let these outcomes enter the posteriors; selections of which nothing more is to come end."""
+        rows: list[Row] = []
+        for name, task in entries:
+            held = self.selections[name]
+            outcome = held.known[task]
+            assert outcome is not None
+            rows.append(Row(name, task, outcome))
+            held.entered.add(task)
+            held.leased.discard(task)
+        self._waiting = [entry for entry in self._waiting if entry not in entries]
+        names = dict.fromkeys(name for name, _ in entries)
+        ended = [
+            name
+            for name in names
+            if not self.selections[name].awaited
+            and not self.selections[name].closed
+            and not self.selections[name].waiting
+        ]
+        self._close_now(ended)
+        self.course.happens(Commit(tuple(rows), tuple(ended)))
+
+    def _close_now(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.selections[name].closed = True
+            self.selections[name].leased.clear()

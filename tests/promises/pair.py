@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from copy import copy
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Barrier
@@ -124,6 +125,8 @@ class Run:
         number = next(_numbers)
         self.name, self.pool = f"run-{number}", f"pool-{number}"
         self.tasks: list[Task] = []
+        self.inherited = 0
+        """Events of its log that it began with."""
         ok(pair.call(0, "PUT", f"/pools/{self.pool}", json={}))
         self.grow(0, tasks)
         ok(pair.call(1, "PUT", f"/runs/{self.name}", json={"pool": self.pool, **config}))
@@ -136,8 +139,8 @@ class Run:
     def add_tasks(self, replica: int, tasks: Sequence[Task]) -> httpx.Response:
         return self.pair.call(replica, "POST", f"/pools/{self.pool}/tasks", json=tasks)
 
-    def select(self, replica: int, batch_size: int, key: str | None = None) -> httpx.Response:
-        body = {"run": self.name, "batch_size": batch_size} | ({} if key is None else {"key": key})
+    def select(self, replica: int, batch_size: int, key: str | None = None, **more: Any) -> httpx.Response:
+        body = {"run": self.name, "batch_size": batch_size, **more} | ({} if key is None else {"key": key})
         return self.pair.call(replica, "POST", "/select", json=body)
 
     def report(
@@ -145,13 +148,18 @@ class Run:
         replica: int,
         selection: str | None,
         outcomes: Iterable[Mapping[str, Any]],
-        *,
-        final: bool = False,
-        key: str | None = None,
+        **more: Any,
     ) -> httpx.Response:
-        body: dict[str, Any] = {"run": self.name, "selection": selection, "outcomes": list(outcomes)}
-        body |= ({"final": True} if final else {}) | ({} if key is None else {"key": key})
+        body = {"run": self.name, "selection": selection, "outcomes": list(outcomes), **more}
         return self.pair.call(replica, "POST", "/report", json=body)
+
+    def renew(self, replica: int, selection: str, seconds: float) -> httpx.Response:
+        path = f"/runs/{self.name}/selections/{selection}/renew"
+        return self.pair.call(replica, "POST", path, json={"seconds": seconds})
+
+    def release(self, replica: int, selection: str) -> httpx.Response:
+        path = f"/runs/{self.name}/selections/{selection}/release"
+        return self.pair.call(replica, "POST", path, json={})
 
     def patch(self, replica: int, **change: Any) -> dict[str, Any]:
         return ok(self.pair.call(replica, "PATCH", f"/runs/{self.name}", json=change))
@@ -161,16 +169,27 @@ class Run:
         of = f"/runs/{self.name}" if call in ("exclude", "include") else f"/pools/{self.pool}"
         return ok(self.pair.call(replica, "POST", f"{of}/{call}", json={"tasks": list(tasks)}))
 
-    def fork(self, replica: int, step: int | None = None) -> str:
-        """The name of a run with the same configuration that begins with this one's evidence."""
-        config = self.view(replica)["config"]
-        name = f"{self.name}-fork-{next(_numbers)}"
-        fork = {"run": self.name} | ({} if step is None else {"step": step})
-        ok(self.pair.call(replica, "PUT", f"/runs/{name}", json=config | {"fork": fork}))
-        return name
+    def fork(self, replica: int, step: int | None = None, **config: Any) -> Run:
+        """A run that begins with this one's evidence; `config` is what it has otherwise."""
+        fork = copy(self)
+        fork.name = f"{self.name}-fork-{next(_numbers)}"
+        for at, status in ((replica, 201), (1 - replica, 200)):
+            response = self.put_fork(at, fork.name, step, **config)
+            assert response.status_code == status, response.text
+        fork.inherited = len(fork.events(replica))
+        return fork
+
+    def put_fork(self, replica: int, name: str, step: int | None, **config: Any) -> httpx.Response:
+        body = self.view(replica)["config"] | config | {"fork": {"run": self.name, "step": step}}
+        return self.pair.call(replica, "PUT", f"/runs/{name}", json=body)
 
     def view(self, replica: int) -> dict[str, Any]:
         return ok(self.pair.call(replica, "GET", f"/runs/{self.name}"))
+
+    def selections(self, replica: int) -> list[dict[str, Any]]:
+        answer = ok(self.pair.call(replica, "GET", f"/runs/{self.name}/selections?limit=1000"))
+        assert answer["next"] is None
+        return answer["selections"]
 
     def posteriors(self, replica: int) -> list[dict[str, Any]]:
         answer = ok(self.pair.call(replica, "GET", f"/runs/{self.name}/posteriors"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.promises.logs import check_order, of_kind
+from tests.promises.logs import check_order, check_replay, of_kind
 from tests.promises.pair import PATIENCE_SECONDS, Pair, Run, at_once, ok, outcome, tasks_of
 
 _EVERY_64 = {"outcomes": 64}
@@ -171,3 +171,28 @@ def test_what_is_left_out_at_final_counts_as_dropped_and_still_counts_when_it_co
         late = ok(run.report(0, name, [outcome(task, 3) for task in tasks]))
         assert (late["accepted"], late["duplicates"], late["remaining"], late["step"]) == (2, 2, 0, 2)
         check_order(run.events(1))
+
+
+@pytest.mark.parametrize("policy", [{"type": "signal"}, {"type": "thompson", "exploration": 0.2}])
+def test_a_step_planned_by_one_replica_is_topped_up_by_the_other(pair: Pair, policy: dict[str, Any]):
+    """Promises 1 and 4 for planned steps: keys answer the same, and no task is handed out twice."""
+    run = Run(pair, tasks_of(60), policy=policy)
+
+    def plan(replica: int, informative: float, key: str) -> dict[str, Any]:
+        body = {"run": run.name, "informative": informative, "rollouts": 8, "key": key}
+        return ok(pair.call(replica, "POST", "/select", json=body))
+
+    first = plan(0, 12, "step-7.0")
+    second = plan(1, 4, "step-7.1")
+    assert not set(first["tasks"]) & set(second["tasks"])
+    assert first["predicted"]["informative"] >= 12
+    assert second["predicted"]["informative"] >= 4
+    assert plan(1, 12, "step-7.0") == first | {"replayed": True}
+    pair.restart(1, crash=True)
+    assert plan(1, 4, "step-7.1") == second | {"replayed": True}
+    for selection in (first, second):
+        ok(run.report(1, selection["selection"], [outcome(task, 5) for task in selection["tasks"]]))
+    answers = at_once(6, lambda caller: plan(caller % 2, 6, "step-8.0"))
+    assert sorted(answer.pop("replayed") for answer in answers) == [False] + [True] * 5
+    assert answers == [answers[0]] * 6
+    check_replay(run)

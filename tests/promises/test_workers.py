@@ -122,6 +122,14 @@ class Worker:
         self.sent: Sent = {}
 
     def work(self, more: list[dict[str, Any]]) -> Sent:
+        try:
+            self._work(more)
+        finally:
+            if isinstance(self._line, ClientLine):
+                self._line.close()
+        return self.sent
+
+    def _work(self, more: list[dict[str, Any]]) -> None:
         for round_ in range(ROUNDS):
             if round_ == ROUNDS // 2 and self._number < 2:  # the pool grows, by both replicas
                 ok(self._run.add_tasks(self._number, more))
@@ -132,9 +140,6 @@ class Worker:
                 self._step(self._line.select(size, f"worker-{self._number}-{round_}"), shared=False)
             if self._rng.random() < 0.2:
                 self._report_unsolicited(f"extra-{round_ % 3}")
-        if isinstance(self._line, ClientLine):
-            self._line.close()
-        return self.sent
 
     def _step(self, selection: Selection, shared: bool) -> None:
         rng = self._rng

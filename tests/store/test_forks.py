@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
 import numpy as np
 import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import EveryOutcomes, Fork, RunConfig
+from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
+from selector_api.core.policies.signal import Signal
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
+from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.state import RunState
 from selector_api.store.codec import Outcome, TaskRows
+from selector_api.store.connection import StoreClient
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
-from selector_api.store.store import Store
+from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
-from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select
+from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select, task_rows
 
 pytestmark = pytest.mark.anyio
 
@@ -36,16 +44,20 @@ async def fork(store: Store, name: str, step: int | None = None, **config: objec
     return await (await store.live_runs.of(name)).copy()
 
 
-def same_evidence(one: RunState, other: RunState) -> None:
-    """Bit for bit, but for what tells a fork apart."""
+def same_state(one: RunState, other: RunState, apart: Collection[str] = ()) -> None:
+    """Bit for bit, but for these fields."""
     (header, arrays), (other_header, other_arrays) = snapshot.taken(one), snapshot.taken(other)
     assert arrays.keys() == other_arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, other_arrays[name], err_msg=name, strict=True)
-    apart = {"config", "created_at", "parent"}
     assert {name: value for name, value in header.items() if name not in apart} == {
         name: value for name, value in other_header.items() if name not in apart
     }
+
+
+def same_evidence(one: RunState, other: RunState) -> None:
+    """Bit for bit, but for what tells a fork apart."""
+    same_state(one, other, {"config", "created_at", "parent"})
 
 
 @pytest.mark.slow
@@ -96,6 +108,74 @@ async def test_what_was_open_does_not_come_along(store: Store) -> None:
     await store.logs.report("new", event["selection"], outcomes(event["tasks"]))
     assert (await live_run.copy()).step == 2
     assert (await (await store.live_runs.of(RUN)).copy()).step == 1
+
+
+async def trained(store: Store, commits: int) -> None:
+    """`RUN` with so many commits, of which a snapshot was written."""
+    for commit in range(commits):
+        selection = await select(store, 3)
+        await report(store, selection, selection.tasks, successes=commit % 3)
+    await store.live_runs.close()  # it waits for a snapshot that is being written
+    await (await store.live_runs.of(RUN)).copy()
+    await store.live_runs.close()
+
+
+async def folded_anew(store: Store, name: str) -> RunState:
+    """The state of a run by its log alone."""
+    return fold_all(await read_events(store, name), await store.pools.table(POOL))
+
+
+@pytest.fixture
+async def store_with_snapshots(valkey: EmbeddedValkey, redis: StoreClient) -> AsyncIterator[Store]:
+    """A store on this Valkey, empty at the test's start, that writes a snapshot every ten events."""
+    async with open_store(valkey.url, snapshot_every=10) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("step", [None, 20, 12])
+async def test_a_fork_begins_with_its_parents_snapshot_where_nothing_was_left_out_before_it(
+    store_with_snapshots: Store, step: int | None
+) -> None:
+    store = store_with_snapshots
+    await make_run(store)
+    await trained(store, 20)
+    selection = await select(store, 3)  # open, so the fork leaves it out
+    place = await store.snapshots.seq(RUN)
+    assert place == 41
+    config = RunConfig(pool=POOL, seed=5, fork=Fork(RUN, step))
+    assert config.fork is not None
+    assert await store.forks.create("new", config, config.fork)
+    assert await store.snapshots.seq("new") == (0 if step == 12 else place)
+    state = await (await store.live_runs.of("new")).copy()
+    assert (state.step, selection.selection in state.handed) == (step or 20, False)
+    same_state(state, await folded_anew(store, "new"))
+
+
+async def test_what_a_fork_leaves_open_is_settled_before_it_begins_with_a_snapshot(
+    store_with_snapshots: Store,
+) -> None:
+    store = store_with_snapshots
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(10, weak=0.5))
+    await store.runs.create(RUN, RunConfig(pool=POOL, posterior=Rasch(), policy=Signal()))
+    await trained(store, 12)
+    state = await fork(store, "new", posterior=Rasch(), policy=Signal())
+    assert state.config.posterior == Rasch(("weak",), 16)
+    assert await store.snapshots.seq("new") == await store.snapshots.seq(RUN) > 0
+    same_state(state, await folded_anew(store, "new"))
+
+
+async def test_a_fork_begins_at_its_first_event_where_it_would_fold_otherwise(
+    store_with_snapshots: Store,
+) -> None:
+    store = store_with_snapshots
+    await make_run(store)
+    await trained(store, 12)
+    others: dict[str, Any] = {"policy": Random(), "posterior": Bots(forgetting=0.5)}
+    for name, value in others.items():
+        state = await fork(store, name, **{name: value})
+        assert await store.snapshots.seq(name) == 0
+        same_state(state, await folded_anew(store, name))
 
 
 async def test_outcomes_that_entered_of_a_selection_that_is_open_come_along(store: Store) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from selector_api.core.config import Fork, RunConfig
+from selector_api.core.posteriors.rasch import Rasch
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
@@ -81,6 +83,20 @@ async def test_a_run_of_an_earlier_release_is_found_by_its_configuration(
         await store.runs.create(RUN, replace(CONFIG, seed=8))
     assert (await store.runs.find(RUN)).config == CONFIG
     assert await store.redis.execute_command("LLEN", run_keys(RUN).log) == before
+
+
+async def test_a_run_of_an_earlier_release_goes_on_with_a_posterior_that_learns(
+    store: Store, written: dict[str, Any]
+) -> None:
+    fork = Fork(RUN)
+    await store.forks.create("learned", RunConfig(pool=POOL, posterior=Rasch(), fork=fork), fork)
+    live_run = await store.live_runs.of("learned")
+    state = await live_run.copy()
+    assert state.step == written["view"]["step"]
+    assert state.config.posterior == Rasch(("strong", "weak"), 16)
+    seen = state.table.ids(state.posterior.individuals())
+    assert set(seen) == {row["task"] for row in written["posteriors"] if row["last_step"] is not None}
+    assert set(state.capability_by_domain().values()) != {None}
 
 
 async def test_a_token_of_an_earlier_release_is_taken(store: Store, written: dict[str, Any]) -> None:

@@ -267,3 +267,18 @@ async def test_a_pool_has_a_bounded_number_of_references(store: Store) -> None:
     with pytest.raises(TooManyReferences):
         await store.pools.add_tasks(POOL, task_rows(1, "b", another=0.5))
     assert len(await store.pools.table(POOL)) == 1
+
+
+async def test_what_is_measured_later_is_known_to_every_process_of_a_run(
+    store: Store, other_store: Store
+) -> None:
+    await make_run(store)
+    live_runs = [await each.live_runs.of(RUN) for each in (store, other_store)]
+    for live_run in live_runs:
+        assert (await live_run.copy()).table.reference_names == ()
+    measured = TaskRows(["t3"], ["default"], [{"late": 0.25}])
+    for extended in (1, 0):
+        assert (await store.pools.add_tasks(POOL, measured)).extended == extended
+        for live_run in live_runs:
+            assert (await live_run.copy()).table.reference("late")[3] == 0.25
+    assert await read_types(store) == ["created", "grown"]

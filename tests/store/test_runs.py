@@ -2,12 +2,14 @@ import asyncio
 
 import pytest
 
-from selector_api.core.config import RunConfig
-from selector_api.core.policies import EasyToHard, Random
+from selector_api.core.config import RunChange, RunConfig
+from selector_api.core.policies import EasyToHard, Random, Shuffle
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
+from selector_api.store.codec import dumps
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.refusals import (
+    NoReferences,
     RunConflict,
     UnknownDomain,
     UnknownPool,
@@ -100,6 +102,22 @@ async def test_names_that_the_pool_does_not_know_are_refused(
     await store.pools.delete(POOL)
 
 
+async def test_easy_to_hard_without_references_is_refused_but_a_run_that_has_it_goes_on(store: Store) -> None:
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(4))
+    config = RunConfig(POOL, policy=EasyToHard())
+    with pytest.raises(NoReferences, match="no task of pool 'pool' has any"):
+        await store.runs.create(RUN, config)
+    with pytest.raises(UnknownRun):
+        await store.runs.find(RUN)
+    await store.runs.create(RUN, RunConfig(POOL))
+    with pytest.raises(NoReferences):
+        await store.changes.configure(RUN, RunChange(policy=EasyToHard()))
+    # As 0.2 made it, which asked for none.
+    await store.redis.execute_command("HSET", run_keys(RUN).meta, "config", dumps(config.to_dict()))
+    assert not await store.runs.create(RUN, config)
+
+
 async def test_tasks_added_while_a_run_is_being_created_join_it(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +166,7 @@ async def test_a_deleted_run_is_gone_and_its_name_free(store: Store) -> None:
     ):
         with pytest.raises(UnknownRun):
             await call
-    assert await store.runs.create(RUN, RunConfig(POOL, policy=EasyToHard()))
+    assert await store.runs.create(RUN, RunConfig(POOL, policy=Shuffle()))
     assert (await select(store, key="k")).selection != selection.selection
     with pytest.raises(UnknownSelection):
         await store.logs.report(RUN, selection.selection, outcomes(selection.tasks))

@@ -149,3 +149,10 @@ async def test_a_cancelled_report_waits_on_disk(fake: FakeSelector, tmp_path: Pa
     client = AsyncSelectorClient("http://s", run="run", transport=fake.transport, fallback=fallback)
     assert await client.flush() == 0
     assert fake.evidence("run") == {selection.tasks[0]: (1, 1)}
+
+
+async def test_a_step_is_planned(client: AsyncSelectorClient):
+    selection = await client.select(informative=3, rollouts=8)
+    assert len(selection.tasks) == 4
+    assert selection.predicted is not None
+    assert selection.predicted.informative == pytest.approx(28 / 9)

@@ -373,3 +373,26 @@ def test_a_broken_stream_of_events_is_taken_up_where_it_broke(pauses: list[float
 def test_events_of_an_unknown_run_are_an_error(client: SelectorClient):
     with pytest.raises(NotFound):
         list(client.events("other"))
+
+
+def test_a_step_is_planned_and_topped_up(client: SelectorClient):
+    first = client.select(informative=8, rollouts=8, key="step-7.0", explain=True)
+    assert len(first.tasks) == 11  # of 7/9 each
+    assert first.predicted is not None
+    assert first.predicted.informative == pytest.approx(77 / 9)
+    assert first.explain is not None
+    assert first.explain[0].informative == pytest.approx(7 / 9)
+    second = client.select(informative=2, rollouts=8, key="step-7.1")
+    assert not set(second.tasks) & set(first.tasks)
+    with pytest.raises(BatchTooLarge) as caught:
+        client.select(informative=20, rollouts=8)
+    assert (caught.value.available, caught.value.informative) == (6, pytest.approx(6 * 7 / 9))
+    with pytest.raises(BatchTooLarge) as caught:
+        client.select(20)
+    assert caught.value.informative is None
+
+
+@pytest.mark.parametrize("size", [{}, {"batch_size": 3, "informative": 2}])
+def test_a_batch_has_a_size_or_is_planned(client: SelectorClient, size: dict):
+    with pytest.raises(ValueError, match="give either batch_size, or informative"):
+        client.select(**size)

@@ -11,6 +11,7 @@ import pytest
 
 from selector_api.core.fold import fold_all
 from selector_api.core.state import RunState
+from selector_api.core.status import RunStatus
 from selector_api.core.tasks import TaskTable
 from trainer_client import FakeSelector, SelectorClient
 
@@ -148,7 +149,7 @@ def test_every_answer_has_the_services_fields(http: httpx.Client, real: httpx.Cl
     for path in paths:
         mine, theirs = http.get(path).json(), real.get(path).json()
         for answer in (mine, theirs):
-            answer.get("calibration", {}).pop("bins", None)  # The fake has none.
+            answer.get("calibration", {}).pop("bins", None)  # They depend on what was drawn.
         assert shape(mine) == shape(theirs)
         if "posteriors" not in path:
             by_chance = {"etr", "never_selected", "calibration"}  # they depend on what was drawn
@@ -196,6 +197,40 @@ def test_its_fold_is_what_the_fake_answers(http: httpx.Client, fake: FakeSelecto
     (leased,) = state.leased.values()
     answered = http.post("/select", json={"run": RUN, "batch_size": 12 - len(leased)}).json()["tasks"]
     assert sorted(answered + state.table.ids(leased)) == sorted(row["id"] for row in tasks(*range(12)))
+
+
+def test_its_fold_has_the_fakes_course(http: httpx.Client, fake: FakeSelector):
+    a_training_with_leases_that_end(http, fake)
+    for version in range(40):
+        selected = http.post("/select", json={"run": RUN, "batch_size": 2, "policy_version": version}).json()
+        outcomes = [seen(task, place, 2) for place, task in enumerate(selected["tasks"])]
+        sent = {"run": RUN, "selection": selected["selection"], "outcomes": outcomes}
+        http.post("/report", json=sent | {"policy_version": version - version % 3}).raise_for_status()
+    state = folded(http)
+    status, history = (http.get(f"/runs/{RUN}{more}").json() for more in ("", "/history?points=7"))
+    theirs = RunStatus.of(RUN, state).to_dict()
+    assert status["staleness"] == theirs["staleness"] == {"newest": 39, "mean": 1.0, "largest": 2}
+    assert_alike(status["calibration"], theirs["calibration"])
+    assert status["calibration"]["groups"] > 80
+    points = state.course.points(7, state.table.domains)
+    assert_alike(history["points"], [point | {"capability": {}} for point in points])
+    now = {"step": state.step, "tasks": state.difficulties().tolist()}
+    assert history["difficulty"] == [*state.course.histograms(), now]
+    assert len(history["difficulty"]) == 3
+
+
+def assert_alike(mine: Any, theirs: Any) -> None:
+    """That two answers are the same but for rounding."""
+    if isinstance(mine, dict):
+        assert mine.keys() == theirs.keys()
+        for name, value in mine.items():
+            assert_alike(value, theirs[name])
+    elif isinstance(mine, list):
+        assert len(mine) == len(theirs)
+        for one, other in zip(mine, theirs, strict=True):
+            assert_alike(one, other)
+    else:
+        assert mine == (pytest.approx(theirs, rel=1e-9) if isinstance(theirs, float) else theirs)
 
 
 def test_its_fold_has_the_fakes_posteriors_and_evidence(http: httpx.Client, fake: FakeSelector):

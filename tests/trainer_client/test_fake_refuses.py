@@ -101,6 +101,14 @@ def test_a_reference_that_the_pool_does_not_have(
     assert_problem(send(http, "PUT", "/runs/new", body), 422, code)
 
 
+def test_easy_to_hard_without_references(http: httpx.Client):
+    http.put("/pools/bare").raise_for_status()
+    policy = {"policy": {"type": "easy-to-hard"}}
+    assert_problem(send(http, "PUT", "/runs/new", {"pool": "bare"} | policy), 422, "unknown-reference")
+    http.put("/runs/plain", json={"pool": "bare"}).raise_for_status()
+    assert_problem(send(http, "PATCH", "/runs/plain", policy), 422, "unknown-reference")
+
+
 def test_a_domain_that_the_pool_does_not_have(http: httpx.Client, scene: Scene):
     policy = {"type": "random", "domains": {"algebra": 0.5, "unknown": 0.5}}
     body = {"pool": scene.pool, "policy": policy}

@@ -351,6 +351,19 @@ def test_reports_left_behind_are_announced(
     assert f"1 reports wait in {fallback.spool.folder}" in caplog.text
 
 
+def test_what_a_successor_sends_of_its_predecessors_reports_is_said(
+    client: SelectorClient, fake: FakeSelector, fallback: Fallback, caplog: pytest.LogCaptureFixture
+):
+    fake.down()
+    for _ in range(2):
+        selection = client.select(1)
+        client.report(selection, rewards(selection))
+    fake.up()
+    with caplog.at_level(logging.INFO, "trainer_client"):
+        successor(fake, fallback).select(1)
+    assert f"sent what waited in {fallback.spool.folder}: 2 reports" in caplog.text
+
+
 def test_each_task_of_a_fallback_batch_counts_once_in_whatever_parts(
     client: SelectorClient, fake: FakeSelector
 ):
@@ -489,3 +502,13 @@ def test_training_goes_on_while_a_real_service_crashes_and_all_evidence_arrives_
         assert (status.step, status.selections.committed, status.selections.open) == (9, 6, 0)
     finally:
         service.stop()
+
+
+def test_a_planned_step_is_two_tasks_for_every_informative_group_while_the_selector_is_away(
+    client: SelectorClient, fake: FakeSelector
+):
+    fake.down()
+    batch = client.select(informative=3.5, rollouts=8, key="step-0.0")
+    assert (batch.fallback, len(batch.tasks), batch.predicted) == (True, 7, None)
+    assert client.select(informative=3.5, rollouts=8, key="step-0.0") == batch
+    assert len(client.select(informative=30).tasks) == len(TASKS)  # all that it has

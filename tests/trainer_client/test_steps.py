@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -86,6 +87,25 @@ def test_a_selection_of_which_nothing_was_scored_is_released_and_has_no_ratio(cl
     steps.report(steps.select(0, 2), {})
     assert client.run_status().selections.released == 1
     assert measured == ["select_ms", "predicted_etr", "report_ms"]
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_a_second_training_is_warned_and_one_that_goes_on_is_only_told(
+    client: SelectorClient,
+    fake: FakeSelector,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    resumes: bool,
+):
+    for checkpoint in (None, tmp_path if resumes else None):
+        steps = TrainingSteps(client, on_rollback="keep")
+        steps.begin(checkpoint)
+        with caplog.at_level("INFO", "trainer_client"):
+            selection = steps.select(0, 2)
+            steps.report(selection, {task: [1.0, 0.0] for task in selection.tasks})
+    told = [record for record in caplog.records if "before" in record.message]
+    assert ["handed out before" in told[0].message, "reported before" in told[1].message] == [True, True]
+    assert {record.levelname for record in told} == {"INFO" if resumes else "WARNING"}
 
 
 def test_a_selection_may_be_reported_in_parts(client: SelectorClient):

@@ -42,7 +42,7 @@ def report(
     return answer.json()
 
 
-def seen(task: str, successes: float = 1, trials: int = 2) -> dict[str, Any]:
+def seen(task: str, successes: float = 1, trials: float = 2) -> dict[str, Any]:
     """An outcome."""
     return {"task": task, "successes": successes, "trials": trials}
 

@@ -114,6 +114,7 @@ async def test_a_host_that_others_reach_needs_a_token(guarded: Service, tokens: 
         await refuse_unsafe(Settings(host="0.0.0.0"), Tokens(redis))
 
 
+@pytest.mark.slow
 def test_a_host_that_others_reach_is_refused_without_a_token(tmp_path: Path) -> None:
     environment = os.environ | {"SELECTOR_HOST": "0.0.0.0", "SELECTOR_PORT": "0"}
     command = [str(Path(sys.executable).with_name("bots")), "serve", "--data-dir", str(tmp_path)]

@@ -104,6 +104,16 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "invalid-request",
         "policy.tempreature: there is no such field; near it: 'temperature'",
     ),
+    (
+        {"posterior": {"type": "rasch", "forgetting": 0.1}},
+        "invalid-request",
+        "posterior.forgetting: it is a field of another type",
+    ),
+    (
+        {"policy": {"type": "random", "power": 2}},
+        "invalid-request",
+        "policy.power: it is a field of another type",
+    ),
     ({"sede": 1}, "invalid-request", "sede: there is no such field; near it: 'seed'"),
     (
         {"posterior": {"type": "bots", "implicit": {"type": "interpolation", "weak": "a", "strng": "b"}}},
@@ -111,6 +121,16 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "posterior.implicit.strng: there is no such field; near it: 'strong'",
     ),
     ({"policy": {"target": 0.5}}, "invalid-request", "policy: type must be one of 'thompson', "),
+    (
+        {"policy": {"type": "signal", "target": 0.5}},
+        "invalid-request",
+        "policy.target: it goes with another type: 'thompson', 'posterior-mean'",
+    ),
+    (
+        {"posterior": {"type": "rasch", "forgetting": 0.01}},
+        "invalid-request",
+        "posterior.forgetting: it goes with another type: 'bots'",
+    ),
 ]
 
 
@@ -121,6 +141,20 @@ def test_a_configuration_with_a_misspelt_name(
     answer = http.put(f"/runs/{fresh_name('run')}", json={"pool": scene.pool} | changes)
     assert words in detail(answer, 422, code)
     assert "discriminator" not in answer.text
+
+
+def test_easy_to_hard_without_references(http: httpx.Client) -> None:
+    pool, run, plain = fresh_name("pool"), fresh_name("run"), fresh_name("run")
+    http.put(f"/pools/{pool}").raise_for_status()
+    add_tasks(http, pool, [{"id": "a"}, {"id": "b"}])
+    words = f"policy: easy-to-hard goes by the pass rates of references, and no task of pool '{pool}' has any"
+    policy = {"policy": {"type": "easy-to-hard"}}
+    assert words in detail(http.put(f"/runs/{run}", json={"pool": pool} | policy), 422, "unknown-reference")
+    http.put(f"/runs/{plain}", json={"pool": pool}).raise_for_status()
+    assert words in detail(http.patch(f"/runs/{plain}", json=policy), 422, "unknown-reference")
+    add_tasks(http, pool, [{"id": "a", "references": {"seven": 0.5}}])  # the cure
+    assert http.put(f"/runs/{run}", json={"pool": pool} | policy).status_code == 201
+    assert http.patch(f"/runs/{plain}", json=policy).status_code == 200
 
 
 def test_a_task_misspelt(http: httpx.Client, scene: Scene) -> None:
@@ -166,6 +200,7 @@ def test_probes_are_answered_whatever_they_ask(http: httpx.Client) -> None:
     assert http.get("/healthz?from=balancer").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_token_is_told_no_names_but_those_that_it_is_for(tmp_path: Path, bots: Bots) -> None:
     create = ("token", "create", "--data-dir", tmp_path, "--name")
     root = bots(*create, "root", "--scope", "admin").stdout.strip()

@@ -160,6 +160,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
         assert service.stop() == 0, service.log()
 
 
+@pytest.mark.slow
 def test_the_run_used_last_is_shown_if_there_is_room_for_one(
     pair: tuple[httpx.Client, httpx.Client],
 ) -> None:
@@ -236,6 +237,7 @@ async def read_at(metrics: RunMetrics) -> float:
     return sample.value
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_what_cannot_be_read_now_is_shown_with_the_time_it_was_read(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

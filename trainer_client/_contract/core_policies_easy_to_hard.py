@@ -18,3 +18,5 @@ class EasyToHard(PolicyKind):
     __pydantic_config__ = schema(type="easy-to-hard")
 
     type: Literal["easy-to-hard"] = "easy-to-hard"
+
+    needs_references = True

@@ -63,6 +63,9 @@ class PolicyKind(ABC):
     has_target: ClassVar[bool] = False
     """Whether it seeks a success probability."""
 
+    needs_references: ClassVar[bool] = False
+    """Whether it goes by the pass rates of references, so that it can do nothing in a pool without any."""
+
     def __post_init__(self) -> None:
         if self.domains is None:
             return

@@ -7,5 +7,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from trainer_client._contract.core_posteriors_bots import Bots
+from trainer_client._contract.core_posteriors_rasch import Rasch
 
-PosteriorConfig: TypeAlias = Bots
+PosteriorConfig: TypeAlias = Bots | Rasch

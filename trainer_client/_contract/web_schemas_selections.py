@@ -61,13 +61,12 @@ _FORMS: tuple[dict[str, str], ...] = (
     {"reward": "number"},
     {"dropped": "string"},
 )
+_FORM_FIELDS = tuple(name for form in _FORMS for name in form)
 _ONE_FORM: dict[str, Any] = {
     "oneOf": [
         {
             "required": list(form),
-            "properties": {
-                name: {"type": form[name]} if name in form else _NULL for each in _FORMS for name in each
-            },
+            "properties": {name: {"type": form[name]} if name in form else _NULL for name in _FORM_FIELDS},
         }
         for form in _FORMS
     ]
@@ -113,8 +112,8 @@ class OutcomeItem(Request):
 
     @model_validator(mode="after")
     def _one_form(self) -> OutcomeItem:
-        forms = [form for form in _FORMS if any(getattr(self, name) is not None for name in form)]
-        if len(forms) != 1 or any(getattr(self, name) is None for name in forms[0]):
+        given = {name for name in _FORM_FIELDS if getattr(self, name) is not None}
+        if given not in map(set, _FORMS):
             raise ValueError("give either successes and trials, or rewards, or reward, or dropped")
         if self.successes is not None and self.trials is not None and self.successes > self.trials:
             raise ValueError("successes must not exceed trials")
@@ -178,6 +177,6 @@ class RenewRequest(Request):
 
 
 class ReleaseRequest(Request):
-    """POST /runs/{run}/selections/{id}/release: nothing to say."""
+    """POST /runs/{run}/selections/{id}/release: nothing to say, so the body may be absent."""
 
     model_config = example()

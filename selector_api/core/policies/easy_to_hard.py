@@ -24,6 +24,8 @@ class EasyToHard(PolicyKind):
 
     type: Literal["easy-to-hard"] = "easy-to-hard"
 
+    needs_references = True
+
     def choose(self, candidates: Candidates, count: int, rng: np.random.Generator) -> Choice:
         """The next `count` candidates by mean pass rate of their references, after the task selected last.
 

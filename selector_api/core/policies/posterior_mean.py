@@ -31,13 +31,7 @@ class PosteriorMean(TargetPolicy):
 
     def _nearest(self, candidates: Candidates, count: int, target: float, rng: np.random.Generator) -> Choice:
         """By strata: all tasks of the nearest ones, and of those at the distance where the batch is full some."""
-        posterior = candidates.state.posterior
-        means = np.concatenate(
-            [
-                posterior.of_tasks(candidates.individuals).mean(),
-                posterior.of_classes().take(candidates.classes).mean(),
-            ]
-        )
+        means = candidates.by_stratum(lambda marginals: marginals.mean())
         sizes = candidates.sizes()
         distances = np.round(np.abs(means - target), _DECIMALS)
         by_distance = np.argsort(distances)

@@ -60,13 +60,7 @@ class Signal(PolicyKind):
         return spread(self.exploration, candidates, count, rng, partial(self._by_weight, rng))
 
     def _by_weight(self, rng: np.random.Generator, candidates: Candidates, count: int) -> Choice:
-        posterior = candidates.state.posterior
-        signal = np.concatenate(
-            [
-                posterior.of_tasks(candidates.individuals).signal(),
-                posterior.of_classes().take(candidates.classes).signal(),
-            ]
-        )
+        signal = candidates.by_stratum(lambda marginals: marginals.signal())
         weights = np.maximum(signal**self.power, LEAST_WEIGHT)
         strata = first_to_ring(weights, candidates.sizes(), count, rng)
         return Choice.unscored(candidates.tasks_of(strata, rng))

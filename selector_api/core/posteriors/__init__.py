@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from selector_api.core.posteriors.bots import Bots
+from selector_api.core.posteriors.rasch import Rasch
 
-PosteriorConfig: TypeAlias = Bots
+PosteriorConfig: TypeAlias = Bots | Rasch

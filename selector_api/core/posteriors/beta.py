@@ -62,6 +62,13 @@ class BetaMarginals:
         all_fail = np.exp(special.betaln(self.alpha, self.beta + rollouts) - none)
         return np.maximum(1.0 - all_pass - all_fail, 0.0)
 
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        """Beta-binomial: log of C(n, s) B(α + s, β + n − s) / B(α, β)."""
+        failures = trials - successes
+        ways = -np.log1p(trials) - special.betaln(successes + 1.0, failures + 1.0)
+        counts = special.betaln(self.alpha + successes, self.beta + failures)
+        return ways + counts - special.betaln(self.alpha, self.beta)
+
     def take(self, rows: IntArray) -> BetaMarginals:
         """The distributions of these rows."""
         return BetaMarginals(self.alpha[rows], self.beta[rows])

@@ -25,7 +25,7 @@ from selector_api.core.fields import ByType, Share, schema
 from selector_api.core.posteriors.beta import BetaMarginals
 from selector_api.core.posteriors.forgetting import Forgetting
 from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
-from selector_api.core.posteriors.posterior import Gauge, PosteriorKind
+from selector_api.core.posteriors.posterior import Gauge, PosteriorKind, Weight
 from selector_api.core.tasks import TaskTable
 
 _NEGLIGIBLE = 1e-12
@@ -101,15 +101,14 @@ class BotsPosterior:
         self._classes = Classes.of(len(config.references))
         # What implicit evidence follows from, None without.
         self._capability = Capability(config.implicit) if isinstance(config.implicit, Interpolation) else None
-        self._alpha = _numbers(0)
-        self._beta = _numbers(0)
-        # Residuals: row r belongs to task _task[r], was written at step _written[r] and has decayed since.
+        # (α, β) × classes, and (α, β) × residuals: column r of these belongs to task _task[r], was written at step
+        # _written[r] and has decayed since.
+        self._background = _numbers(0)
+        self._residual = _numbers(0)
         self._row_of_task = np.empty(0, np.int32)
         self._rows = 0
         self._task = np.empty(0, np.int64)
         self._written = np.empty(0, np.int64)
-        self._alpha_residual = _numbers(0)
-        self._beta_residual = _numbers(0)
         self._forgetting = Forgetting(config.forgetting)
 
     @classmethod
@@ -119,12 +118,10 @@ class BotsPosterior:
         posterior.grow(classes)
         arrays = {name: np.array(array) for name, array in arrays.items()}
         posterior._step = int(arrays["step"])
-        posterior._alpha = DoubleDouble(arrays["alpha_hi"], arrays["alpha_lo"])
-        posterior._beta = DoubleDouble(arrays["beta_hi"], arrays["beta_lo"])
+        posterior._background = _joint(arrays, "alpha", "beta")
         posterior._task = arrays["task"]
         posterior._written = arrays["written"]
-        posterior._alpha_residual = DoubleDouble(arrays["alpha_residual_hi"], arrays["alpha_residual_lo"])
-        posterior._beta_residual = DoubleDouble(arrays["beta_residual_hi"], arrays["beta_residual_lo"])
+        posterior._residual = _joint(arrays, "alpha_residual", "beta_residual")
         posterior._rows = len(posterior._task)
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
         if posterior._capability is not None:
@@ -143,16 +140,10 @@ class BotsPosterior:
             "step": np.array(self._step),
             "capability_domain": np.array([domain for domain, _ in capability], np.int64),
             "capability": np.array([value for _, value in capability], np.float64),
-            "alpha_hi": self._alpha.hi,
-            "alpha_lo": self._alpha.lo,
-            "beta_hi": self._beta.hi,
-            "beta_lo": self._beta.lo,
+            **_apart(self._background, "alpha", "beta"),
             "task": self._task[rows],
             "written": self._written[rows],
-            "alpha_residual_hi": self._alpha_residual.hi[rows],
-            "alpha_residual_lo": self._alpha_residual.lo[rows],
-            "beta_residual_hi": self._beta_residual.hi[rows],
-            "beta_residual_lo": self._beta_residual.lo[rows],
+            **_apart(self._residual.take(rows), "alpha_residual", "beta_residual"),
         }
 
     def individuals(self) -> IntArray:
@@ -162,93 +153,75 @@ class BotsPosterior:
 
     def of_classes(self) -> BetaMarginals:
         """The background of each class."""
-        return BetaMarginals(self._alpha.hi, self._beta.hi)
+        return BetaMarginals(*self._background.hi)
 
     def of_tasks(self, tasks: IntArray) -> BetaMarginals:
         """Background plus decayed residual of each of these tasks."""
         of_class = self._classes.of_task[tasks]
-        marginals = BetaMarginals(self._alpha.hi[of_class], self._beta.hi[of_class])
+        parameters = self._background.hi[:, of_class]
         rows = self._row_of_task[tasks]
         (places,) = np.nonzero(rows >= 0)
         if len(places):
             rows, of_class = rows[places], of_class[places]
-            decay = self._decay_since(self._written[rows])
-            for target, background, residual in (
-                (marginals.alpha, self._alpha, self._alpha_residual),
-                (marginals.beta, self._beta, self._beta_residual),
-            ):
-                target[places] = background.take(of_class).plus(residual.take(rows).times(decay)).hi
-        return marginals
+            residual = self._residual.take(rows).times(self._decay_since(self._written[rows]))
+            parameters[:, places] = self._background.take(of_class).plus(residual).hi
+        return BetaMarginals(*parameters)
 
     def grow(self, classes: Classes) -> None:
         """Take in tasks that joined: at their class's background, and a new class at the prior."""
-        alpha, beta = self._config.prior
         new_classes = len(classes) - len(self._classes)
         new_tasks = len(classes.of_task) - len(self._classes.of_task)
-        self._alpha = self._alpha.joined(DoubleDouble.of(np.full(new_classes, alpha)))
-        self._beta = self._beta.joined(DoubleDouble.of(np.full(new_classes, beta)))
+        prior = np.repeat(np.array(self._config.prior)[:, np.newaxis], new_classes, axis=1)
+        self._background = self._background.joined(DoubleDouble.of(prior))
         self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
         self._classes = classes
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
-        """One update of all tasks; see `Posterior.observe`."""
-        config = self._config
-        alpha_implicit, beta_implicit = self._implicit_evidence(tasks, successes / trials)
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
+        """One update of all tasks, however old the outcomes; see `Posterior.observe`."""
+        implicit = self._implicit_evidence(tasks, successes / trials)
 
         self._step += 1
         rows = self._rows_for(tasks)
         decay = self._decay_since(self._written[rows])
         self._written[rows] = self._step
-        of_class = self._classes.of_task[tasks]
-        for residual, explicit, implicit in (
-            (self._alpha_residual, successes, alpha_implicit),
-            (self._beta_residual, trials - successes, beta_implicit),
-        ):
-            surprise = DoubleDouble.of(explicit).plus(DoubleDouble.of(-implicit[of_class]))
-            residual.put(rows, residual.take(rows).times(decay).plus(surprise))
+        explicit = np.array([successes, trials - successes])
+        surprise = DoubleDouble.of_sum(explicit, -implicit[:, self._classes.of_task[tasks]])
+        self._residual.put(rows, self._residual.take(rows).times(decay).plus(surprise))
 
-        prior_alpha, prior_beta = config.prior
-        self._alpha = self._moved(self._alpha, prior_alpha, alpha_implicit)
-        self._beta = self._moved(self._beta, prior_beta, beta_implicit)
+        returned = self._config.forgetting * np.array(self._config.prior)[:, np.newaxis]
+        gained = DoubleDouble.of_sum(returned, implicit)
+        self._background = self._background.times(self._forgetting.kept).plus(gained)
         if self._step % _COMPACT_EVERY == 0:
             self._compact()
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         """α += s, β += n − s of these tasks: no forgetting, no implicit evidence; see `Posterior.inform`."""
         rows = self._rows_for(tasks)
         decay = self._decay_since(self._written[rows])
         self._written[rows] = self._step
-        for residual, explicit in (
-            (self._alpha_residual, successes),
-            (self._beta_residual, trials - successes),
-        ):
-            residual.put(rows, residual.take(rows).times(decay).plus(DoubleDouble.of(explicit)))
+        explicit = DoubleDouble.of(np.array([successes, trials - successes]))
+        self._residual.put(rows, self._residual.take(rows).times(decay).plus(explicit))
 
     def capability(self) -> Mapping[int, float]:
         """μ by domain code, as far as it is known."""
         return {} if self._capability is None else self._capability.by_domain
 
+    def reference_weights(self) -> Mapping[str, Weight]:
+        """None is learned."""
+        return {}
+
     def metrics(self) -> tuple[Gauge, ...]:
         """Nothing beside the capability."""
         return ()
 
-    def _implicit_evidence(self, tasks: IntArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(E, F) of each class after a commit with pass rates [batch] of `tasks` [batch]."""
+    def _implicit_evidence(self, tasks: IntArray, rates: FloatArray) -> FloatArray:
+        """(E, F) × classes after a commit with pass rates [batch] of `tasks` [batch]."""
         if self._capability is None:
-            nothing = np.zeros(len(self._classes))
-            return nothing, nothing
+            return np.zeros((2, len(self._classes)))
         self._capability.observe(self._classes, tasks, rates)
         predicted = self._capability.predict(self._classes)
         weight = self._config.implicit_weight * self._config.rollouts
-        known = ~np.isnan(predicted)
-        return (
-            np.where(known, weight * predicted, 0.0),
-            np.where(known, weight * (1.0 - predicted), 0.0),
-        )
-
-    def _moved(self, background: DoubleDouble, prior: float, implicit: FloatArray) -> DoubleDouble:
-        gained = DoubleDouble.of(np.asarray(self._config.forgetting * prior)).plus(DoubleDouble.of(implicit))
-        return background.times(self._forgetting.kept).plus(gained)
+        return np.where(np.isnan(predicted), 0.0, weight * np.array([predicted, 1.0 - predicted]))
 
     def _rows_for(self, tasks: IntArray) -> IntArray:
         """The residual row of each task; tasks without one get an empty one."""
@@ -258,14 +231,12 @@ class BotsPosterior:
             spare = max(needed, 2 * len(self._task)) - len(self._task)
             self._task = np.concatenate([self._task, np.zeros(spare, np.int64)])
             self._written = np.concatenate([self._written, np.zeros(spare, np.int64)])
-            self._alpha_residual = self._alpha_residual.joined(_numbers(spare))
-            self._beta_residual = self._beta_residual.joined(_numbers(spare))
+            self._residual = self._residual.joined(_numbers(spare))
         rows = np.arange(self._rows, needed)
         self._row_of_task[fresh] = rows
         self._task[rows] = fresh
         self._written[rows] = self._step
-        self._alpha_residual.put(rows, _numbers(len(fresh)))
-        self._beta_residual.put(rows, _numbers(len(fresh)))
+        self._residual.put(rows, _numbers(len(fresh)))
         self._rows = needed
         return self._row_of_task[tasks].astype(np.int64)
 
@@ -275,8 +246,8 @@ class BotsPosterior:
     def _noticeable(self, rows: slice) -> BoolArray:
         decay = self._decay_since(self._written[rows]).hi
         of_class = self._classes.of_task[self._task[rows]]
-        alpha = np.abs(self._alpha_residual.hi[rows]) * decay > _NEGLIGIBLE * self._alpha.hi[of_class]
-        beta = np.abs(self._beta_residual.hi[rows]) * decay > _NEGLIGIBLE * self._beta.hi[of_class]
+        residual = np.abs(self._residual.hi[:, rows]) * decay
+        alpha, beta = residual > _NEGLIGIBLE * self._background.hi[:, of_class]
         return alpha | beta
 
     def _compact(self) -> None:
@@ -287,11 +258,26 @@ class BotsPosterior:
         self._row_of_task[self._task[: self._rows]] = -1
         self._task = self._task[keep]
         self._written = self._written[keep]
-        self._alpha_residual = self._alpha_residual.take(keep)
-        self._beta_residual = self._beta_residual.take(keep)
+        self._residual = self._residual.take(keep)
         self._rows = len(keep)
         self._row_of_task[self._task] = np.arange(self._rows)
 
 
 def _numbers(count: int) -> DoubleDouble:
-    return DoubleDouble.of(np.zeros(count))
+    return DoubleDouble.of(np.zeros((2, count)))
+
+
+def _joint(arrays: Mapping[str, np.ndarray], alpha: str, beta: str) -> DoubleDouble:
+    """(α, β) × entries, of arrays that a snapshot has apart."""
+    return DoubleDouble(
+        *(np.array([arrays[f"{name}_{part}"] for name in (alpha, beta)]) for part in ("hi", "lo"))
+    )
+
+
+def _apart(numbers: DoubleDouble, alpha: str, beta: str) -> dict[str, np.ndarray]:
+    """What `_joint` makes of them again."""
+    return {
+        f"{name}_{part}": getattr(numbers, part)[row]
+        for row, name in enumerate((alpha, beta))
+        for part in ("hi", "lo")
+    }

@@ -68,13 +68,13 @@ class Capability:
         measured = ~np.isnan(weak_rates[of_class])
         of_class, rates = of_class[measured], rates[measured]
         domains = classes.domain[of_class]
-        for domain in np.unique(domains).tolist():
+        for domain in np.flatnonzero(np.bincount(domains)).tolist():
             here = domains == domain
-            weak = float(np.mean(weak_rates[of_class[here]]))
-            strong = float(np.mean(strong_rates[of_class[here]]))
+            weak = _mean(weak_rates[of_class[here]])
+            strong = _mean(strong_rates[of_class[here]])
             if abs(strong - weak) < _UNINFORMATIVE_BELOW:
                 continue
-            now = (float(np.mean(rates[here])) - weak) / (strong - weak + _EPSILON)
+            now = (_mean(rates[here]) - weak) / (strong - weak + _EPSILON)
             before = self.by_domain.get(domain)
             self.by_domain[domain] = (
                 now if before is None else self._smoothing * before + (1.0 - self._smoothing) * now
@@ -87,3 +87,7 @@ class Capability:
             by_domain[domain] = capability
         weak, strong = classes.rates[:, 0], classes.rates[:, 1]
         return np.clip(weak + by_domain[classes.domain] * (strong - weak), 0.0, 1.0)
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.sum()) / len(values)  # np.mean takes thrice the time for a batch

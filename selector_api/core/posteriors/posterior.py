@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.classes import Classes
+from selector_api.core.fields import schema
 from selector_api.core.tasks import TaskTable
 
 
@@ -55,6 +56,14 @@ class Marginals(Protocol):
         """Probability of every row that so many rollouts neither all pass nor all fail."""
         ...
 
+    def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
+        """Log of the probability that every row gives to these successes out of these trials.
+
+        Binomial, averaged over what the success probability may be. Successes may be fractional: log-gammas stand
+        for factorials.
+        """
+        ...
+
     def take(self, rows: IntArray) -> Marginals:
         """The distributions of these rows, which may repeat."""
         ...
@@ -75,26 +84,39 @@ class Gauge:
     """Of the whole run, or by domain code where it is known."""
 
 
+@dataclass(frozen=True)
+class Weight:
+    """How much something counts, and how sure that is."""
+
+    __pydantic_config__ = schema(weight=0.81, sd=0.06)
+
+    weight: float
+    sd: float
+    """Standard deviation of the weight"""
+
+
 class Posterior(Protocol):
     """The success probabilities of all tasks of a run, as far as they are known at this step."""
 
-    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         """Take in a commit, which tells something of its own tasks and perhaps of all others.
 
         Args:
             tasks: shape [batch], distinct task indices.
             successes: how many of its trials each task passed, 0 to `trials`.
             trials: > 0.
+            behind: >= 0, how many policy versions ago each outcome was made.
         """
         ...
 
-    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
+    def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
         """Take in what was seen of tasks outside the training: no time passes, and nothing follows for others.
 
         Args:
             tasks: as in `observe`.
             successes: as in `observe`.
             trials: as in `observe`.
+            behind: as in `observe`.
         """
         ...
 
@@ -116,6 +138,10 @@ class Posterior(Protocol):
 
     def capability(self) -> Mapping[int, float]:
         """Where the model stands, by domain code; without the domains of which that is not known."""
+        ...
+
+    def reference_weights(self) -> Mapping[str, Weight]:
+        """What each reference counts, by its name, as far as that is learned."""
         ...
 
     def metrics(self) -> tuple[Gauge, ...]:
@@ -142,6 +168,21 @@ class PosteriorKind(ABC):
     @abstractmethod
     def references(self) -> tuple[str, ...]:
         """The references that it reads. Tasks of equal domain and rates make a class."""
+
+    def settled(self, table: TaskTable) -> PosteriorKind:
+        """It with everything decided that was left to the start of a run with the tasks of this table.
+
+        Raises:
+            ValueError: it cannot serve them.
+        """
+        return self
+
+    def settled_as(self, there: PosteriorKind) -> PosteriorKind:
+        """It with what it leaves open as it is in another one of its kind."""
+        if type(there) is not type(self):
+            return self
+        left_open = [field.name for field in fields(self) if getattr(self, field.name) is None]
+        return replace(self, **{name: getattr(there, name) for name in left_open})
 
     @property
     def group_size(self) -> int:

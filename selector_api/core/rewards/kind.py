@@ -41,24 +41,27 @@ class RewardsKind(ABC):
 
     @abstractmethod
     def successes(self, rewards: Sequence[float]) -> list[float]:
-        """What each of these finite rewards counts for, 0 to 1.
-
-        Raises:
-            RewardOutside: one is not allowed.
-        """
+        """What each of these rewards, as they are told apart, counts for: 0 to 1."""
 
     def counted(self, rewards: Sequence[float], counts: Sequence[tuple[float, int]] = ()) -> Seen:
         """One task's rewards, and further rollouts of it that were sent as (successes, trials), as one outcome.
 
         Raises:
-            RewardOutside: see `successes`.
+            RewardOutside: see `told_apart`.
         """
+        if not rewards and len(counts) == 1:
+            return Seen.of_counts(*counts[0])
+        told_apart = self.told_apart(rewards)
         passed = [successes for successes, _ in counts]
-        successes = math.fsum((*self.successes(rewards), *passed))
+        successes = math.fsum((*self.successes(told_apart), *passed))
         trials = len(rewards) + sum(trials for _, trials in counts)
-        differ = len(set(self.told_apart(rewards))) > 1
+        differ = len(set(told_apart)) > 1
         return Seen(successes, trials, differ or (bool(counts) and 0 < successes < trials))
 
     def told_apart(self, rewards: Sequence[float]) -> Sequence[float]:
-        """The rewards as they are compared: equal ones make a group without a gradient."""
+        """The finite rewards as they are compared: equal ones make a group without a gradient.
+
+        Raises:
+            RewardOutside: one is not allowed.
+        """
         return rewards

@@ -37,7 +37,7 @@ class Range(RewardsKind):
     def successes(self, rewards: Sequence[float]) -> list[float]:
         """(reward − min) / (max − min)."""
         width = self.max - self.min
-        return [(reward - self.min) / width for reward in self.told_apart(rewards)]
+        return [(reward - self.min) / width for reward in rewards]
 
     def told_apart(self, rewards: Sequence[float]) -> Sequence[float]:
         """The rewards, where what rounding carried over a bound is the bound.

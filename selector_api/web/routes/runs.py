@@ -149,6 +149,7 @@ async def list_runs(
         problems.UNKNOWN_RUN,
         problems.RUN_CONFLICT,
         problems.UNKNOWN_DOMAIN,
+        problems.UNKNOWN_REFERENCE,
     ),
 )
 @Call("admin")

@@ -134,13 +134,12 @@ _FORMS: tuple[dict[str, str], ...] = (
     {"reward": "number"},
     {"dropped": "string"},
 )
+_FORM_FIELDS = tuple(name for form in _FORMS for name in form)
 _ONE_FORM: dict[str, Any] = {
     "oneOf": [
         {
             "required": list(form),
-            "properties": {
-                name: {"type": form[name]} if name in form else _NULL for each in _FORMS for name in each
-            },
+            "properties": {name: {"type": form[name]} if name in form else _NULL for name in _FORM_FIELDS},
         }
         for form in _FORMS
     ]
@@ -186,8 +185,8 @@ class OutcomeItem(Request):
 
     @model_validator(mode="after")
     def _one_form(self) -> OutcomeItem:
-        forms = [form for form in _FORMS if any(getattr(self, name) is not None for name in form)]
-        if len(forms) != 1 or any(getattr(self, name) is None for name in forms[0]):
+        given = {name for name in _FORM_FIELDS if getattr(self, name) is not None}
+        if given not in map(set, _FORMS):
             raise ValueError("give either successes and trials, or rewards, or reward, or dropped")
         if self.successes is not None and self.trials is not None and self.successes > self.trials:
             raise ValueError("successes must not exceed trials")
@@ -264,7 +263,9 @@ class ReceiptView(Answer):
     differing_tasks: list[str] = Field(description="Up to ten of them")
     dropped: int = Field(description="Drops that are new")
     remaining: int = Field(description="Tasks of the selection without an outcome or a drop")
-    committed: bool = Field(description="Whether the outcomes have entered the posteriors")
+    committed: bool = Field(
+        description="Whether a commit has let the outcomes enter the posteriors; an evaluation does without one"
+    )
     step: int = Field(description="Commits so far")
 
 
@@ -279,7 +280,7 @@ class RenewRequest(Request):
 
 
 class ReleaseRequest(Request):
-    """POST /runs/{run}/selections/{id}/release: nothing to say."""
+    """POST /runs/{run}/selections/{id}/release: nothing to say, so the body may be absent."""
 
     model_config = example()
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from services.demo.model import END, make_model, make_tokenizer, teach
+from services.demo.kinds import SETS
+from services.demo.model import ARCHITECTURES, END, make_model, make_tokenizer, teach
+from services.demo.prepare import SETTINGS
 from services.demo.tasks import draw_tasks
 
 
@@ -12,6 +14,21 @@ from services.demo.tasks import draw_tasks
 def one_thread_and_a_seed():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("kinds", SETS)
+def test_a_model_reads_and_writes_all_that_its_tasks_have(kinds: str):
+    architecture = ARCHITECTURES[kinds]
+    tokenizer = make_tokenizer(architecture)
+    longest = SETTINGS["words" if kinds == "words and lists" else "grids"].answer_tokens
+    for task in draw_tasks(of_each_level=20, seed=0, of=SETS[kinds]):
+        assert tokenizer.pad_token_id not in tokenizer(task.prompt + task.target)["input_ids"]
+        answer = tokenizer(task.target + END)["input_ids"]
+        assert len(answer) <= longest
+        completion = tokenizer.decode(answer, skip_special_tokens=True)
+        assert isinstance(completion, str)
+        assert task.passes(completion)
+    assert make_model(architecture).config.vocab_size == len(architecture.vocabulary)
 
 
 def test_a_token_is_a_letter_a_sign_or_a_number():

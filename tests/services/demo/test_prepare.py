@@ -9,10 +9,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.command_line.failures import Failure
 from services.demo.model import make_tokenizer
-from services.demo.prepare import ANSWER_TOKENS, FOLDER, prepare
+from services.demo.prepare import FOLDERS, SETTINGS, prepare
 from services.demo.tasks import answer_of, draw_tasks, reward
 from services.experiment.trainings import load_experiment
+from services.processes.local_selector import running_service
 from tests.services.demo.conftest import TINY
+from trainer_client import SelectorClient, Task
 
 DEMO = Path(__file__).parents[3] / "services" / "demo"
 
@@ -57,19 +59,41 @@ def test_the_experiment_begins_with_what_the_demo_trains():
     demo, trained = load_experiment(DEMO / "demo.yaml")
     experiment, trainings = load_experiment(DEMO / "experiment.yaml")
     assert (len(demo.policies), len(demo.seeds)) == (2, 1)
-    assert (len(experiment.policies), len(experiment.seeds)) == (5, 6)
+    assert (len(experiment.policies), len(experiment.seeds)) == (15, 8)
     assert trainings[: len(trained)] == trained
 
 
-def test_the_demo_trains_on_what_prepare_makes():
-    _, [training, _] = load_experiment(DEMO / "demo.yaml")
-    assert training.config["model"]["path"] == str(FOLDER / "start")
-    assert training.config["tasks"]["file"] == str(FOLDER / "pool.parquet")
-    assert training.config["evaluation"]["tasks"]["file"] == str(FOLDER / "held-out.jsonl")
-    assert training.config["rollouts"]["max_tokens"] == ANSWER_TOKENS
+@pytest.mark.parametrize(("file", "tasks"), [("demo.yaml", "words"), ("grids-experiment.yaml", "grids")])
+def test_what_is_trained_is_what_prepare_makes(file: str, tasks: str):
+    _, [training, *_] = load_experiment(DEMO / file)
+    folder = FOLDERS[tasks]
+    assert training.config["model"]["path"] == str(folder / "start")
+    assert training.config["tasks"]["file"] == str(folder / "pool.parquet")
+    assert training.config["evaluation"]["tasks"]["file"] == str(folder / "held-out.jsonl")
+    assert training.config["rollouts"]["max_tokens"] == SETTINGS[tasks].answer_tokens
     # One update counts as many rollouts as a step has.
     create = training.config["selector"]["create"]
     assert create["posterior"]["rollouts"] == training.config["training"]["rollouts"]
+
+
+def test_both_experiments_have_the_same_policies_and_questions():
+    one, other = (load_experiment(DEMO / file)[0] for file in ("experiment.yaml", "grids-experiment.yaml"))
+    apart = {"name", "trainer", "output"}
+    assert one.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+    assert all(getattr(one, name) != getattr(other, name) for name in apart)
+
+
+def test_every_policy_of_the_experiment_is_one_that_the_service_knows(tmp_path: Path):
+    _, trainings = load_experiment(DEMO / "experiment.yaml")
+    with (
+        running_service(tmp_path, module="services.experiment.control") as url,
+        SelectorClient(url) as client,
+    ):
+        client.create_pool("demo")
+        client.add_tasks("demo", [Task(id="a", domain="words", references={"weak": 0.25, "strong": 0.75})])
+        for training in trainings[:15]:
+            status = client.create_run(training.run, **training.config["selector"]["create"])
+            assert status.config["policy"]["type"] == training.config["selector"]["create"]["policy"]["type"]
 
 
 def test_the_baseline_differs_from_bots_in_its_policy_alone():

@@ -1,6 +1,7 @@
 import pytest
 
-from services.demo.tasks import KINDS, DemoTask, draw_tasks
+from services.demo.kinds import GRIDS_AND_SUMS, SETS, WORDS_AND_LISTS
+from services.demo.tasks import DemoTask, draw_tasks
 
 
 @pytest.fixture(scope="module")
@@ -10,12 +11,13 @@ def pool() -> list[DemoTask]:
 
 def test_there_are_four_kinds_at_four_levels_in_two_domains(pool: list[DemoTask]):
     levels = {task.id.rsplit("-", 2)[0] for task in pool}
-    assert len(levels) == sum(len(kind.levels) for kind in KINDS.values()) == 16
+    assert len(levels) == sum(len(kind.levels) for kind in WORDS_AND_LISTS.values()) == 16
     assert {task.domain for task in pool} == {"words", "numbers"}
 
 
-def test_reasoning_gyms_scorer_passes_the_target_and_not_another(pool: list[DemoTask]):
-    for task in pool:
+@pytest.mark.parametrize("kinds", SETS)
+def test_reasoning_gyms_scorer_passes_the_target_and_not_another(kinds: str):
+    for task in draw_tasks(of_each_level=10, seed=0, of=SETS[kinds]):
         assert task.passes(task.target), task
         assert not task.passes(task.target + " 7"), task
 
@@ -41,3 +43,11 @@ def test_other_draws_keep_apart(pool: list[DemoTask]):
     prompts = [task.prompt for task in pool + others]
     assert len(set(prompts)) == len(prompts)
     assert len({task.id for task in pool + others}) == len(prompts)
+
+
+def test_the_second_set_has_levels_that_are_not_taught(pool: list[DemoTask]):
+    taught = {name: kind.taught for name, kind in GRIDS_AND_SUMS.items()}
+    every, some = (draw_tasks(of_each_level=10, seed=0, of=of) for of in (GRIDS_AND_SUMS, taught))
+    untaught = {task.id.rsplit("-", 2)[0] for task in every} - {task.id.rsplit("-", 2)[0] for task in some}
+    assert untaught == {"spiral_matrix-2", "rotate_matrix-3", "chain_sum-3"}
+    assert not {task.domain for task in every} & {task.domain for task in pool}

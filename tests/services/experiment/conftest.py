@@ -47,6 +47,8 @@ class FakeExperiment:
     @property
     def file(self) -> Path:
         """The experiment's file, as it is now."""
+        tasks = "".join(f'{{"prompt": "task {number}", "answer": 0}}\n' for number in range(20))
+        (self.folder / "tasks.jsonl").write_text(tasks)
         (self.folder / "trainer.yaml").write_text(yaml.safe_dump(self.trainer))
         experiment = {
             "name": "fake",

@@ -6,6 +6,7 @@ CONTROL/fail-NAME makes the training NAME (policy-seed) fail half-way. CONTROL/h
 half-way, when it writes to the FIFO, and wait to be ended.
 """
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ done = len(read_records(folder).steps)
 records = RecordWriter(folder, done)
 with (control / "begun").open("a") as begun:
     begun.write(f"{name} {module} from {done} at {config['selector'].get('url')}\n")
+(control / "threads").write_text(os.environ["OMP_NUM_THREADS"])
 if not done:
     records.write(evaluation(0))
 for step in range(done + 1, steps + 1):

@@ -23,6 +23,7 @@ def step_record(
     tokens: int = 100,
     seconds: float = 2.0,
     fallback: bool = False,
+    run: str | None = None,
 ) -> StepRecord:
     """A step of one selection: the successes of each task's four rollouts."""
     tasks = [
@@ -31,7 +32,7 @@ def step_record(
     ]
     return StepRecord(
         step=step,
-        selections=[SelectionRecord(selection=f"s{step}", fallback=fallback, tasks=tasks)],
+        selections=[SelectionRecord(selection=f"s{step}", run=run, fallback=fallback, tasks=tasks)],
         rollouts=4 * len(successes),
         rollout_tokens=tokens,
         seconds=seconds,

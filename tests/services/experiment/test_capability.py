@@ -1,6 +1,6 @@
 from contextlib import ExitStack
 
-from services.experiment.capability import capability_of
+from services.experiment.capability import capability_at
 from trainer_client import SelectorClient, Task
 
 
@@ -12,11 +12,11 @@ def test_it_is_the_runs(service_url: str):
         )
         implicit = {"type": "interpolation", "weak": "weak", "strong": "strong"}
         client.create_run("capability", "capability", implicit=implicit)
-        ask = capability_of("capability", service_url, opened)
-        assert ask() == client.run_status("capability").capability == {"words": None}
+        ask = capability_at(service_url, opened)
+        assert ask("capability") == client.run_status("capability").capability == {"words": None}
 
 
 def test_without_an_answer_there_is_none():
     with ExitStack() as opened:
         for url in ("http://127.0.0.1:9", "nowhere"):
-            assert capability_of("run", url, opened)() == {}
+            assert capability_at(url, opened)("run") == {}

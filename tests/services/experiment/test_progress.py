@@ -11,7 +11,7 @@ from tests.services.experiment.records import step_record
 
 
 def trainings(folder: Path, seeds: int) -> list[TrainingProgress]:
-    config = {"training": {"steps": 20}, "selector": {}}
+    config = {"training": {"steps": 20}, "selector": {"run": "a-run"}}
     return [
         TrainingProgress(Training("bots", seed, folder / f"seed-{seed}", config)) for seed in range(seeds)
     ]
@@ -38,7 +38,7 @@ def test_the_table_tells_where_each_training_stands(tmp_path: Path):
     write(done, 20)
     write(training, 12)
     training.state = starting.state = "starting"
-    training.ask_capability = lambda: {"words": 0.5, "numbers": None}
+    training.ask_capability = lambda _: {"words": 0.5, "numbers": None}
     for one in each:
         one.look()
     lines = printed(Progress(each, jobs=2))
@@ -56,7 +56,7 @@ def test_the_table_tells_where_each_training_stands(tmp_path: Path):
 def test_the_table_fits_on_80_columns(tmp_path: Path):
     each = trainings(tmp_path, 1)
     write(each[0], 20)
-    each[0].ask_capability = lambda: {"numbers": 0.5}
+    each[0].ask_capability = lambda _: {"numbers": 0.5}
     each[0].look()
     each[0].state = "training"
     out = StringIO()
@@ -98,7 +98,7 @@ def test_without_a_terminal_a_line_tells_where_a_training_stands_if_none_did_for
     out = StringIO()
     each = trainings(tmp_path, 2)
     each[0].state = each[1].state = "starting"
-    each[0].ask_capability = lambda: {"words": 0.5, "numbers": None}
+    each[0].ask_capability = lambda _: {"words": 0.5, "numbers": None}
     write(each[0], 12)
     progress = Progress(each, jobs=2, console=Console(file=out))
     progress.follow(each)
@@ -110,3 +110,15 @@ def test_without_a_terminal_a_line_tells_where_a_training_stands_if_none_did_for
         "30 ms a step with the selector, 0:00:24 left",
         "bots, seed 1: starting, step 0 of 20",
     ]
+
+
+def test_a_training_that_went_on_in_a_fork_is_asked_for_by_its_name(tmp_path: Path):
+    [training] = trainings(tmp_path, 1)
+    asked: list[str] = []
+    training.ask_capability = lambda run: asked.append(run) or {}
+    writer = RecordWriter(training.training.folder, 0)
+    writer.write(step_record(1, [1]))
+    training.look()
+    writer.write(step_record(2, [1], run="a-run-2"))
+    training.look()
+    assert asked == ["a-run", "a-run-2"]

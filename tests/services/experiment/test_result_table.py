@@ -16,7 +16,7 @@ def seed(folder: Path, successes: list[int], accuracy: list[float]) -> Measures:
     """A training with a step between evaluations."""
     steps = [step_record(number, successes) for number in range(1, len(accuracy))]
     write_training(folder, steps, accuracy)
-    return Measures(read_records(folder))
+    return Measures(read_records(folder), prompts=4, pool_size=100)
 
 
 def rows(policies: dict[str, Seeds]) -> tuple[str, dict[str, list[str]]]:

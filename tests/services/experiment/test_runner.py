@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from services.command_line.failures import INTERRUPTED, Failure
-from services.experiment.guards import only_one
 from services.experiment.runner import run_experiment
+from services.processes.one_at_a_time import only_one
 from tests.services.experiment.conftest import ROOT, FakeExperiment
 
 COMMAND = [sys.executable, "-m", "bots", "experiment", "run"]
@@ -108,6 +108,19 @@ def test_several_can_train_at_once(fake: FakeExperiment):
     assert process.wait() == INTERRUPTED
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, "4"), ("3", "3")])
+def test_trainings_share_the_processors_unless_told_otherwise(
+    fake: FakeExperiment, monkeypatch: pytest.MonkeyPatch, given: str | None, threads: str
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    fake.changes |= {"jobs": 2, "seeds": [0]}
+    run_experiment(fake.file)
+    assert (fake.control / "threads").read_text() == threads
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_experiment_ends_its_trainings_and_goes_on_later(
     fake: FakeExperiment, number: signal.Signals
@@ -183,12 +196,17 @@ def test_a_training_that_was_begun_otherwise_is_not_gone_on_with(fake: FakeExper
     ("changes", "message"),
     [
         ({"baseline": "uniform"}, "baseline 'uniform' is not one of the policies bots, random"),
+        ({"pictured": ["uniform"]}, "of the pictured 'uniform' is not one of the policies"),
+        (
+            {"questions": [{"policy": "bots", "relation": "not below", "other": "uniform", "then": "-"}]},
+            "of the questions 'uniform' is not one of the policies",
+        ),
         ({"seeds": [1, 1]}, "seeds: got.*each seed may stand here once"),
         ({"seeds": []}, "seeds: got"),
         ({"policies": {"a/b": {}, "random": {}}}, "policies.a/b"),
         (
             {"policies": {"random": {"training": {"stepz": 3}}}},
-            "with policy random: training.stepz: got 3. Extra inputs",
+            "with policy random: training.stepz: there is no such field; near it: 'steps'",
         ),
         ({"trainer": "elsewhere.yaml"}, "elsewhere.yaml: No such file"),
     ],

@@ -1,4 +1,4 @@
-from math import inf, isnan
+from math import isnan
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from services.experiment.statistics import (
     best_so_far,
     binned,
     calibration,
+    calibration_error,
     estimate,
     estimate_reach,
     smoothed,
@@ -22,20 +23,27 @@ from services.experiment.statistics import (
 BASELINE = [(0, 0.2), (25, 0.3), (50, 0.28), (75, 0.4), (100, 0.36)]
 
 
-def test_an_interval_is_that_of_resampled_means():
-    # A resample of two seeds has mean 0, 1/2 or 1, with probability 1/4, 1/2 and 1/4.
-    assert estimate([0.0, 1.0]) == Estimate(mean=0.5, low=0.0, high=1.0, n=2)
-    # Of ten seeds with one 1, a resample holds k of them by Binomial(10, 1/10): P(0) = 0.35, P(k <= 3) = 0.987,
-    # P(k <= 2) = 0.930.
-    rare = estimate([1.0] + [0.0] * 9)
-    assert rare is not None
-    assert (rare.mean, rare.low, rare.n) == (0.1, 0.0, 10)
-    assert rare.high == pytest.approx(0.3)
-
-
-def test_an_interval_is_the_same_every_time():
-    values = [0.3, 0.1, 0.4, 0.1, 0.5]
-    assert estimate(values) == estimate(values)
+@pytest.mark.parametrize(
+    ("values", "half"),
+    # The 97.5 % points of Student's t, from a table: 12.706, 4.303 and 2.262 with 1, 2 and 9 degrees of freedom.
+    [
+        ([0.0, 1.0], 12.706 * 0.5),  # sd 0.7071, over the root of 2
+        ([1.0, 2.0, 3.0], 4.303 / 3**0.5),
+        ([1.0] + [0.0] * 9, 2.262 * 0.1),  # sd 0.3162, over the root of 10
+        ([0.3, 0.3, 0.3], 0.0),
+    ],
+)
+def test_an_interval_is_students(values: list[float], half: float):
+    told = estimate(values)
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    mean = sum(values) / len(values)
+    assert (told.mean, told.n) == (pytest.approx(mean), len(values))
+    assert (told.low, told.high) == (
+        pytest.approx(mean - half, abs=3e-4),
+        pytest.approx(mean + half, abs=3e-4),
+    )
 
 
 def test_one_seed_has_no_interval_and_none_no_estimate():
@@ -72,19 +80,16 @@ def test_without_a_gain_of_the_baseline_there_is_no_target(baseline: list[tuple[
     assert time_to_gain(baseline, 0.5) is None
 
 
-def test_what_was_not_reached_bounds_the_mean_from_below_and_not_from_above():
+def test_what_was_not_reached_bounds_the_mean_from_below_and_leaves_no_interval():
     times = estimate_reach([Reach(0.5, reached=True)] * 4 + [Reach(1.0, reached=False)])
-    assert times is not None
-    assert (times.n, times.reached) == (5, 4)
-    assert times.mean == pytest.approx(0.6)  # (4 · 0.5 + 1) / 5
-    assert times.low == pytest.approx(0.5)  # a resample misses that seed with probability 0.8^5 = 0.33
-    assert times.high == inf
+    assert times == Reached(0.6, None, None, n=5, reached=4)  # (4 · 0.5 + 1) / 5
 
 
 def test_times_that_were_all_reached_have_the_interval_of_their_mean():
-    times = estimate_reach([Reach(0.0, reached=True), Reach(1.0, reached=True)])
+    times, interval = estimate_reach([Reach(0.0, reached=True), Reach(1.0, reached=True)]), estimate([0, 1])
     assert times is not None
-    assert (times.mean, times.low, times.high, times.n, times.reached) == (0.5, 0.0, 1.0, 2, 2)
+    assert interval is not None
+    assert times == Reached(0.5, interval.low, interval.high, n=2, reached=2)
 
 
 def test_one_seed_that_was_not_reached_is_a_bound_without_an_interval():
@@ -150,6 +155,12 @@ def test_one_rollout_a_task_tells_nothing_of_noise():
     assert score is not None
     assert score.sampling_noise is None
     assert calibration(Forecasts(np.empty(0), np.empty(0), np.empty(0))) is None
+
+
+def test_the_calibration_error_is_the_mean_gap_of_bins_by_their_tasks():
+    told = forecasts((0.2, 0.0, 8), (0.25, 1.0, 8), (0.95, 0.75, 8))
+    assert calibration_error(told) == pytest.approx((2 * (0.5 - 0.225) + 0.2) / 3)
+    assert calibration_error(Forecasts(np.empty(0), np.empty(0), np.empty(0))) is None
 
 
 def test_bins_are_tenths_and_the_last_holds_one():

@@ -16,6 +16,7 @@ from services.models.tokenizer import load_tokenizer, tokens
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.evaluation import evaluate
 from services.reference_eval.measure import seed_of
+from services.reference_eval.progress import measured_by
 from services.reference_eval.shards import Shard
 from services.reference_eval.transformers_engine import Transformers
 from services.task_files.tasks import read_tasks
@@ -60,6 +61,38 @@ def test_the_result_has_each_tasks_mean_reward(
     never, always = (sum(rate == end for rate in expected.values()) / 10 for end in (0, 1))
     assert f"10 tasks, mean pass rate {fmean(expected.values()):.3f} in column 'tiny_pass_rate'" in told
     assert f"{never:.1%} never pass, {always:.1%} always" in told
+
+
+def ten_or_minus_ten(completion: str, answer: str) -> float:
+    return 20 * passes(completion, answer) - 10
+
+
+@pytest.mark.parametrize(
+    "rewards", [{"type": "range", "min": -10, "max": 10}, {"type": "threshold", "pass_at": 5}]
+)
+def test_rewards_of_another_range_are_worth_what_they_are_to_a_run(
+    folder: Path, model: Path, expected: dict[str, float], rewards: dict[str, object]
+):
+    reward = {"function": f"{__name__}:ten_or_minus_ten"}
+    with pytest.raises(
+        Failure, match=r"got a reward of -?10\.0, but the run's range is 0 to 1\. .*measurement rewards"
+    ):
+        evaluate(evaluation(folder, model, reward=reward), WHOLE)
+    config = evaluation(folder, model, reward=reward, rewards=rewards)
+    evaluate(config, WHOLE)
+    assert rates_in(config) == expected
+
+
+def test_a_model_path_that_was_mistyped_leaves_nothing_in_the_way_of_the_right_one(
+    folder: Path, model: Path, expected: dict[str, float]
+):
+    with pytest.raises(Failure, match=r"model\.path: got 'no/such/model'"):
+        evaluate(evaluation(folder, Path("no/such/model")), WHOLE)
+    config = evaluation(folder, model)
+    header = measured_by(evaluation(folder, Path("no/such/model")))
+    (config.progress / "0-of-1.jsonl").write_text(json.dumps(header) + "\n")  # as earlier releases left it
+    evaluate(config, WHOLE)
+    assert rates_in(config) == expected
 
 
 def test_shards_together_measure_what_one_would(config: ReferenceEvaluation, expected: dict[str, float]):

@@ -112,9 +112,9 @@ class TestEveryKindOfFile:
     @pytest.mark.parametrize(
         ("value", "reason"),
         [
-            (1.5, r"got 1\.5\. Input should be less than or equal to 1"),
-            (-0.25, r"got -0\.25\. Input should be greater than or equal to 0"),
-            (float("inf"), r"got inf\. Input should be a finite number"),
+            (1.5, r"got 1\.5\. It must be at most 1"),
+            (-0.25, r"got -0\.25\. It must be at least 0"),
+            (float("inf"), r"got inf\. It must be a finite number"),
         ],
     )
     def test_a_rate_that_is_none_names_row_column_and_value(
@@ -127,7 +127,7 @@ class TestEveryKindOfFile:
     @pytest.mark.parametrize("value", [True, "0.5"])
     def test_a_rate_is_a_number(self, tmp_path: Path, suffix: str, value: object):
         path = written(tmp_path, suffix, [{"id": "a", "rate": value}])
-        with pytest.raises(Failure, match=r"1, column 'rate': got (True|'0.5')\. .* valid number"):
+        with pytest.raises(Failure, match=r"1, column 'rate': got (True|'0.5')\. It must be a number"):
             tasks(path, TaskColumns(references={"weak": "rate"}))
 
     @pytest.mark.parametrize("value", [None, 1.5, True, "", "x" * 257, [1]])

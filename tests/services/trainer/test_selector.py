@@ -11,6 +11,7 @@ from selector_api.store.tokens import Tokens
 from services.command_line.configuration import checked
 from services.command_line.failures import Failure
 from services.task_files.tasks import read_tasks
+from services.trainer import selector
 from services.trainer.config import TrainerConfig
 from services.trainer.selector import enter_run, make_run
 from tests.service import Service
@@ -60,6 +61,18 @@ def test_what_is_made_before_a_training_waits_for_no_service_that_the_training_c
     mapping["selector"]["fallback"] = True
     config = checked(mapping, TrainerConfig, Path("test.yaml"))
     make_run(config, read_tasks(config.tasks), begun=True)
+
+
+def test_a_training_says_what_it_waits_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(selector, "PATIENCE", (0, 0, 0))
+    url = "http://127.0.0.1:9"
+    config = checked(trainer_config(folder, url, "waits"), TrainerConfig, Path("test.yaml"))
+    with caplog.at_level("INFO"), pytest.raises(Failure, match=f"no service at {url}"):
+        enter_run(config, read_tasks(config.tasks), begun=False)
+    said = [record.message for record in caplog.records if record.name == "services.trainer"]
+    assert said == [f"waiting for the selector at {url} (start it with: bots serve)"] * 2
 
 
 def test_there_may_be_nothing_to_make(folder: Path):

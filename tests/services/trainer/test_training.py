@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from services.command_line.configuration import checked
+from services.command_line.configuration import checked, save_mapping
 from services.command_line.failures import Failure
+from services.processes.one_at_a_time import only_one
 from services.trainer import training
 from services.trainer.checkpoints import newest_checkpoint
+from services.trainer.command import train as train_command
 from services.trainer.config import TrainerConfig
 from services.trainer.pod_trainer import PodTrainer
 from services.trainer.records import Records, read_records
@@ -325,6 +328,39 @@ def test_an_output_of_another_run_is_refused(folder: Path, service_url: str):
         Failure, match=r"output: .* holds the training of the run 'first-run', not of 'second-run'"
     ):
         run_training(other)
+
+
+def test_two_trainings_in_one_output_folder_are_not_let_do(folder: Path, service_url: str):
+    config = trainer_config(folder, service_url, "twice")
+    with (
+        only_one(folder / "twice"),
+        pytest.raises(Failure, match=rf"output: .*twice is in use by process {os.getpid()}"),
+    ):
+        run_training(config)
+    assert not (folder / "twice" / "records.jsonl").exists()
+
+
+def test_ctrl_c_says_what_is_kept_and_how_it_goes_on(
+    folder: Path, service_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    record_step = PodTrainer.record_step
+
+    def interrupted(trainer: PodTrainer, seconds: float) -> None:
+        record_step(trainer, seconds)
+        if trainer.state.global_step == stops_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PodTrainer, "record_step", interrupted)
+    save_mapping(folder / "train.yaml", trainer_config(folder, service_url, "interrupted"))
+    stops_at = 1
+    with pytest.raises(
+        Failure, match=r"stopped after step 1, before the first checkpoint\. The same"
+    ) as stop:
+        train_command(folder / "train.yaml")
+    assert stop.value.exit_code == 130
+    stops_at = 3
+    with pytest.raises(Failure, match=r"stopped after step 3\. .* goes on after step 2, from .*checkpoint-2"):
+        train_command(folder / "train.yaml")
 
 
 def test_the_posterior_counts_as_many_rollouts_as_the_training_makes(folder: Path, service_url: str):

@@ -47,6 +47,7 @@ def test_put_makes_a_run_once(http: httpx.Client, pool: str) -> None:
         "tasks": 10,
         "selections": {"open": 0, "committed": 0, "released": 0, "expired": 0},
         "capability": {"algebra": None, "sets": None},
+        "references": {},
         "etr": {
             "last": None,
             "recent": None,
@@ -110,8 +111,8 @@ def test_implicit_beside_the_posterior_is_taken_as_release_0_2_took_it(http: htt
     ("body", "detail"),
     [
         ({"posterior": {"forgetting": 0.2}}, "posterior: type must be one of 'bots'"),
-        ({"policy": {"target": 0.2}}, "policy: type must be one of 'thompson', 'posterior-mean', 'random', "),
-        ({"policy": {"type": "oracle"}}, "policy: type must be one of 'thompson', 'posterior-mean', 'random', "),
+        ({"policy": {"target": 0.2}}, "policy: type must be one of 'thompson', 'posterior-mean', 'signal', "),
+        ({"policy": {"type": "oracle"}}, "policy: type must be one of 'thompson', 'posterior-mean', 'signal', "),
         ({"posterior": {"type": "bots", "implicit": {}}}, "implicit: type must be one of 'interpolation', 'none'"),
         ({"posterior": {"type": "bots", "implicit": INTERPOLATION | {"weak": ""}}}, "posterior.implicit.weak: "),
         ({"posterior": {"type": "bots", "prior": [1.0]}}, "posterior.prior[1]: Field required"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -255,7 +256,7 @@ def test_a_lease_that_has_ended_cannot_be_renewed(http: httpx.Client, run: str) 
     path = f"/runs/{run}/selections/{selection['selection']}"
     assert http.post(f"{path}/renew", json={"seconds": 60}).json()["status"] == "open"
     assert http.post(f"{path}/release", json={}).json()["status"] == "released"
-    assert http.post(f"{path}/release", json={}).json()["status"] == "released"
+    assert http.post(f"{path}/release").json()["status"] == "released"
     assert_problem(http.post(f"{path}/renew", json={"seconds": 60}), 409, "selection-closed")
     unknown = http.post(f"/runs/{run}/selections/s1-00000000/renew", json={"seconds": 60})
     assert_problem(unknown, 404, "unknown-selection")
@@ -289,3 +290,87 @@ def test_an_evaluation_is_told_apart_and_counted_once(http: httpx.Client, run: s
     assert (again["accepted"], again["duplicates"], again["differing_tasks"]) == (0, 1, ["task-1"])
     status = http.get(f"/runs/{run}").json()
     assert (status["etr"]["last"], status["etr"]["evaluation"]) == (None, 0.5)
+
+
+def plan(http: httpx.Client, run: str, **more: Any) -> dict[str, Any]:
+    answer = http.post("/select", json={"run": run, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_step_is_planned_and_topped_up(http: httpx.Client, run: str) -> None:
+    # Nothing is known of the ten tasks: Beta(1, 1), so a group of 8 is informative with 7/9.
+    first = plan(http, run, informative=3, rollouts=8, key="step-7.0", explain=True)
+    assert len(first["tasks"]) == 4
+    assert first["predicted"] == {"mean": 0.5, "informative": pytest.approx(4 * 7 / 9, rel=1e-6)}
+    assert [row["informative"] for row in first["explain"]] == [pytest.approx(7 / 9, rel=1e-6)] * 4
+    second = plan(http, run, informative=1.5, rollouts=8, key="step-7.1")
+    assert len(second["tasks"]) == 2
+    assert not set(first["tasks"]) & set(second["tasks"])
+    event = events(http, run)[-1]
+    assert (event["batch_size"], event["informative"], event["rollouts"]) == (2, 1.5, 8)
+    assert event["predicted"] == second["predicted"]
+    outcomes = [seen(task) for task in first["tasks"]]
+    assert report(http, run, first["selection"], outcomes)["committed"]
+
+
+def test_a_key_stands_for_one_plan(http: httpx.Client, run: str) -> None:
+    first = plan(http, run, informative=3, rollouts=8, key="k")
+    again = {**first, "replayed": True}
+    assert plan(http, run, informative=3, rollouts=8, key="k") == again
+    # The size that it turned out to have is its own as well; `rollouts` then ask for nothing.
+    assert select(http, run, 4, key="k") == again
+    assert select(http, run, 4, key="k", rollouts=2) == again
+    for other in ({"informative": 4, "rollouts": 8}, {"informative": 3}, {"informative": 3, "rollouts": 9}):
+        answer = http.post("/select", json={"run": run, "key": "k", **other})
+        problem = assert_problem(answer, 409, "key-conflict")
+        assert problem["detail"].startswith("informative: this key stands for selection")
+        assert problem["batch_size"] == 4
+    answer = http.post("/select", json={"run": run, "key": "k", "batch_size": 3})
+    assert assert_problem(answer, 409, "key-conflict")["detail"].startswith("batch_size: this key stands for")
+
+
+def test_a_released_key_may_be_planned_anew(http: httpx.Client, run: str) -> None:
+    first = plan(http, run, informative=3, key="k")
+    http.post(f"/runs/{run}/selections/{first['selection']}/release", json={}).raise_for_status()
+    second = plan(http, run, informative=2, key="k")
+    assert (second["selection"] != first["selection"], second["replayed"]) == (True, False)
+
+
+def test_rollouts_shape_what_is_predicted_of_a_batch(http: httpx.Client, run: str) -> None:
+    told = [select(http, run, 2, **more)["predicted"]["informative"] for more in ({}, {"rollouts": 4})]
+    assert told == [pytest.approx(2 * 15 / 17, rel=1e-6), pytest.approx(2 * 3 / 5, rel=1e-6)]
+
+
+def test_a_pool_that_cannot_give_so_many_informative_groups_leases_nothing(
+    http: httpx.Client, run: str
+) -> None:
+    before = len(events(http, run))
+    select(http, run, 4)
+    answer = http.post("/select", json={"run": run, "informative": 5, "rollouts": 8})
+    problem = assert_problem(answer, 409, "batch-too-large")
+    assert problem["detail"].startswith(
+        "informative: the 6 tasks that can be drawn now promise 4.667 informative groups of 8 rollouts; ask for "
+        "fewer, or report first (the run has 10 tasks: 6 can be drawn, 4 are leased"
+    )
+    assert (problem["available"], problem["informative"]) == (6, pytest.approx(6 * 7 / 9))
+    assert len(events(http, run)) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "give either batch_size, or informative"),
+        ({"batch_size": 3, "informative": 2}, "give either batch_size, or informative"),
+        ({"informative": 0}, "informative"),
+        ({"informative": 10_001}, "informative: Input should be less than or equal to 10000"),
+        ({"informative": 2, "rollouts": 0}, "rollouts"),
+        ({"informative": 2, "rollouts": 2.5}, "rollouts"),
+        ({"batch_size": None}, "give either batch_size, or informative"),
+    ],
+)
+def test_a_batch_has_a_size_or_is_planned(
+    http: httpx.Client, run: str, body: dict[str, Any], detail: str
+) -> None:
+    answer = http.post("/select", json={"run": run, **body})
+    assert detail in assert_problem(answer, 422, "invalid-request")["detail"]

@@ -1,0 +1,102 @@
+"""Changes of a run while it goes on: its configuration, and which tasks it draws."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from selector_api.core.config import EveryOutcomes, RunChange
+from selector_api.core.policies.random import Random
+from selector_api.core.policies.thompson import Thompson
+from selector_api.store.changes import Excluded
+from selector_api.store.refusals import UnknownDomain, UnknownRun, UnknownTask
+from selector_api.store.store import Store
+from tests.store.helpers import RUN, make_run, read_events, read_types, report, select
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_run_goes_on_as_it_is_told(store: Store, other_store: Store) -> None:
+    await make_run(store)
+    await select(other_store, 1)
+    await store.changes.configure(RUN, RunChange(policy=Random(), lease_seconds=60.0))
+    for each in (store, other_store):
+        config = (await (await each.live_runs.of(RUN)).copy()).config
+        assert (config.policy, config.lease_seconds) == (Random(), 60.0)
+        assert (await each.runs.find(RUN)).config == config
+    assert await read_types(store) == ["created", "selected", "configured"]
+
+
+async def test_what_is_so_already_changes_nothing_and_only_the_rest_is_noted(store: Store) -> None:
+    await make_run(store)
+    await store.changes.configure(RUN, RunChange(policy=Thompson(), share_leased=False))
+    assert await read_types(store) == ["created"]
+    await store.changes.configure(RUN, RunChange(policy=Thompson(), share_leased=True))
+    event = (await read_events(store))[-1]
+    assert {name: event[name] for name in event if name not in ("seq", "type", "at")} == {
+        "share_leased": True
+    }
+
+
+async def test_changes_by_callers_at_once_are_all_taken(store: Store, other_store: Store) -> None:
+    await make_run(store)
+    changes = (
+        RunChange(policy=Random()),
+        RunChange(lease_seconds=60.0),
+        RunChange(share_leased=True),
+        RunChange(commit=EveryOutcomes(2)),
+    )
+    await asyncio.gather(
+        *(
+            each.changes.configure(RUN, change)
+            for change, each in zip(changes, [store, other_store] * 2, strict=True)
+        )
+    )
+    config = (await store.runs.find(RUN)).config
+    assert (config.policy, config.lease_seconds, config.share_leased, config.commit) == (
+        Random(),
+        60.0,
+        True,
+        EveryOutcomes(2),
+    )
+    assert (await read_types(store)).count("configured") == 4
+
+
+async def test_what_waits_enters_when_commits_change(store: Store) -> None:
+    await make_run(store)
+    selection = await select(store, 4)
+    await report(store, selection, selection.tasks[:3])
+    await store.changes.configure(RUN, RunChange(commit=EveryOutcomes(2)))
+    live_run = await store.live_runs.of(RUN)
+    assert (await live_run.copy()).step == 1
+    await store.changes.configure(RUN, RunChange(commit="selection"))
+    assert (await live_run.copy()).step == 2
+    assert (await report(store, selection, selection.tasks)).step == 3
+
+
+async def test_a_change_that_names_what_is_not_there_changes_nothing(store: Store) -> None:
+    await make_run(store)
+    with pytest.raises(UnknownDomain, match="'mth'"):
+        await store.changes.configure(RUN, RunChange(policy=Random(domains={"mth": 1.0})))
+    with pytest.raises(UnknownTask, match="'tusk'"):
+        await store.changes.exclude(RUN, ["t1", "tusk"], "excluded")
+    with pytest.raises(UnknownRun):
+        await store.changes.configure("nobody", RunChange(share_leased=True))
+    with pytest.raises(UnknownRun):
+        await store.changes.exclude("nobody", ["t1"], "excluded")
+    assert await read_types(store) == ["created"]
+
+
+async def test_excluded_tasks_are_drawn_by_no_process_until_they_are_included(
+    store: Store, other_store: Store
+) -> None:
+    await make_run(store)
+    assert await store.changes.exclude(RUN, ["t1", "t2", "t1"], "excluded") == Excluded(2, 2)
+    assert await other_store.changes.exclude(RUN, ["t2", "t3"], "excluded") == Excluded(1, 3)
+    assert await store.changes.exclude(RUN, ["t3"], "excluded") == Excluded(0, 3)
+    drawn = (await (await other_store.live_runs.of(RUN)).select(7)).event["tasks"]
+    assert sorted(drawn) == ["t0", *(f"t{number}" for number in range(4, 10))]
+    assert await other_store.changes.exclude(RUN, ["t1", "t0"], "included") == Excluded(1, 2)
+    assert (await (await store.live_runs.of(RUN)).select(1)).event["tasks"] == ["t1"]
+    assert (await read_types(store)).count("excluded") == 2

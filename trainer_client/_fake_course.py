@@ -1,0 +1,131 @@
+"""The course of the fake selector's runs: their commits, calibration and staleness."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from trainer_client._fake_outcomes import is_informative
+from trainer_client._fake_posterior import Counts
+
+BINS = 10
+GROUPS = 1_000
+RECENT_COMMITS = 20
+HISTOGRAM_EVERY = 16
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one has brought: its groups, and the success probability expected of each (None: none)."""
+
+    step: int
+    rows: list[Counts]
+    expected: Sequence[float | None]
+    never_selected: int
+    newest: int | None
+    """The newest policy version by then."""
+
+    @property
+    def versions(self) -> list[int]:
+        """The policy versions of its outcomes."""
+        told = [seen[2] for _, seen in self.rows if len(seen) > 2]
+        return [each["policy_version"] for each in told if "policy_version" in each]
+
+
+class FakeCourse:
+    """The commits of a run in order."""
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.histograms: list[dict[str, Any]] = []
+        self.newest: int | None = None
+
+    def see(self, version: int | None) -> None:
+        """Take in that the trainer has reached this policy version."""
+        if version is not None:
+            self.newest = version if self.newest is None else max(self.newest, version)
+
+    def add(
+        self, step: int, rows: list[Counts], expected: Sequence[float | None], never_selected: int
+    ) -> None:
+        """Take in a commit."""
+        for version in Commit(step, rows, expected, never_selected, None).versions:
+            self.see(version)
+        self.commits.append(Commit(step, rows, expected, never_selected, self.newest))
+
+    def chart(self, step: int, means: Sequence[float]) -> None:
+        """Note now and then how many tasks have a mean in each tenth of [0, 1]."""
+        if step % HISTOGRAM_EVERY == 0:
+            self.histograms.append(histogram(step, means))
+
+    def points(self, count: int, domain_of: Callable[[str], str]) -> list[dict[str, Any]]:
+        """At most so many points, from the first commit to the last."""
+        stride = max(1, -(-len(self.commits) // count))
+        starts = range(0, len(self.commits), stride)
+        return [_point(self.commits[start : start + stride], domain_of) for start in starts]
+
+    def calibration(self) -> dict[str, Any]:
+        """What was expected of the last groups against what was seen."""
+        known = [pair for commit in self.commits for pair in _pairs(commit)][-GROUPS:]
+        bins: dict[int, list[tuple[float, float]]] = {}
+        for predicted, seen in known:
+            bins.setdefault(min(int(predicted * BINS), BINS - 1), []).append((predicted, seen))
+        return {"groups": len(known), **_means(known)} | {
+            "bins": [{"groups": len(bins[place]), **_means(bins[place])} for place in sorted(bins)]
+        }
+
+    def staleness(self) -> dict[str, Any] | None:
+        """How far the outcomes of the last commits were behind; None if no version was ever told."""
+        if self.newest is None:
+            return None
+        told = [commit for commit in self.commits if commit.versions][-RECENT_COMMITS:]
+        behind = [(commit.newest or 0) - version for commit in told for version in commit.versions]
+        return {
+            "newest": self.newest,
+            "mean": fmean(behind) if behind else None,
+            "largest": max(behind, default=None),
+        }
+
+
+def histogram(step: int, means: Sequence[float]) -> dict[str, Any]:
+    """How many tasks have a mean in each tenth of [0, 1]."""
+    places = Counter(min(int(mean * BINS), BINS - 1) for mean in means)
+    return {"step": step, "tasks": [places[place] for place in range(BINS)]}
+
+
+def effective(rows: Sequence[Counts]) -> float | None:
+    """The share of groups whose rewards were not all equal."""
+    return fmean(is_informative(row) for _, row in rows) if rows else None
+
+
+def _point(commits: Sequence[Commit], domain_of: Callable[[str], str]) -> dict[str, Any]:
+    rows = [row for commit in commits for row in commit.rows]
+    domains = Counter(domain_of(task) for task, _ in rows)
+    return {
+        "step": commits[-1].step,
+        "commits": len(commits),
+        "groups": len(rows),
+        "etr": effective(rows),
+        "predicted": _means([pair for commit in commits for pair in _pairs(commit)])["predicted"],
+        "seen": fmean(_rate(seen) for _, seen in rows) if rows else None,
+        "never_selected": commits[-1].never_selected,
+        "capability": {},
+        "share": {domain: number / len(rows) for domain, number in domains.items()},
+    }
+
+
+def _pairs(commit: Commit) -> list[tuple[float, float]]:
+    """Of the groups of which something was expected, that and their pass rate."""
+    pairs = zip(commit.expected, commit.rows, strict=True)
+    return [(expected, _rate(seen)) for expected, (_, seen) in pairs if expected is not None]
+
+
+def _means(pairs: Sequence[tuple[float, float]]) -> dict[str, float | None]:
+    if not pairs:
+        return {"predicted": None, "seen": None}
+    return {"predicted": fmean(each[0] for each in pairs), "seen": fmean(each[1] for each in pairs)}
+
+
+def _rate(seen: list[Any]) -> float:
+    return seen[0] / seen[1]
