@@ -113,11 +113,3 @@ def _sum(group: Sequence[Outcome]) -> Outcome:
         successes=math.fsum(one.successes or 0 for one in group),
         trials=sum(one.trials or 0 for one in group),
     )
-
-
-def effective_task_ratio(outcomes: Outcomes) -> float | None:
-    """The share of tasks whose rewards were not all equal; None if there are no tasks."""
-    seen = outcome_list(outcomes)
-    if not seen:
-        return None
-    return sum(outcome.informative for outcome in seen) / len(seen)

@@ -308,7 +308,10 @@ class TestPosteriors:
                 '{"type": "bots", "forgeting": 0.1}',
                 "posterior.forgeting: there is no such field; near it: 'forgetting'",
             ),
-            ('{"type": "rasch", "forgetting": 0.1}', "posterior.forgetting: it goes with another type: 'bots'"),
+            (
+                '{"type": "rasch", "forgetting": 0.1}',
+                "posterior.forgetting: it goes with another type: 'bots'",
+            ),
             ('{"posterior": 5}', "posterior: give an object"),
             (
                 '{"posterior": {"type": "rasch"}, "implicit": {"type": "none"}}',
