@@ -1,0 +1,122 @@
+"""verl 0.9.1 trains on selected tasks, by its own v1 trainer, TransferQueue on Ray, agent loops and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS, Run
+from tests.integrations.conformance import Adapter, check, check_groups, noted
+from tests.integrations.frameworks import Framework
+from tests.service import Service
+
+SELECTED = (
+    "data.custom_cls.path=pkg://trainer_client.integrations.verl_dataset",
+    "data.custom_cls.name=ServiceDataset",
+    "trainer.v1.sampler.custom_sampler.path=pkg://trainer_client.integrations.verl_replay_buffer",
+    "trainer.v1.sampler.custom_sampler.name=ServiceReplayBuffer",
+    "actor_rollout_ref.rollout.agent.default_agent_loop=coins",
+    "actor_rollout_ref.rollout.agent.num_workers=1",
+    "algorithm.rollout_correction.bypass_mode=true",
+    "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
+)
+
+
+@pytest.fixture(scope="module")
+def verl() -> Framework:
+    return Framework("verl091")
+
+
+@pytest.fixture
+def run(verl: Framework, service_url: str, tmp_path: Path) -> Iterator[Run]:
+    made = Run(verl, "verl_v1_training", service_url, tmp_path)
+    yield made
+    made.client.close()
+
+
+def test_each_batch_is_selected_after_the_one_before_is_reported(run: Run):
+    """With tasks that cannot be scored, rollouts of several parts, evaluations, and a batch drawn in pieces."""
+    run.configure(*SELECTED, "data.gen_batch_size=3")
+    (run.folder / "drops").touch()
+    with run.start() as training:
+        training.end()
+        log = training.log()
+    batches = noted(run.folder / "notes")
+    assert len(batches) == STEPS
+    assert any(rewards is None for batch in batches for rewards in batch.values())
+    check(Adapter(), run.events(), batches)
+    evaluated = {task for batch in noted(run.folder / "evaluations") for task in batch}
+    assert evaluated == set(EVALUATED)
+    assert log.count("selector/etr:") == STEPS
+
+
+def test_a_training_that_is_killed_goes_on_where_it_was(run: Run):
+    run.configure(*SELECTED)
+    stop = run.stop_at(8)
+    with run.start() as training:
+        run.wait_for(8, training)
+        training.kill()
+    stop.unlink()
+    with run.start() as training:
+        training.end()
+    batches = noted(run.folder / "notes")
+    assert len(batches) == STEPS
+    check(Adapter(), run.events(), batches)
+
+
+def test_one_that_goes_back_goes_on_in_a_fork(run: Run):
+    run.configure(*SELECTED, "trainer.save_freq=4")
+    stop = run.stop_at(7)
+    with run.start() as training:
+        run.wait_for(7, training)
+        training.kill()
+    stop.unlink()
+    with run.start() as training:
+        training.end()
+    batches = noted(run.folder / "notes")
+    assert len(batches) == STEPS
+    check(Adapter(), run.events(f"{run.name}-2"), batches)
+    rows = run.client.posteriors(f"{run.name}-2")
+    assert sum(row.trials or 0 for row in rows) == STEPS * BATCH * ROLLOUTS
+
+
+def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
+    with Service(tmp_path / "service") as service:
+        run = Run(verl, "verl_v1_training", service.url, tmp_path / "away")
+        run.configure(*SELECTED, f"+data.selector.unsent_reports={run.folder / 'unsent'}")
+        away, back = run.stop_at(4), run.stop_at(7)
+        with run.start() as training:
+            run.wait_for(4, training)
+            service.kill()
+            away.unlink()
+            run.wait_for(7, training)
+            service.start()
+            back.unlink()
+            training.end()
+        batches = noted(run.folder / "notes")
+        assert len(batches) == STEPS
+        check_groups(run.events(), batches)
+        run.client.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tasks", "message"),
+    [
+        ((), [*TASKS, "tsk-1"], "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"),
+        (
+            ("+algorithm.filter_groups.enable=true", "+algorithm.filter_groups.metric=reward"),
+            TASKS,
+            "algorithm.filter_groups.enable: got true",
+        ),
+        (("trainer.v1.trainer_mode=colocate_async",), TASKS, "trainer_mode: got 'colocate_async'"),
+    ],
+)
+def test_wrong_ids_and_settings_are_said_at_the_start(
+    run: Run, settings: tuple[str, ...], tasks: list[str], message: str
+):
+    run.configure(*SELECTED, *settings, tasks=tasks)
+    with run.start() as training, pytest.raises(AssertionError, match=message):
+        training.end()
+    assert not (run.folder / "notes").exists()
