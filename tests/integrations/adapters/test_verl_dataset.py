@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, STEPS, TASKS, Run
-from tests.integrations.conformance import Adapter, check_drops, check_groups, check_keys, check_order, noted
+from tests.integrations.conformance import Adapter, check_drops, check_groups, check_keys, check_order
 from tests.integrations.frameworks import Framework
 
 DATASET = (
@@ -25,14 +25,9 @@ def test_a_training_that_is_killed_goes_on_where_it_was_and_reports_all_but_its_
     """With tasks that cannot be scored, groups without variance, evaluations, and over the end of an epoch."""
     run.configure(*DATASET)
     (run.folder / "drops").touch()
-    stop = run.stop_at(8)
-    with run.start() as training:
-        run.wait_for(8, training)
-        training.kill()
-    stop.unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill(8)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     adapter, events = Adapter(), run.events()
     check_keys(adapter, events, batches)
@@ -40,15 +35,14 @@ def test_a_training_that_is_killed_goes_on_where_it_was_and_reports_all_but_its_
     check_groups(events, batches[:-1])
     check_drops(adapter, events, batches[:-1])
     assert [len(row.tasks) for row in run.client.selections("open")] == [BATCH]
-    evaluated = {task for batch in noted(run.folder / "evaluations") for task in batch}
-    assert evaluated == set(EVALUATED)
+    assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
     run.client.close()
 
 
 def test_wrong_ids_are_said_at_the_start(run: Run):
     run.configure(*DATASET, tasks=[*TASKS, "tsk-1"])
     message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
-    with run.start() as training, pytest.raises(AssertionError, match=message):
-        training.end()
+    with pytest.raises(AssertionError, match=message):
+        run.train()
     assert not (run.folder / "notes").exists()
     run.client.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS, Run
-from tests.integrations.conformance import Adapter, check, check_groups, noted
+from tests.integrations.conformance import Adapter, check, check_groups
 from tests.integrations.frameworks import Framework
 from tests.service import Service
 
@@ -31,59 +31,34 @@ def run(verl: Framework, service_url: str, tmp_path: Path) -> Iterator[Run]:
     made.client.close()
 
 
-def test_each_batch_is_selected_after_the_one_before_is_reported(run: Run):
+def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_changes_nothing(run: Run):
     """With tasks that cannot be scored, groups without variance, evaluations, and over the end of an epoch."""
     run.configure(*SAMPLER)
     (run.folder / "drops").touch()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill(8)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     assert any(rewards is None for batch in batches for rewards in batch.values())
     check(Adapter(), run.events(), batches)
-    evaluated = {task for batch in noted(run.folder / "evaluations") for task in batch}
-    assert evaluated == set(EVALUATED)
-
-
-def test_a_training_that_is_killed_goes_on_where_it_was(run: Run):
-    run.configure(*SAMPLER)
-    stop = run.stop_at(8)
-    with run.start() as training:
-        run.wait_for(8, training)
-        training.kill()
-    stop.unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
-    assert len(batches) == STEPS
-    check(Adapter(), run.events(), batches)
+    assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
 
 
 def test_one_that_is_killed_after_it_saved_and_before_it_reported_loses_that_batch(run: Run):
     """And trains it once. The checkpoint is at the end of an epoch."""
     run.configure(*SAMPLER)
-    run.stop_at("saved-6")
-    with run.start() as training:
-        run.wait_for("saved-6", training)
-        training.kill()
-    (run.folder / "stop-saved-6").unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill("saved-6")
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     check(Adapter(lost=1), run.events(), [*batches[:5], *batches[6:]])
 
 
 def test_one_that_goes_back_goes_on_in_a_fork(run: Run):
     run.configure(*SAMPLER, "trainer.save_freq=4")
-    stop = run.stop_at(7)
-    with run.start() as training:
-        run.wait_for(7, training)
-        training.kill()
-    stop.unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill(7)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     check(Adapter(), run.events(f"{run.name}-2"), batches)
     rows = run.client.posteriors(f"{run.name}-2")
@@ -93,27 +68,19 @@ def test_one_that_goes_back_goes_on_in_a_fork(run: Run):
 def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
     with Service(tmp_path / "service") as service:
         run = Run(verl, "verl_ray_training", service.url, tmp_path / "away")
-        run.configure(*SAMPLER, f"+data.selector.unsent_reports={run.folder / 'unsent'}")
-        away, back = run.stop_at(4), run.stop_at(7)
-        with run.start() as training:
-            run.wait_for(4, training)
-            service.kill()
-            away.unlink()
-            run.wait_for(7, training)
-            service.start()
-            back.unlink()
-            training.end()
-        batches = noted(run.folder / "notes")
-        assert len(batches) == STEPS
-        check_groups(run.events(), batches)
+        unsent = f"+data.selector.unsent_reports={run.folder / 'unsent'}"
+        run.configure(*SAMPLER, unsent, "+data.selector.max_retries=1")
+        run.go_on_while_away(service)
+        assert len(run.rolled_out()) == STEPS
+        check_groups(run.events(), run.rolled_out())
         run.client.close()
 
 
 def test_wrong_ids_are_said_at_the_start(run: Run):
     run.configure(*SAMPLER, tasks=[*TASKS, "tsk-1"])
     message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
-    with run.start() as training, pytest.raises(AssertionError, match=message):
-        training.end()
+    with pytest.raises(AssertionError, match=message):
+        run.train()
     assert not (run.folder / "notes").exists()
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.integrations.conformance import Batch, noted
 from tests.integrations.frameworks import Framework, Training
+from tests.service import Service
 from tests.services.tiny import save_tiny_model
 from trainer_client import SelectorClient, Task
 
 TASKS = [f"task-{number}" for number in range(40)]
 EVALUATED = [f"eval-{number}" for number in range(5)]
 STEPS, BATCH, ROLLOUTS = 12, 6, 4
+SECONDS = 600.0
 
 
 class Run:
@@ -45,7 +48,6 @@ class Run:
             "data.dataloader_num_workers=0",
             f"+data.selector.run={self.name}",
             f"+data.selector.url={self.url}",
-            "+data.selector.max_retries=1",
             f"actor_rollout_ref.model.path={save_tiny_model(self.folder / 'model')}",
             "actor_rollout_ref.rollout.name=hf",
             f"actor_rollout_ref.rollout.n={ROLLOUTS}",
@@ -64,11 +66,37 @@ class Run:
         ]
         (self.folder / "overrides.json").write_text(json.dumps(overrides))
 
+    def train(self) -> str:
+        """Train to the end; what the training printed."""
+        with self.start() as training:
+            training.end(SECONDS)
+            return training.log()
+
+    def train_and_kill(self, where: int | str) -> None:
+        """Train until there, and die."""
+        stop = self.stop_at(where)
+        with self.start() as training:
+            self.wait_for(where, training)
+            training.kill()
+        stop.unlink()
+
     def start(self) -> Training:
         environment = {"HF_HOME": str(self.folder / "cache")}
         return self.framework.start(
             self.script, self.folder, log=self.folder / "log", environment=environment
         )
+
+    def go_on_while_away(self, service: Service) -> None:
+        """Train to the end; the service is away from step 4 to step 7."""
+        away, back = self.stop_at(4), self.stop_at(7)
+        with self.start() as training:
+            self.wait_for(4, training)
+            service.kill()
+            away.unlink()
+            self.wait_for(7, training)
+            service.start()
+            back.unlink()
+            training.end(SECONDS)
 
     def stop_at(self, where: int | str) -> Path:
         """The training waits there until this file is gone."""
@@ -78,18 +106,18 @@ class Run:
 
     def wait_for(self, where: int | str, training: Training) -> None:
         """Until the training waits there."""
-        self._wait(lambda: (self.folder / f"reached-{where}").exists(), training)
+        deadline = time.monotonic() + SECONDS
+        while not (self.folder / f"reached-{where}").exists():
+            assert training.runs, training.log()[-10_000:]
+            assert time.monotonic() < deadline, training.log()[-10_000:]
+            time.sleep(0.05)
 
     def events(self, run: str | None = None) -> list[dict[str, Any]]:
         return list(self.client.events(run))
 
-    @staticmethod
-    def _wait(reached: Callable[[], bool], training: Training, seconds: float = 300.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not reached():
-            assert training.runs, training.log()[-10_000:]
-            assert time.monotonic() < deadline, training.log()[-10_000:]
-            time.sleep(0.05)
+    def rolled_out(self, name: str = "notes") -> list[Batch]:
+        """The batches of the training, or those of its evaluations."""
+        return noted(self.folder / name)
 
 
 def row(task: str) -> dict[str, Any]:

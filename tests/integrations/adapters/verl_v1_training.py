@@ -89,7 +89,7 @@ def without_workers(trainer: type[Any]) -> type[Any]:
 
 
 def main(folder: Path) -> None:
-    """As `TaskRunnerV1.run` does it."""
+    """As `TaskRunnerV1.run` does it; but Ray starts when what needs none of it has passed."""
     os.environ |= {"JOB": str(os.getpid()), FOLDER: str(folder)}
     config = config_of(folder)
     loops = [
@@ -98,10 +98,10 @@ def main(folder: Path) -> None:
     OmegaConf.save(loops, folder / "loops.yaml")
     config.actor_rollout_ref.rollout.agent.agent_loop_config_path = str(folder / "loops.yaml")
     config.transfer_queue.enable = True
-    ray.init(num_cpus=8, include_dashboard=False, _node_ip_address="127.0.0.1")
-    transfer_queue.init(config.transfer_queue)
     trainer = without_workers(get_trainer_cls(config.trainer.v1.trainer_mode))(config=config)
     trainer.init()
+    ray.init(num_cpus=8, include_dashboard=False, _node_ip_address="127.0.0.1")
+    transfer_queue.init(config.transfer_queue)
     loops = AgentLoopManagerTQ.create(config=config, llm_client=None, reward_loop_worker_handles=[])
     trainer.fit(loops)
     transfer_queue.close()
