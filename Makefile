@@ -38,7 +38,7 @@ FRAMEWORKS := $(basename $(notdir $(wildcard tests/integrations/adapters/*.txt))
 frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
 
 test-adapters: frameworks  ## trainings by other frameworks, each with its real package, on the CPU
-	$(BIN)/pytest --timeout 600 tests/integrations
+	$(BIN)/pytest --timeout 900 tests/integrations
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py

@@ -47,7 +47,7 @@ class Training:
         self._process = process
         self._log = log
 
-    def end(self, timeout: float = 300.0) -> None:
+    def end(self, timeout: float = 540.0) -> None:
         """Wait until it ends by itself, and well."""
         code = self._process.wait(timeout)
         assert code == 0, f"exit code {code}:\n{self.log()[-20_000:]}"

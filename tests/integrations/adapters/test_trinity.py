@@ -78,7 +78,7 @@ class Run:
                 },
             },
             "explorer": {"eval_interval": 4, "runner_per_model": 1, "max_retry_times": 0},
-            "synchronizer": {"sync_method": "memory", "sync_interval": 1, "sync_timeout": 20}
+            "synchronizer": {"sync_method": "memory", "sync_interval": 1, "sync_timeout": 120}
             | dict(synchronizer or {}),
             "trainer": {"trainer_type": "verl", "save_interval": 1},
             "monitor": {"monitor_type": "tensorboard"},
@@ -102,7 +102,7 @@ class Run:
         return list(self.client.events(run))
 
 
-def wait(reached: Callable[[], bool], training: Training, seconds: float = 240.0) -> None:
+def wait(reached: Callable[[], bool], training: Training, seconds: float = 540.0) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert training.runs, training.log()[-10_000:]
@@ -158,9 +158,7 @@ def test_who_syncs_every_four_steps_reads_four_batches_ahead_and_goes_on_in_a_fo
         training.end()
     batches = noted(run.folder / "notes")
     assert len(batches) == STEPS
-    check(Adapter(look_ahead=3), run.events(f"{run.name}-2"), batches[4:])
-    rows = run.client.posteriors(f"{run.name}-2")
-    assert sum(row.trials or 0 for row in rows) == STEPS * BATCH * ROLLOUTS
+    check(Adapter(look_ahead=3), run.events(f"{run.name}-2"), batches)  # with what it took over from the run
 
 
 def test_it_goes_on_while_the_service_is_away(trinity: Framework, tmp_path: Path):
@@ -190,3 +188,8 @@ def test_wrong_ids_are_said_at_the_start(run: Run):
     with run.start() as training, pytest.raises(AssertionError, match=message):
         training.end()
     assert not (run.folder / "notes").exists()
+
+
+def test_the_selector_and_the_operator_do_what_the_reader_asks(trinity: Framework, tmp_path: Path):
+    with trinity.start("trinity_selector", log=tmp_path / "log") as script:
+        script.end()
