@@ -1,0 +1,48 @@
+"""verl 0.8.0 trains on selected tasks, by its own `RayPPOTrainer` and checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, STEPS, TASKS, Run
+from tests.integrations.conformance import Adapter, check_drops, check_groups, check_keys, check_order
+from tests.integrations.frameworks import Framework
+
+DATASET = (
+    "data.custom_cls.path=pkg://trainer_client.integrations.verl_dataset",
+    "data.custom_cls.name=ServiceDataset",
+)
+
+
+@pytest.fixture
+def run(service_url: str, tmp_path: Path) -> Run:
+    return Run(Framework("verl080"), "verl_ray_training", service_url, tmp_path)
+
+
+def test_a_training_that_is_killed_goes_on_where_it_was_and_reports_all_but_its_last_step(run: Run):
+    """With tasks that cannot be scored, groups without variance, evaluations, and over the end of an epoch."""
+    run.configure(*DATASET)
+    (run.folder / "drops").touch()
+    run.train_and_kill(8)
+    run.train()
+    batches = run.rolled_out()
+    assert len(batches) == STEPS
+    adapter, events = Adapter(), run.events()
+    check_keys(adapter, events, batches)
+    check_order(adapter, events)
+    check_groups(events, batches[:-1])
+    check_drops(adapter, events, batches[:-1])
+    assert [len(row.tasks) for row in run.client.selections("open")] == [BATCH]
+    assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
+    run.client.close()
+
+
+def test_wrong_ids_are_said_at_the_start(run: Run):
+    run.configure(*DATASET, tasks=[*TASKS, "tsk-1"])
+    message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
+    with pytest.raises(AssertionError, match=message):
+        run.train()
+    assert not (run.folder / "notes").exists()
+    run.client.close()

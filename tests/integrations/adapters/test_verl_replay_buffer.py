@@ -1,0 +1,82 @@
+"""verl 0.9.1 trains on selected tasks, by its own v1 trainer, TransferQueue on Ray, agent loops and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.adapters.verl_runs import EVALUATED, STEPS, TASKS, Run
+from tests.integrations.conformance import Adapter, check, check_groups
+from tests.integrations.frameworks import Framework
+from tests.service import Service
+
+SELECTED = (
+    "data.custom_cls.path=pkg://trainer_client.integrations.verl_dataset",
+    "data.custom_cls.name=ServiceDataset",
+    "trainer.v1.sampler.custom_sampler.path=pkg://trainer_client.integrations.verl_replay_buffer",
+    "trainer.v1.sampler.custom_sampler.name=ServiceReplayBuffer",
+    "actor_rollout_ref.rollout.agent.default_agent_loop=coins",
+    "actor_rollout_ref.rollout.agent.num_workers=1",
+    "algorithm.rollout_correction.bypass_mode=true",
+    "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
+)
+
+
+@pytest.fixture(scope="module")
+def verl() -> Framework:
+    return Framework("verl091")
+
+
+@pytest.fixture
+def run(verl: Framework, service_url: str, tmp_path: Path) -> Iterator[Run]:
+    made = Run(verl, "verl_v1_training", service_url, tmp_path)
+    yield made
+    made.client.close()
+
+
+def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_changes_nothing(run: Run):
+    """With tasks that cannot be scored, rollouts of several parts, evaluations, and batches drawn in pieces."""
+    run.configure(*SELECTED, "data.gen_batch_size=3")
+    (run.folder / "drops").touch()
+    run.train_and_kill(8)
+    log = run.train()
+    batches = run.rolled_out()
+    assert len(batches) == STEPS
+    assert any(rewards is None for batch in batches for rewards in batch.values())
+    check(Adapter(), run.events(), batches)
+    assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
+    assert "selector/etr" in log
+
+
+def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
+    with Service(tmp_path / "service") as service:
+        run = Run(verl, "verl_v1_training", service.url, tmp_path / "away")
+        unsent = f"+data.selector.unsent_reports={run.folder / 'unsent'}"
+        run.configure(*SELECTED, unsent, "+data.selector.max_retries=1")
+        run.go_on_while_away(service)
+        assert len(run.rolled_out()) == STEPS
+        check_groups(run.events(), run.rolled_out())
+        run.client.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tasks", "message"),
+    [
+        ((), [*TASKS, "tsk-1"], "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"),
+        (
+            ("algorithm.filter_groups.enable=true",),
+            TASKS,
+            "algorithm.filter_groups.enable: got true",
+        ),
+        (("trainer.v1.trainer_mode=colocate_async",), TASKS, "trainer_mode: got 'colocate_async'"),
+    ],
+)
+def test_wrong_ids_and_settings_are_said_at_the_start(
+    run: Run, settings: tuple[str, ...], tasks: list[str], message: str
+):
+    run.configure(*SELECTED, *settings, tasks=tasks)
+    with pytest.raises(AssertionError, match=message):
+        run.train()
+    assert not (run.folder / "notes").exists()
