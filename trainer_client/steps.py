@@ -7,19 +7,20 @@
         steps.report(selection, grouped(selection.tasks, rewards))
 
 A framework's adapter (`integrations/`, a file each) says where its step begins and where its rewards are; the rest
-is here. Nothing here imports a framework.
+is here, and in `feed` for frameworks that draw at one place and tell at another. Nothing here imports a framework.
 """
 
+import json
 import logging
-import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trainer_client.client import SelectorClient
 from trainer_client.data_sets import fit
 from trainer_client.errors import BatchTooLarge, SelectorUnavailable
+from trainer_client.groups import effective_task_ratio
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes, outcome_list
 from trainer_client.ranks import alone, asked_once
@@ -30,64 +31,8 @@ logger = logging.getLogger("trainer_client")
 
 T = TypeVar("T")
 
-Reward = float | None
-"""Of one rollout, as the run takes it; None or NaN if it was not scored."""
-
-NOT_SCORED = "not scored"
-"""Why a task is dropped of which no rollout has a reward."""
-
-
-def grouped(tasks: Iterable[str], groups: Iterable[Iterable[Reward]]) -> dict[str, list[float]]:
-    """The scored rewards of each task, for `report`, where the rollouts of one task stand side by side.
-
-    Args:
-        tasks: a selection's tasks, each once.
-        groups: as long as `tasks`: the rewards of each task's rollouts.
-
-    Returns:
-        The rewards by task. A task without any scored rollout is left out: nothing is known of it.
-
-    Raises:
-        ValueError: `tasks` and `groups` differ in length.
-    """
-    scored = {task: _scored(group) for task, group in zip(tasks, groups, strict=True)}
-    return {task: rewards for task, rewards in scored.items() if rewards}
-
-
-def grouped_by_rollout(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[float]]:
-    """The scored rewards of each task, for `report`, where each rollout is a row, in any order.
-
-    Args:
-        tasks: the task of each rollout.
-        rewards: as long as `tasks`: the reward of each rollout.
-
-    Returns:
-        The rewards by task. A task without any scored rollout is left out: nothing is known of it.
-
-    Raises:
-        ValueError: `tasks` and `rewards` differ in length.
-    """
-    groups: dict[str, list[Reward]] = {}
-    for task, reward in zip(tasks, rewards, strict=True):
-        groups.setdefault(task, []).append(reward)
-    return grouped(groups, groups.values())
-
-
-def _scored(rewards: Iterable[Reward]) -> list[float]:
-    return [reward for reward in rewards if reward is not None and not math.isnan(reward)]
-
-
-def not_scored(tasks: Iterable[str], outcomes: Collection[str]) -> dict[str, str]:
-    """The tasks of which nothing is known, for `dropped` of a report, each with the reason."""
-    return {task: NOT_SCORED for task in tasks if task not in outcomes}
-
-
-def effective_task_ratio(outcomes: Outcomes) -> float | None:
-    """The share of tasks whose rewards were not all equal; None if there are no tasks."""
-    seen = outcome_list(outcomes)
-    if not seen:
-        return None
-    return sum(outcome.informative for outcome in seen) / len(seen)
+REMEMBERED = "selector.json"
+"""The file in a checkpoint that names the run."""
 
 
 def _unmeasured(name: str, value: float) -> None:
@@ -155,14 +100,29 @@ class TrainingSteps:
 
         self._asked_once(ask, "look at the run's pool")
 
+    @property
+    def run(self) -> str | None:
+        """The run that the training is in: the one asked for, or a fork of it."""
+        return self._selections.run
+
+    def go_on(self, remembered: Mapping[str, Any] | None) -> None:
+        """Begin a training, or go on in the run of what `remembered` gave."""
+        self._keys = StepKeys()
+        self._selections.go_on(remembered)
+
+    def remembered(self) -> dict[str, Any]:
+        """What a checkpoint holds for `go_on`, in JSON's types."""
+        return self._selections.remembered()
+
     def begin(self, checkpoint: Path | None = None) -> None:
         """Begin a training, or go on from a checkpoint, in the run that `remember` noted there."""
-        self._keys = StepKeys()
-        self._selections.go_on(checkpoint)
+        file = None if checkpoint is None else checkpoint / REMEMBERED
+        self.go_on(json.loads(file.read_text()) if file is not None and file.exists() else None)
+        self._selector.resumes = checkpoint is not None
 
     def remember(self, checkpoint: Path) -> None:
         """Note in a checkpoint's folder in which run the training is."""
-        self._selections.remember(checkpoint)
+        (checkpoint / REMEMBERED).write_text(json.dumps(self.remembered()))
 
     def select(self, step: int, batch_size: int, *, policy_version: int | None = None) -> Selection:
         """The next selection of this step, on every rank the same. Every rank calls this.
@@ -179,6 +139,25 @@ class TrainingSteps:
         """
         wanted, key = Wanted(batch_size), self._keys.next(step)
         return self._asked_once(lambda: self._ask(key, wanted, policy_version), "selection")
+
+    def end_before(self, step: int) -> None:
+        """After a resume: end the selections of earlier steps that still wait for a report, since none will come.
+
+        What was reported of them counts, and their other tasks can be drawn again. If the service is away and the
+        selector has a fallback, they end with their lease. The main rank calls this.
+        """
+        try:
+            for selection in self._selections.open_before(step):
+                self.report(selection, {})
+        except SelectorUnavailable as error:
+            if not self._selector.has_fallback:
+                raise
+            logger.warning("earlier selections were not ended; their lease ends them: %s", error)
+
+    def close(self) -> None:
+        """Send what waits on disk, as far as it gets through, and end the line to the service."""
+        self._selector.flush()
+        self._selector.close()
 
     def plan(
         self, step: int, informative: int, *, rollouts: int, at_most: int, policy_version: int | None = None
@@ -262,6 +241,8 @@ class TrainingSteps:
             selection, seen, dropped=dropped, final=final, policy_version=policy_version
         )
         self._measure("report_ms", _ms_since(start))
+        if not receipt.spooled:
+            self._selections.commits = receipt.step
         ratio = effective_task_ratio(seen)
         if ratio is not None:
             self._measure("etr", ratio)

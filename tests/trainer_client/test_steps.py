@@ -12,14 +12,10 @@ from typing import Any
 import pytest
 
 from trainer_client import FakeSelector, Outcome, Selection, SelectorClient, SelectorUnavailable
-from trainer_client.steps import (
-    StepKeys,
-    TrainingSteps,
-    asked_once,
-    effective_task_ratio,
-    grouped,
-    grouped_by_rollout,
-)
+from trainer_client.groups import effective_task_ratio, grouped, grouped_by_rollout
+from trainer_client.ranks import asked_once
+from trainer_client.resuming import StepKeys
+from trainer_client.steps import TrainingSteps
 
 
 @pytest.fixture

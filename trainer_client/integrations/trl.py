@@ -30,10 +30,11 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer_client.client import SelectorClient
 from trainer_client.data_sets import DataSetMismatch, task_ids
+from trainer_client.groups import Reward, grouped, not_scored
 from trainer_client.integrations.trl_batches import Batch, joined, of_all_processes, rows, share_of
 from trainer_client.models import Selection
 from trainer_client.resuming import OnRollback
-from trainer_client.steps import Reward, TrainingSteps, grouped, not_scored
+from trainer_client.steps import TrainingSteps
 
 TASK_COLUMN = "task"
 

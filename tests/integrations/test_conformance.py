@@ -1,0 +1,142 @@
+"""The checks of adapters pass a right one, and fail one with each mistake that was seen in the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integrations import conformance
+from tests.integrations.conformance import Adapter, Batch, rewards_of
+from trainer_client import FakeSelector, SelectorClient
+from trainer_client.feed import TaskFeed
+
+TASKS = [f"task-{number}" for number in range(40)]
+STEPS = 12
+
+
+def rolled_out(tasks: list[str]) -> Batch:
+    return {task: rewards_of(task, 4, drops=True) for task in tasks}
+
+
+def feed_of(fake: FakeSelector, look_ahead: int = 0) -> TaskFeed:
+    return TaskFeed(
+        "run", batch_size=6, tasks=TASKS, look_ahead=look_ahead, url="http://s", transport=fake.transport
+    )
+
+
+def tell(feed: TaskFeed, batch: Batch, **options: Any) -> None:
+    feed.report({task: rewards or [] for task, rewards in batch.items()}, **options)
+
+
+def right(fake: FakeSelector) -> list[Batch]:
+    feed, batches = feed_of(fake), []
+    for _ in range(STEPS):
+        batches.append(rolled_out(feed.batch()))
+        tell(feed, batches[-1])
+    return batches
+
+
+def with_look_ahead(fake: FakeSelector) -> list[Batch]:
+    """Its data loader fetches a batch before the one in hand has its rewards."""
+    feed, batches = feed_of(fake, look_ahead=1), []
+    ahead = feed.batch()
+    for _ in range(STEPS):
+        batches.append(rolled_out(ahead))
+        ahead = feed.batch()
+        tell(feed, batches[-1])
+    batches.append(rolled_out(ahead))
+    tell(feed, batches[-1])
+    return batches
+
+
+def that_forgets_drops(fake: FakeSelector) -> list[Batch]:
+    """It reports what was scored, and ends the selection."""
+    feed, batches = feed_of(fake), []
+    for _ in range(STEPS):
+        batches.append(rolled_out(feed.batch()))
+        tell(feed, {task: rewards for task, rewards in batches[-1].items() if rewards}, final=True)
+    return batches
+
+
+def that_reports_after_the_filter(fake: FakeSelector) -> list[Batch]:
+    """Groups without variance never reach it."""
+    feed, batches = feed_of(fake), []
+    for _ in range(STEPS):
+        batches.append(rolled_out(feed.batch()))
+        tell(feed, {task: rewards for task, rewards in batches[-1].items() if len(set(rewards or [])) != 1})
+    feed.close()
+    return batches
+
+
+def whose_keys_repeat(fake: FakeSelector) -> list[Batch]:
+    """Its keys name the position in an epoch of seven steps."""
+    client, batches = SelectorClient("http://s", "run", transport=fake.transport), []
+    for step in range(STEPS):
+        selection = client.select(6, key=f"step-{step % 7}.0")
+        batches.append(rolled_out(selection.tasks))
+        scored = {task: rewards for task, rewards in batches[-1].items() if rewards}
+        client.report(selection, scored, dropped=dict.fromkeys(batches[-1].keys() - scored, "no reward"))
+    return batches
+
+
+def that_loses_a_selection(fake: FakeSelector) -> list[Batch]:
+    """It dies after a selection, and its successor asks with keys of its own."""
+    client, numbers, batches = SelectorClient("http://s", "run", transport=fake.transport), count(), []
+    for step in range(STEPS):
+        if step == STEPS // 2:
+            client.select(6, key=f"job-1.{next(numbers)}")
+        selection = client.select(6, key=f"job-2.{next(numbers)}")
+        batches.append(rolled_out(selection.tasks))
+        scored = {task: rewards for task, rewards in batches[-1].items() if rewards}
+        client.report(selection, scored, dropped=dict.fromkeys(batches[-1].keys() - scored, "no reward"))
+    return batches
+
+
+def check(adapter: Adapter, training: Callable[[FakeSelector], list[Batch]]) -> None:
+    fake = FakeSelector.with_run("run", TASKS)
+    batches = training(fake)
+    conformance.check(
+        adapter, list(SelectorClient("http://s", "run", transport=fake.transport).events()), batches
+    )
+
+
+def test_a_right_adapter_passes():
+    check(Adapter(), right)
+
+
+def test_one_that_says_how_far_it_looks_ahead_passes():
+    check(Adapter(look_ahead=1), with_look_ahead)
+
+
+def test_one_whose_framework_hides_drops_passes():
+    check(Adapter(tells_drops=False), that_forgets_drops)
+
+
+@pytest.mark.parametrize(
+    ("training", "fault"),
+    [
+        (with_look_ahead, "all wait for a report"),
+        (that_forgets_drops, "could not be scored"),
+        (that_reports_after_the_filter, "rolled out, but not counted"),
+        (whose_keys_repeat, "a key came again"),
+        (that_loses_a_selection, "nobody rolled out"),
+    ],
+)
+def test_a_wrong_adapter_fails(training: Callable[[FakeSelector], list[Batch]], fault: str):
+    with pytest.raises(AssertionError, match=fault):
+        check(Adapter(), training)
+
+
+def test_a_step_that_is_done_again_replaces_what_it_was(tmp_path: Path):
+    for job, step, task in (("1", 0, "a"), ("1", 1, "b"), ("1", 1, "c"), ("2", 1, "d"), ("2", 2, "e")):
+        conformance.note(tmp_path / "notes", step, {task: [1.0]}, job)
+    assert conformance.noted(tmp_path / "notes") == [{"a": [1.0]}, {"d": [1.0]}, {"e": [1.0]}]
+
+
+def test_groups_of_all_kinds_occur():
+    kinds = {tuple(rewards_of(task, 4, drops=True) or []) for task in TASKS}
+    assert kinds == {(), (0, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 1)}
