@@ -158,7 +158,10 @@ def _counted(events: Sequence[Event]) -> Iterable[tuple[str, float, int]]:
     for event in events:
         if event["type"] != "committed":
             continue
-        assert isinstance(event["outcomes"], dict), f"not reported for a selection: {event}"
-        for selection, rows in event["outcomes"].items():
+        outcomes = event["outcomes"]
+        if isinstance(outcomes, list):  # of tasks that were drawn while the service was away
+            yield from ((task, successes, trials) for task, successes, trials, *_ in outcomes)
+            continue
+        for selection, rows in outcomes.items():
             for place, successes, trials, *_ in rows:
                 yield tasks[selection][place], successes, trials

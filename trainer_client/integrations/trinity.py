@@ -1,0 +1,94 @@
+"""Trinity-RFT on tasks that the selector chooses: a data selector, and the operator that tells it the rewards.
+
+    data_processor:
+      experience_pipeline:
+        operators:
+          - name: trainer_client.integrations.trinity.GroupRewards     # before any filter
+    buffer:
+      explorer_input:
+        taskset:
+          data_selector:
+            selector_type: trainer_client.integrations.trinity.ServiceSelector
+            kwargs: {url: "http://selector:8000", run: my-run, column: id}
+
+`column` holds each row's id in the pool; without it, a row's id is its number, from 0, as text. The other `kwargs`
+are those of `TaskFeed`. The explorer reads `sync_interval` batches before the first of them is reported.
+"""
+
+# Trinity-RFT has few types, and is not where types are checked.
+# pyright: basic, reportMissingImports=false
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trinity.buffer.operators.mappers.pass_rate_calculator import PassRateCalculator
+from trinity.buffer.selector.selector import BaseSelector
+from trinity.common.constants import SELECTOR_METRIC
+
+from trainer_client.data_sets import task_ids
+from trainer_client.feed import TaskFeed
+from trainer_client.groups import Reward
+
+
+class ServiceSelector(BaseSelector):
+    """Trinity-RFT's data selector, with one selection and one report a batch of its task set.
+
+    Its state is in the explorer's checkpoint. Tasks of which no rollout came back count as dropped.
+
+    Raises:
+        DataSetMismatch: the pool lacks a row's task, or two rows have one id.
+        SelectorError: the service is away, or refuses.
+    """
+
+    def __init__(self, data_source: Any, config: Any):
+        super().__init__(data_source, config)
+        options = dict(config.kwargs)
+        column = options.pop("column", None)
+        ids = range(data_source.dataset_size) if column is None else data_source.dataset[column]
+        self._tasks = task_ids(ids)
+        self._rows = {task: row for row, task in enumerate(self._tasks)}
+        self._feed = TaskFeed(**{"batch_size": 1, "look_ahead": None, "tasks": self._tasks, **options})
+        self._feed.open()
+
+    def get_indices(self, batch_size: int, return_extra_info: bool = False) -> Any:
+        """The rows of the next batch."""
+        rows = [self._rows[task] for task in self._feed.batch(batch_size)]
+        return (rows, {}) if return_extra_info else rows
+
+    def feedback(self, indices: Sequence[int], values: Sequence[Sequence[Reward]]) -> None:
+        """Report a batch: the rewards of each row's rollouts, as `GroupRewards` gives them."""
+        if any(isinstance(value, float) for value in values):
+            raise ValueError(
+                "the operator pass_rate_calculator tells means, of which nobody knows how many rollouts they are "
+                f"of: put {GroupRewards.__module__}.GroupRewards in its place"
+            )
+        groups = {self._tasks[row]: rewards for row, rewards in zip(indices, values, strict=True)}
+        self._feed.report(groups, final=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the explorer's checkpoint holds."""
+        return self._feed.state()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from there. Trinity-RFT also calls this at a start, with what other selectors begin with."""
+        if "drawn" in state_dict:
+            self._feed.restore(state_dict)
+
+
+class GroupRewards(PassRateCalculator):
+    """Trinity-RFT's `pass_rate_calculator`, which tells the selector each rollout's reward instead of their mean.
+
+    A rollout of several steps has the reward of its last one.
+    """
+
+    def process(self, exps: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Leave the experiences as they are, and give the metrics."""
+        exps, metrics = super().process(exps)
+        rewards: dict[tuple[int, int], dict[str, Reward]] = defaultdict(dict)
+        for exp in sorted(exps, key=lambda exp: exp.eid.step):
+            index = exp.info["task_index"]
+            rewards[index["taskset_id"], index["index"]][exp.eid.rid] = exp.reward
+        for taskset, told in metrics[SELECTOR_METRIC].items():
+            told["values"] = [list(rewards[taskset, row].values()) for row in told["indices"]]
+        return exps, metrics
