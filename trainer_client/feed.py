@@ -192,11 +192,15 @@ class TaskFeed:
         """Go on from what `state` gave. Batches drawn before it that wait for a report end at the next call."""
         self._restored = dict(state)
 
+    def end(self) -> None:
+        """End the batches that wait for a report: their tasks that were not reported count as dropped."""
+        self._end_until(self._drawn)
+
     def close(self) -> None:
         """End the batches that wait for a report, and the line to the service, if there is one."""
         if not self._is_open:
             return
-        self._end_until(self._drawn)
+        self.end()
         self._steps.close()
         del self._steps
 

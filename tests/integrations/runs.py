@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.integrations.conformance import Batch, Event
-from tests.integrations.frameworks import Training
-from tests.integrations.stand_ins import TASKS
+from tests.integrations.frameworks import Framework, Training
+from tests.integrations.trainings import TASKS
 from trainer_client import SelectorClient, Task
 
 
@@ -27,7 +28,7 @@ class Run:
         self.configure()
 
     def configure(self, **settings: Any) -> None:
-        """What the training finds in its folder: see `stand_ins.settings`."""
+        """What the training finds in its folder: see `trainings.settings`."""
         given = {"url": self.url, "run": self.name, "tasks": TASKS, "drops": False} | settings
         (self.folder / "settings.json").write_text(json.dumps(given))
 
@@ -44,6 +45,13 @@ class Run:
     def events(self, run: str | None = None) -> list[Event]:
         """The log of the run, or of a fork of it."""
         return list(self.client.events(run))
+
+
+class StandIn(Framework):
+    """A framework that is not on PyPI: its interface is stood in, in the tests' own virtual environment."""
+
+    def __init__(self):
+        self.python = Path(sys.executable)
 
 
 def wait(reached: Callable[[], bool], training: Training, seconds: float = 240.0) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.integrations.conformance import Adapter, check, check_groups, noted
 from tests.integrations.frameworks import Framework, Training
 from tests.integrations.runs import Run, failed
-from tests.integrations.stand_ins import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS
+from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS
 from tests.service import Service
 
 

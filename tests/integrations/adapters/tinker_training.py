@@ -23,7 +23,7 @@ from tinker_cookbook.rl import train
 from tinker_cookbook.rl.types import Env, EnvGroupBuilder, RLDataset, RLDatasetBuilder, StepResult
 
 from tests.integrations.conformance import note, rewards_of
-from tests.integrations.stand_ins import BATCH, EVALUATED, ROLLOUTS, STEPS, roll_out, settings
+from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, STEPS, roll_out, settings
 from trainer_client.integrations.tinker import SelectedDataset
 
 JOB = str(os.getpid())

@@ -19,11 +19,12 @@ def settings(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "settings.json").read_text())
 
 
-def roll_out(folder: Path, step: int, task: str, job: str) -> list[float] | None:
-    """The rewards of a group of this step; None if it fails."""
+def roll_out(folder: Path, step: int, task: str, note_as: str | None) -> list[float] | None:
+    """The rewards of a group of this step; None if it fails. They are noted as this job's, if it has a name."""
     (folder / f"reached-{step}").touch()
     while (folder / f"stop-{step}").exists():
         time.sleep(0.05)
     rewards = rewards_of(task, ROLLOUTS, drops=settings(folder)["drops"])
-    note(folder / "notes", step, {task: rewards}, job)
+    if note_as is not None:
+        note(folder / "notes", step, {task: rewards}, note_as)
     return rewards
