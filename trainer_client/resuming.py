@@ -88,6 +88,7 @@ class KeyedSelections:
         self._told = False
         self.commits = 0
         """Of the run, as far as the training has heard."""
+        self._commits_before = 0
 
     @property
     def run(self) -> str | None:
@@ -96,14 +97,15 @@ class KeyedSelections:
 
     def go_on(self, remembered: Mapping[str, Any] | None) -> None:
         """Begin, or go on in the run that a checkpoint of this training remembers."""
-        self._first, self.commits = True, 0
+        self._first = True
+        self.commits = self._commits_before = 0
         self._selector.resumes = remembered is not None
         if self._asked_for is None:
             return
         self._selector.run = self._asked_for
         if remembered is None or remembered["asked_for"] != self._asked_for:
             return
-        self.commits = remembered.get("commits", 0)
+        self.commits = self._commits_before = remembered.get("commits", 0)
         run = remembered["run"]
         if run is not None and run != self._asked_for:
             self._selector.run = run
@@ -177,7 +179,7 @@ class KeyedSelections:
         if self._on_rollback == "keep":
             return False
         # Who looks ahead was handed the selection before all commits that the checkpoint knows of.
-        step = max(selection.step, self.commits)
+        step = max(selection.step, self._commits_before)
         try:
             new = self._fork(step)
         except (Forbidden, SelectorUnavailable) as error:

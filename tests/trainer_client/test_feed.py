@@ -304,6 +304,17 @@ class TestResume:
         resumed(fake, state, look_ahead=2).batch()
         assert events(fake, "created", "run-2")[0]["parent"] == {"run": "run", "step": 2}
 
+    def test_what_it_ends_in_the_run_is_not_in_the_fork(self, fake: FakeSelector):
+        died = feed_of(fake, look_ahead=2)
+        in_part = died.batch()
+        died.report(seen(in_part[:1]))
+        died.report(seen(died.batch()))
+        state = saved(died)
+        died.report(seen(died.batch()))
+        resumed(fake, state, look_ahead=2).batch()
+        assert [len(commit) for commit in outcomes(fake)] == [4, 4, 1]
+        assert events(fake, "created", "run-2")[0]["parent"] == {"run": "run", "step": 1}
+
     def test_in_a_run_that_is_ahead_may_be_refused(self, fake: FakeSelector):
         died = feed_of(fake)
         state = saved(died)

@@ -1,18 +1,12 @@
 """Trinity-RFT on tasks that the selector chooses: a data selector, and the operator that tells it the rewards.
 
-    data_processor:
-      experience_pipeline:
-        operators:
-          - name: trainer_client.integrations.trinity.GroupRewards     # before any filter
-    buffer:
-      explorer_input:
-        taskset:
-          data_selector:
-            selector_type: trainer_client.integrations.trinity.ServiceSelector
-            kwargs: {url: "http://selector:8000", run: my-run, column: id}
+    operators: [{name: trainer_client.integrations.trinity.GroupRewards}]    # before any filter
+    data_selector:
+      selector_type: trainer_client.integrations.trinity.ServiceSelector
+      kwargs: {url: "http://selector:8000", run: my-run, column: id}
 
-`column` holds each row's id in the pool; without it, a row's id is its number, from 0, as text. The other `kwargs`
-are those of `TaskFeed`. The explorer reads `sync_interval` batches before the first of them is reported.
+`column` has each row's id in the pool; without it, that is the row's number, from 0, as text. The other `kwargs`
+are those of `TaskFeed`. The explorer reads `sync_interval` batches before it reports the first.
 """
 
 # Trinity-RFT has few types, and is not where types are checked.
@@ -32,9 +26,7 @@ from trainer_client.groups import Reward
 
 
 class ServiceSelector(BaseSelector):
-    """Trinity-RFT's data selector, with one selection and one report a batch of its task set.
-
-    Its state is in the explorer's checkpoint. Tasks of which no rollout came back count as dropped.
+    """Trinity-RFT's data selector; its state is in the explorer's checkpoint. Tasks without a rollout are dropped.
 
     Raises:
         DataSetMismatch: the pool lacks a row's task, or two rows have one id.
@@ -43,12 +35,11 @@ class ServiceSelector(BaseSelector):
 
     def __init__(self, data_source: Any, config: Any):
         super().__init__(data_source, config)
-        options = dict(config.kwargs)
+        options = {"batch_size": 1, "look_ahead": None, **config.kwargs}
         column = options.pop("column", None)
-        ids = range(data_source.dataset_size) if column is None else data_source.dataset[column]
-        self._tasks = task_ids(ids)
+        self._tasks = task_ids(data_source.dataset[column] if column else range(data_source.dataset_size))
         self._rows = {task: row for row, task in enumerate(self._tasks)}
-        self._feed = TaskFeed(**{"batch_size": 1, "look_ahead": None, "tasks": self._tasks, **options})
+        self._feed = TaskFeed(**options, tasks=self._tasks)
         self._feed.open()
 
     def get_indices(self, batch_size: int, return_extra_info: bool = False) -> Any:
@@ -60,30 +51,25 @@ class ServiceSelector(BaseSelector):
         """Report a batch: the rewards of each row's rollouts, as `GroupRewards` gives them."""
         if any(isinstance(value, float) for value in values):
             raise ValueError(
-                "the operator pass_rate_calculator tells means, of which nobody knows how many rollouts they are "
-                f"of: put {GroupRewards.__module__}.GroupRewards in its place"
+                f"got means, of nobody knows how many rollouts: use the operator {__name__}.GroupRewards"
             )
-        groups = {self._tasks[row]: rewards for row, rewards in zip(indices, values, strict=True)}
-        self._feed.report(groups, final=True)
+        self._feed.report(dict(zip((self._tasks[row] for row in indices), values, strict=True)), final=True)
 
     def state_dict(self) -> dict[str, Any]:
         """What the explorer's checkpoint holds."""
         return self._feed.state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from there. Trinity-RFT also calls this at a start, with what other selectors begin with."""
+        """Go on from there; at a start Trinity-RFT gives it what other selectors begin with."""
         if "drawn" in state_dict:
             self._feed.restore(state_dict)
 
 
 class GroupRewards(PassRateCalculator):
-    """Trinity-RFT's `pass_rate_calculator`, which tells the selector each rollout's reward instead of their mean.
-
-    A rollout of several steps has the reward of its last one.
-    """
+    """Trinity-RFT's `pass_rate_calculator`, with each rollout's reward (that of its last step), not their mean."""
 
     def process(self, exps: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Leave the experiences as they are, and give the metrics."""
+        """The experiences as they are, and the metrics."""
         exps, metrics = super().process(exps)
         rewards: dict[tuple[int, int], dict[str, Reward]] = defaultdict(dict)
         for exp in sorted(exps, key=lambda exp: exp.eid.step):
