@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conformance import Adapter, check_drops, check_groups, noted
+from tests.integrations.conformance import Adapter, Event, check_drops, check_groups, noted
 from tests.integrations.frameworks import Training
 from tests.integrations.runs import Run, StandIn, failed
 from tests.integrations.trainings import BATCH, EVALUATED, STEPS, TASKS
 from tests.service import Service
+from trainer_client.groups import NOT_SCORED
 
 COMMIT = {"outcomes": BATCH}
 
@@ -32,6 +33,13 @@ def check_keys(run: Run) -> None:
     assert keys == [f"step-{number}.0" for number in range(len(keys))]
 
 
+def with_told_drops(event: Event) -> Event:
+    """Without those that were in flight when the training ended."""
+    if event["type"] != "dropped":
+        return event
+    return {**event, "drops": [[place, why] for place, why in event["drops"] if why == NOT_SCORED]}
+
+
 def test_groups_in_flight_share_selections_and_count_as_they_end(run: Run):
     """With groups that fail, a gate for groups without variance, and evaluations."""
     run.configure(drops=True)
@@ -41,7 +49,7 @@ def test_groups_in_flight_share_selections_and_count_as_they_end(run: Run):
     assert failed(batches)
     check_keys(run)
     check_groups(run.events(), batches)
-    check_drops(Adapter(), run.events(), batches)
+    check_drops(Adapter(), [with_told_drops(event) for event in run.events()], batches)
     commits = [event for event in run.events() if event["type"] == "committed"]
     assert [sum(map(len, commit["outcomes"].values())) for commit in commits[:STEPS]] == [BATCH] * STEPS
     assert {task for batch in noted(run.folder / "evaluations") for task in batch} == set(EVALUATED)
