@@ -7,7 +7,7 @@ select_tasks("my-run", batch_size=16)
 main()
 """
 
-# pyright: standard
+# pyright: standard, reportMissingImports=false
 
 from collections.abc import Sequence
 from functools import wraps

@@ -7,7 +7,7 @@
 A row of the training data has the id that the pool knows its task by in a column `task`.
 """
 
-# pyright: standard
+# pyright: standard, reportMissingImports=false
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

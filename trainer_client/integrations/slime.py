@@ -7,7 +7,7 @@
 A row of `--prompt-data` has the id that the pool knows its task by in its metadata, as `task`.
 """
 
-# pyright: standard
+# pyright: standard, reportMissingImports=false
 
 import copy
 import os

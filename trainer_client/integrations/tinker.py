@@ -4,7 +4,7 @@ groups = {problem.id: ProblemGroupBuilder(...) for problem in problems}
 return SelectedDataset(groups, batch_size=32, batches=200, log_path=log_path, run="my-run"), test_dataset
 """
 
-# pyright: standard
+# pyright: standard, reportMissingImports=false
 
 import json
 import sys

@@ -3,6 +3,8 @@
 Its argument is a folder with `settings.json`. What is rolled out is written to `notes`.
 """
 
+# pyright: basic, reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio
