@@ -70,8 +70,10 @@ class TaskFeed:
         self.batch_size = batch_size
         self.figures: dict[str, float] = {}
         """The newest of each figure that `TrainingSteps` measures, for the framework's log."""
-        self._asked_for, self._url, self._options = run, url, options
-        self._tasks, self._folder = tasks, unsent_reports
+        self.url = url
+        self.unsent_reports = unsent_reports
+        self._asked_for, self._options = run, options
+        self._tasks = tasks
         self._look_ahead = look_ahead
         self._on_rollback: OnRollback = on_rollback
         self._open: dict[int, _Batch] = {}
@@ -82,8 +84,9 @@ class TaskFeed:
     @cached_property
     def _steps(self) -> TrainingSteps:
         """The line to the service."""
-        fallback = Fallback(self._tasks, self._folder) if self._folder is not None else None
-        client = SelectorClient(self._url, self._asked_for, fallback=fallback, **self._options)
+        folder = self.unsent_reports
+        fallback = Fallback(self._tasks, folder) if folder is not None else None
+        client = SelectorClient(self.url, self._asked_for, fallback=fallback, **self._options)
         steps = TrainingSteps(client, on_rollback=self._on_rollback, measure=self.figures.__setitem__)
         steps.fit(self._tasks)
         return steps
@@ -100,6 +103,11 @@ class TaskFeed:
             steps.go_on(self._restored["run"] or {})
             self._take_up(self._restored)
             self._restored = None
+
+    @property
+    def selection(self) -> Selection | None:
+        """The batch that was handed out last, perhaps in part."""
+        return self._hand
 
     def batch(self, size: int | None = None) -> list[str]:
         """The tasks of the next batch; what is left of the one before, if it was handed out in part.
@@ -184,11 +192,15 @@ class TaskFeed:
         """Go on from what `state` gave. Batches drawn before it that wait for a report end at the next call."""
         self._restored = dict(state)
 
+    def end(self) -> None:
+        """End the batches that wait for a report: their tasks that were not reported count as dropped."""
+        self._end_until(self._drawn)
+
     def close(self) -> None:
         """End the batches that wait for a report, and the line to the service, if there is one."""
         if not self._is_open:
             return
-        self._end_until(self._drawn)
+        self.end()
         self._steps.close()
         del self._steps
 

@@ -1,5 +1,6 @@
 """Selections by key: what a training gets that goes on from a checkpoint, and what it is told."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_a_checkpoint_remembers_the_fork_for_the_training_that_asked_for_its_par
     trained(client, 2)
     first = keyed(client)
     first.select("step-1.0", Wanted(2), None)
-    remembered = first.remembered()
+    remembered = json.loads(json.dumps(first.remembered()))
     assert remembered == {"asked_for": "run", "run": "run-2", "commits": 0}
 
     for asked_for, expected in (("run", "run-2"), ("elsewhere", "elsewhere")):

@@ -1,0 +1,109 @@
+"""Batches whose groups end one by one: reported as one, or by each group where it is rolled out elsewhere."""
+
+import pickle
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service import Service
+from trainer_client import FakeSelector, SelectorClient, Task
+from trainer_client.feed import TaskFeed
+from trainer_client.gathering import GatheredBatch
+
+TASKS = [f"task-{number}" for number in range(20)]
+
+
+def feed_of(fake: FakeSelector) -> TaskFeed:
+    return TaskFeed("run", batch_size=4, tasks=TASKS, url="http://selector", transport=fake.transport)
+
+
+def events(fake: FakeSelector, kind: str) -> list[dict[str, Any]]:
+    client = SelectorClient("http://selector", "run", transport=fake.transport)
+    return [event for event in client.events() if event["type"] == kind]
+
+
+def tell_all(batch: GatheredBatch, tasks: Sequence[str]) -> None:
+    for task in tasks:
+        batch.tell(task, [1.0, 0.0])
+
+
+def test_the_last_group_reports_all(fake: FakeSelector):
+    batch = GatheredBatch(feed_of(fake))
+    tell_all(batch, batch.tasks[:3])
+    assert events(fake, "committed") == []
+    assert not batch.report()
+    batch.tell(batch.tasks[3], [1.0, None])
+    assert batch.report()
+    assert len(events(fake, "committed")) == 1
+    assert sorted(trials for _, trials in fake.evidence("run").values()) == [1, 2, 2, 2]
+
+
+def test_groups_may_end_in_threads(fake: FakeSelector):
+    feed = feed_of(fake)
+    with ThreadPoolExecutor() as threads:
+        for _ in range(5):
+            batch = GatheredBatch(feed)
+            list(threads.map(lambda task, batch=batch: batch.tell(task, [1.0, 0.0]), batch.tasks))
+    assert len(events(fake, "committed")) == 5
+
+
+def test_one_that_fails_last_leaves_the_report_to_whoever_goes_on(fake: FakeSelector):
+    """So a training that ends with it has reported nothing, and begins the batch again."""
+    batch = GatheredBatch(feed_of(fake))
+    tell_all(batch, batch.tasks[:3])
+    batch.fail(batch.tasks[0], "after its rewards were told")
+    batch.fail(batch.tasks[3], "TimeoutError")
+    assert events(fake, "committed") == []
+    assert batch.report()
+    (dropped,) = events(fake, "dropped")
+    assert dropped["drops"] == [[3, "TimeoutError"]]
+    assert len(events(fake, "committed")) == 1
+
+
+def test_what_is_told_after_the_report_does_not_count(fake: FakeSelector):
+    batch = GatheredBatch(feed_of(fake))
+    tell_all(batch, batch.tasks)
+    batch.tell(batch.tasks[0], [0.0, 0.0])
+    assert set(fake.evidence("run").values()) == {(1, 2)}
+
+
+def test_while_the_service_is_away_a_batch_is_one_report(fake: FakeSelector, tmp_path: Path):
+    feed = TaskFeed(
+        "run",
+        batch_size=4,
+        tasks=TASKS,
+        url="http://selector",
+        transport=fake.transport,
+        unsent_reports=tmp_path,
+        max_retries=0,
+    )
+    fake.down()
+    batch = GatheredBatch(feed)
+    tell_all(batch, batch.tasks)
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    fake.up()
+    feed.close()
+    assert len(events(fake, "committed")) == 1
+
+
+@pytest.mark.parametrize("unsent_reports", [True, False])
+def test_a_copy_in_another_process_reports_each_group(service: Service, tmp_path: Path, unsent_reports: bool):
+    run = f"gathered-{unsent_reports}"
+    with SelectorClient(service.url, run) as client:
+        client.create_pool(run)
+        client.add_tasks(run, [Task(id=task) for task in TASKS])
+        client.create_run(run, pool=run)
+        folder = tmp_path if unsent_reports else None
+        feed = TaskFeed(run, batch_size=4, tasks=TASKS, url=service.url, unsent_reports=folder)
+        batch = GatheredBatch(feed)
+        for task in batch.tasks[:3]:
+            pickle.loads(pickle.dumps(batch)).tell(task, [1.0, 0.0])
+        copy = pickle.loads(pickle.dumps(batch))
+        copy.tell(batch.tasks[3], [None])
+        assert not copy.report()
+        status = client.run_status()
+        assert (status.step, status.selections.committed, status.dropped) == (1, 1, 1)
+        feed.close()
