@@ -1,6 +1,5 @@
 """Selections by key: what a training gets that goes on from a checkpoint, and what it is told."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from trainer_client import Conflict, FakeSelector, Fallback, SelectorClient, SelectorUnavailable
 from trainer_client.models import Selection
-from trainer_client.resuming import REMEMBERED, KeyedSelections, OnRollback, RolledBack, StepKeys, Wanted
+from trainer_client.resuming import KeyedSelections, OnRollback, RolledBack, StepKeys, Wanted
 from trainer_client.steps import TrainingSteps
 
 
@@ -84,22 +83,22 @@ def test_a_name_that_another_trainer_takes_meanwhile_is_left_to_it(
 
 
 def test_a_checkpoint_remembers_the_fork_for_the_training_that_asked_for_its_parent(
-    client: SelectorClient, fake: FakeSelector, tmp_path: Path
+    client: SelectorClient, fake: FakeSelector
 ):
     trained(client, 2)
     first = keyed(client)
     first.select("step-1.0", Wanted(2), None)
-    first.remember(tmp_path)
-    assert json.loads((tmp_path / REMEMBERED).read_text()) == {"asked_for": "run", "run": "run-2"}
+    remembered = first.remembered()
+    assert remembered == {"asked_for": "run", "run": "run-2", "commits": 0}
 
     for asked_for, expected in (("run", "run-2"), ("elsewhere", "elsewhere")):
         with SelectorClient("http://selector", run=asked_for, transport=fake.transport) as other:
-            KeyedSelections(other, on_rollback="fork", explain=False).go_on(tmp_path)
+            KeyedSelections(other, on_rollback="fork", explain=False).go_on(remembered)
             assert other.run == expected
     with SelectorClient("http://selector", transport=fake.transport) as without:
-        KeyedSelections(without, on_rollback="fork", explain=False).go_on(tmp_path)
+        KeyedSelections(without, on_rollback="fork", explain=False).go_on(remembered)
         assert without.run is None
-    first.go_on(tmp_path / "none")
+    first.go_on(None)
     assert client.run == "run", "a training that begins anew is the run that it was asked for"
 
 
