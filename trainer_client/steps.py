@@ -35,10 +35,6 @@ REMEMBERED = "selector.json"
 """The file in a checkpoint that names the run."""
 
 
-def _unmeasured(name: str, value: float) -> None:
-    pass
-
-
 class TrainingSteps:
     """The selector's part in a training's steps, on each of its ranks.
 
