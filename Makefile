@@ -81,7 +81,7 @@ audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; 
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement services/trainer/constraints.txt
 
-bench: .venv/.server .venv/.dev  ## select and report over HTTP beside dense numpy, by pool size
+bench: .venv/.server .venv/.dev  ## select and report over HTTP of bots and rasch, beside dense numpy, by size
 	$(BIN)/python -m tests.bench
 
 experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C

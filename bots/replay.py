@@ -205,7 +205,7 @@ def _judged(log: Log, wanted: Sequence[Wanted]) -> Judged:
 
     try:
         own = own_of(next(log.events(), {}))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Failure(
             f"{log.name}: it does not begin with the configuration of a run that is known here: {error}"
         ) from error
@@ -218,8 +218,6 @@ def _judged(log: Log, wanted: Sequence[Wanted]) -> Judged:
         configs = {OWN: own, **configs}
     try:
         found = replayed(log.events(), log.table, list(configs.values()))
-    except KeyError as error:
-        raise Failure(f"{log.name}: it is damaged: an event lacks {error}") from error
     except ValueError as error:
         raise Failure(f"{log.name}: {error}") from error
     posteriors = {label: to_dict(config) for label, config in configs.items()}

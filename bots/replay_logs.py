@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from bots.run_export import EVENTS, TASKS
-from selector_api.core.replay import NamedTasks
+from selector_api.core.fold import UnreadableLog
+from selector_api.core.replay import NamedTasks, damage_told
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from selector_api.near_names import hint
 from services.command_line.failures import Failure
@@ -47,10 +49,7 @@ def saved_run(path: Path, name: str, later: TaskFile | None) -> Log:
     Raises:
         Failure: one of the files cannot be read, or `later` names a task that the pool does not have.
     """
-    tasks = {
-        row["id"]: Task(id=row["id"], domain=row["domain"], references=row["references"])
-        for row in _lines(path, TASKS)
-    }
+    tasks = {task.id: task for task in _tasks(path)}
     for task in distinct_tasks(later) if later is not None else ():
         if task.id not in tasks:
             raise Failure(f"--tasks: {task.id!r} is no task of {name}{hint(task.id, tasks)}")
@@ -69,8 +68,12 @@ def log_file(path: Path, tasks: TaskFile | None) -> Log:
     if tasks is not None:
         return Log(path.name, lambda: _lines(path), table_of(distinct_tasks(tasks)))
     named = NamedTasks()
-    for event in _lines(path):
-        named.read(event)
+    try:
+        for number, event in enumerate(_lines(path), 1):
+            with damage_told(number):
+                named.read(event)
+    except UnreadableLog as error:
+        raise Failure(f"{path}: {error}") from error
     return Log(path.name, lambda: named.log(_lines(path)), named.table(), has_pool=False)
 
 
@@ -100,6 +103,17 @@ def distinct_tasks(file: TaskFile) -> list[Task]:
     return list(tasks.values())
 
 
+def _tasks(path: Path) -> Iterator[Task]:
+    """The tasks that `bots run export` wrote."""
+    for number, row in enumerate(_lines(path, TASKS), 1):
+        try:
+            yield Task(**{name: row[name] for name in ("id", "domain", "references")})
+        except (KeyError, ValueError) as error:
+            raise Failure(
+                f"{path}, {TASKS}, line {number}: it is not a task as `bots run export` writes it"
+            ) from error
+
+
 def _lines(path: Path, member: str | None = None) -> Iterator[dict[str, Any]]:
     """The objects in a file of JSON lines, or in a member of a zip file."""
     place = f"{path}, {member}" if member else str(path)
@@ -114,7 +128,7 @@ def _lines(path: Path, member: str | None = None) -> Iterator[dict[str, Any]]:
                 yield _object(line, f"{place}, line {number}", "id" if member == TASKS else "type")
     except KeyError as error:
         raise Failure(f"{place}: it is not in the file; `bots run export` writes one that has it") from error
-    except (OSError, EOFError, BadZipFile) as error:
+    except (OSError, EOFError, BadZipFile, zlib.error) as error:
         raise Failure(f"{place}: not readable: {error}") from error
 
 

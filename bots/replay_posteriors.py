@@ -15,7 +15,9 @@ from selector_api.core.fields import to_dict
 from selector_api.core.posteriors import PosteriorConfig
 from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.tasks import TaskTable
+from selector_api.known_fields import KnownFields
 from selector_api.near_names import hint, shown
+from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.schemas.runs import RunRequest
 from services.command_line.failures import MISTAKE, Failure, needing_extra
 
@@ -40,7 +42,7 @@ class Wanted:
             Failure: it is neither.
         """
         if text.lstrip().startswith("{"):
-            fields = _json(text, "--posterior")
+            fields = _posterior(_json(text, "--posterior"), "--posterior")
             return cls(_words(fields), fields)
         path = Path(text)
         if path.suffix in (".yaml", ".yml"):
@@ -56,9 +58,7 @@ class Wanted:
                     '\'{"type": "bots", "forgetting": 0.01}\'',
                     MISTAKE,
                 ) from error
-        if "posterior" in fields:  # the configuration of a run
-            fields = upgraded(fields)["posterior"]
-        return cls(path.stem, fields)
+        return cls(path.stem, _posterior(fields, text))
 
     def under(self, own: PosteriorConfig, table: TaskTable) -> PosteriorKind:
         """The posterior, for a run whose own is `own`, over these tasks.
@@ -70,11 +70,8 @@ class Wanted:
         try:
             posterior = _config.validate_python({"pool": "replay", "posterior": fields}).posterior
         except ValidationError as error:
-            mistakes = [
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
-                for each in error.errors(include_url=False)
-            ]
-            raise Failure(f"--posterior {self.label}: {'; '.join(mistakes)}", MISTAKE) from error
+            told = explain_validation(error.errors(), KnownFields.of_type(RunRequest))
+            raise Failure(f"--posterior {self.label}: {told}", MISTAKE) from error
         for name in missing(posterior, table):
             near = hint(name, table.reference_names)
             raise Failure(
@@ -123,6 +120,19 @@ def _json(text: str, place: str) -> dict[str, Any]:
             f"{place}: got {type(fields).__name__}; give an object with a posterior's fields", MISTAKE
         )
     return cast("dict[str, Any]", fields)
+
+
+def _posterior(fields: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """The posterior in what may be a run's whole configuration."""
+    if "posterior" not in fields:
+        return fields
+    try:
+        posterior = upgraded(fields)["posterior"]
+    except ValueError as error:
+        raise Failure(f"{place}: {error}", MISTAKE) from error
+    if not isinstance(posterior, Mapping):
+        raise Failure(f"{place}: posterior: give an object with its fields", MISTAKE)
+    return cast("Mapping[str, Any]", posterior)
 
 
 def _words(fields: Mapping[str, Any]) -> str:

@@ -16,9 +16,9 @@ from bots.run_options import (
     Rewards,
     changed,
     given,
-    of_type,
-    policy_of,
+    part,
     rewards_of,
+    with_types,
 )
 from services.command_line.connection import RunName, Token, Url, checked_name, connected
 from services.command_line.failures import Failure
@@ -55,7 +55,16 @@ def create(
     policy: Annotated[str | None, typer.Option()] = None,
     target: Annotated[float | None, typer.Option()] = None,
     temperature: Annotated[float | None, typer.Option()] = None,
+    power: Annotated[float | None, typer.Option()] = None,
     exploration: Annotated[float | None, typer.Option()] = None,
+    posterior: Annotated[str | None, typer.Option()] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="For rasch: a reference that it reads; without it all that the pool has. Repeatable.",
+        ),
+    ] = None,
     forgetting: Annotated[float | None, typer.Option()] = None,
     implicit_weight: Annotated[float | None, typer.Option()] = None,
     rollouts: Annotated[int | None, typer.Option()] = None,
@@ -83,19 +92,27 @@ def create(
 
     Example:
 
-        bots run create my-run --pool math --weak weak --strong strong
+        bots run create my-run --pool math --posterior rasch
+        bots run create other --pool math --weak weak --strong strong
         bots run create again --fork my-run@300 --target 0.4
     """
     if (weak is None) != (strong is None):
         raise typer.BadParameter("give both or neither", param_hint="--weak, --strong")
-    posterior = {"forgetting": forgetting, "implicit_weight": implicit_weight, "rollouts": rollouts}
     body = given(
         {
             "pool": pool,
             "seed": seed,
-            "posterior": of_type("bots", posterior),
-            "implicit": of_type("interpolation", {"weak": weak, "strong": strong}),
-            "policy": policy_of(policy, target, temperature, exploration),
+            "posterior": part(
+                type=posterior,
+                references=reference or None,
+                forgetting=forgetting,
+                implicit_weight=implicit_weight,
+                rollouts=rollouts,
+            ),
+            "implicit": None if weak is None else {"type": "interpolation", "weak": weak, "strong": strong},
+            "policy": part(
+                type=policy, target=target, temperature=temperature, power=power, exploration=exploration
+            ),
             "rewards": rewards_of(rewards, pass_at),
             "commit": None if commit_outcomes is None else {"outcomes": commit_outcomes},
             "lease_seconds": lease_seconds,
@@ -115,11 +132,11 @@ def create(
             if parent:
                 if "implicit" in body:  # it is the posterior's in a config that the service answers
                     implicit = body.pop("implicit")
-                    body["posterior"] = {"type": "bots", **body.get("posterior", {}), "implicit": implicit}
+                    body["posterior"] = {**body.get("posterior", {}), "implicit": implicit}
                 body = changed(client.run_status(parent).config, body)
                 status = client.fork_run(run, parent, step=step, **body)
             else:
-                status = client.create_run(run, **body)
+                status = client.create_run(run, **(body if config else with_types(body)))
         except ValueError as error:
             raise Failure(f"{config or 'the options'}: {error}") from error
     typer.echo(f"run {run!r}: {status.tasks:,} tasks of pool {status.config['pool']!r}, step {status.step:,}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bots.confirmation import Yes, confirm
-from bots.run_options import CommitOutcomes, changed, given, policy_of
+from bots.run_options import CommitOutcomes, changed, given, part
 from bots.task_names import TaskFile, TaskNames, task_names
 from services.command_line.connection import RunName, Token, Url, checked_name, connected
 from services.command_line.failures import MISTAKE, Failure
@@ -40,6 +40,7 @@ def change(
     policy: Annotated[str | None, typer.Option()] = None,
     target: Annotated[float | None, typer.Option()] = None,
     temperature: Annotated[float | None, typer.Option()] = None,
+    power: Annotated[float | None, typer.Option()] = None,
     exploration: Annotated[float | None, typer.Option()] = None,
     lease_seconds: Annotated[float | None, typer.Option()] = None,
     share_leased: Annotated[bool | None, typer.Option("--share-leased/--lease-alone")] = None,
@@ -58,7 +59,9 @@ def change(
     """
     changes = given(
         {
-            "policy": policy_of(policy, target, temperature, exploration, default=None),
+            "policy": part(
+                type=policy, target=target, temperature=temperature, power=power, exploration=exploration
+            ),
             "lease_seconds": lease_seconds,
             "share_leased": share_leased,
             "commit": None if commit_outcomes is None else {"outcomes": commit_outcomes},

@@ -33,24 +33,31 @@ class CommandWithFields(TyperCommand):
 
 
 def run_fields() -> dict[str, Field]:
-    """The fields of a run's configuration, and of the posterior, policy and implicit evidence that have options."""
+    """The fields of a run's configuration, and of the posteriors, policies and implicit evidence with options."""
     with needing_extra("server"):
         from pydantic import TypeAdapter
 
         from selector_api.core.config import RunConfig
         from selector_api.core.policies import Policy
+        from selector_api.core.policies.signal import Signal
         from selector_api.core.policies.thompson import Thompson
+        from selector_api.core.posteriors import PosteriorConfig
         from selector_api.core.posteriors.bots import Bots
         from selector_api.core.posteriors.interpolation import Interpolation
 
     fields = {
         name: Field(field["description"], _number(field.get("default")))
-        for kind in (Interpolation, Thompson, Bots, RunConfig)
+        for kind in (Interpolation, Signal, Thompson, Bots, RunConfig)
         for name, field in TypeAdapter(kind).json_schema()["properties"].items()
         if "description" in field
     }
-    policies = ", ".join(kind.type for kind in get_args(Policy))
-    fields["policy"] = Field(f"{fields['policy'].description}: {policies}", RunConfig(pool="").policy.type)
+    default = RunConfig(pool="")
+    for name, kinds, type_ in (
+        ("policy", Policy, default.policy.type),
+        ("posterior", PosteriorConfig, default.posterior.type),
+    ):
+        types = ", ".join(kind.type for kind in get_args(kinds))
+        fields[name] = Field(f"{fields[name].description}: {types}", type_)
     return fields
 
 

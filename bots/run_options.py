@@ -31,22 +31,23 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def of_type(default: str | None, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The given members with their `type`; None if there are none, so that the service's default holds."""
-    members = given(values)
-    return {"type": default, **members} if members else None
+def part(**values: Any) -> dict[str, Any] | None:
+    """The given members of a part; None if there are none, so that the service's default holds."""
+    return given(values) or None
 
 
-def policy_of(
-    policy: str | None,
-    target: float | None,
-    temperature: float | None,
-    exploration: float | None,
-    default: str | None = "thompson",
-) -> dict[str, Any] | None:
-    """The policy of these options; without a default its type may be None, for `changed`."""
-    values = {"target": target, "temperature": temperature, "exploration": exploration}
-    return of_type(default, {"type": policy, **values})
+def with_types(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a new run, in which posterior and policy are of the type that their options go with."""
+    typed = dict(body)
+    posterior: Mapping[str, Any] = body.get("posterior", {})
+    of_posterior = posterior.get("type") or ("rasch" if "references" in posterior else "bots")
+    policy: Mapping[str, Any] = body.get("policy", {})
+    seeks = not policy.keys().isdisjoint(("target", "temperature"))
+    of_policy = "signal" if "power" in policy or (of_posterior == "rasch" and not seeks) else "thompson"
+    for name, of in (("posterior", of_posterior), ("policy", of_policy)):
+        if name in body:
+            typed[name] = {**body[name], "type": body[name].get("type") or of}
+    return typed
 
 
 def rewards_of(bounds: tuple[float, float] | None, pass_at: float | None) -> dict[str, Any] | None:

@@ -19,15 +19,21 @@ def config_view(status: RunStatus) -> RenderableType:
 
 
 def status_view(status: RunStatus, note: str | None = None) -> RenderableType:
-    """Where the run stands, and a note below it."""
+    """Where the run stands; below it what should be seen to, and a note."""
     table = _pairs(f"run {status.run}")
     table.add_row("step", f"{status.step:,}")
     for name, selections in status.selections.model_dump().items():
         table.add_row(f"selections {name}", f"{selections:,}")
     table.add_row("tasks", f"{status.tasks:,}")
     table.add_row("never selected", f"{status.never_selected:,}")
+    table.add_row("excluded", _count(status.excluded))
+    table.add_row("drops", _count(status.dropped))
     table.add_row("ETR last", _number(status.etr.last))
     table.add_row("ETR recent", _number(status.etr.recent))
+    table.add_row("evaluation ETR", _number(status.etr.evaluation))
+    for name in ("parent", "staleness", "rewound"):
+        if (told := getattr(status, name)) is not None:
+            table.add_row(name, Text(", ".join(f"{key} {value}" for key, value in told.items())))
 
     domains = Table("domain", box=box.SIMPLE)
     domains.add_column("capability μ", justify="right")
@@ -38,7 +44,8 @@ def status_view(status: RunStatus, note: str | None = None) -> RenderableType:
             _number(status.capability.get(domain)),
             _number(status.etr.by_domain.get(domain)),
         )
-    return Group(table, domains, *([Text(note, style="red")] if note else []))
+    notes = [*status.warnings, *([note] if note else [])]
+    return Group(table, domains, *(Text(each, style="red") for each in notes))
 
 
 def _pairs(title: str) -> Table:
@@ -46,6 +53,10 @@ def _pairs(title: str) -> Table:
     table.add_column()
     table.add_column(justify="left", overflow="fold")
     return table
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
 
 
 def _number(value: float | None) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.command_line.failures import MISTAKE, Failure, needing_extra
-from services.command_line.mistakes import words
 
 if TYPE_CHECKING:
     from selector_api.settings import Settings
@@ -28,12 +27,12 @@ def settings_from(**options: Any) -> Settings:
 
     Raises `Failure` if one of them cannot be used.
     """
-    from pydantic import ValidationError
-
     with needing_extra("server"):
+        from pydantic import ValidationError
         from pydantic_settings import SettingsError
 
         from selector_api.settings import Settings
+        from services.command_line.mistakes import words
 
     given = {name: value for name, value in options.items() if value is not None}
     try:

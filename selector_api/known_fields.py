@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from selector_api.near_names import hint, listed
+
 
 class KnownFields:
     """The fields of a schema's objects.
@@ -26,6 +28,17 @@ class KnownFields:
     def at(self, place: Sequence[str | int]) -> list[str]:
         """The fields of the object at this place of a document: all that any of its kinds has."""
         return sorted({name for schema in self._at(place) for name in _fields(schema)})
+
+    def refusal(self, place: Sequence[str | int], name: str) -> str:
+        """What to say of a field that the object at this place does not have."""
+        types = [
+            kind["type"]["const"]
+            for kind in map(_fields, self._at(place))
+            if name in kind and "const" in kind.get("type", {})
+        ]
+        if types:
+            return f"it goes with another type: {listed(types)}"
+        return f"there is no such field{hint(name, self.at(place), most=20)}"
 
     def kinds_at(self, place: Sequence[str | int]) -> list[str]:
         """The values that `type` may have in the object at this place; none if it has no kinds."""

@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 
 from trainer_client import _fake_http as http
 from trainer_client._contract.core_config import RunChange, RunConfig
-from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.web_schemas_pools import PoolRequest
 from trainer_client._contract.web_schemas_runs import ChangeRequest, RunRequest, TasksRequest
 from trainer_client._contract.web_schemas_selections import ReleaseRequest, RenewRequest
@@ -21,7 +20,7 @@ RUN: TypeAdapter[RunConfig] = TypeAdapter(RunRequest)
 _CHANGE: TypeAdapter[RunChange] = TypeAdapter(ChangeRequest)
 _TASK_IDS: TypeAdapter[TasksRequest] = TypeAdapter(TasksRequest)
 _RENEW: TypeAdapter[RenewRequest] = TypeAdapter(RenewRequest)
-_RELEASE: TypeAdapter[ReleaseRequest] = TypeAdapter(ReleaseRequest)
+_RELEASE: TypeAdapter[ReleaseRequest | None] = TypeAdapter(ReleaseRequest | None)
 
 
 class FakePoolsAndRuns:
@@ -57,9 +56,8 @@ class FakePoolsAndRuns:
     def _post_tasks(self, request: httpx.Request, name: str) -> httpx.Response:
         tasks = http.tasks_of(request)
         pool = self._pool(name)
-        runs = [run for run in self._runs.values() if run.pool is pool]
-        read = {name: run.name for run in runs for name in run.references}
-        inserted, extended = pool.add(tasks, read)
+        readers = {run.name: run.reads for run in self._runs.values() if run.pool is pool}
+        inserted, extended = pool.add(tasks, readers)
         for run in self._runs.values():
             if (inserted or extended) and run.pool is pool:
                 run.grow(self._now)
@@ -181,9 +179,9 @@ class FakePoolsAndRuns:
         pool = self._pool(config.pool)
         pool.refuse_unknown(config)
         if name not in self._runs:
-            self._runs[name] = self._new_run(name, config, pool)
+            self._runs[name] = self._new_run(name, pool.settled(config), pool)
             return True
-        if self._runs[name].made_with != to_dict(config):
+        if not self._runs[name].is_of(config):
             raise Problem(409, "run-conflict", f"Run {name!r} is there with another config.")
         return False
 

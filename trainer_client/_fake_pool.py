@@ -1,9 +1,11 @@
 """The fake selector's pools."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from trainer_client._contract.core_config import RunConfig
+from trainer_client._contract.core_posteriors_rasch import MOST_REFERENCES, Rasch
 from trainer_client._contract.store_task_chunks import MAX_REFERENCES
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client._fake_http import Problem
@@ -34,12 +36,12 @@ class FakePool:
         tasks = self.tasks.values()
         return {name: sum(name in task.references for task in tasks) for name in self.references}
 
-    def add(self, tasks: Iterable[TaskItem], read: Mapping[str, str]) -> tuple[int, int]:
+    def add(self, tasks: Iterable[TaskItem], readers: Mapping[str, Callable[[str], bool]]) -> tuple[int, int]:
         """Add tasks, all or none; how many are new, and how many got references that they had not.
 
         Args:
             tasks: the tasks.
-            read: the references that runs read, each with such a run.
+            readers: of each run whether it reads a reference.
 
         Raises:
             Problem: task-conflict or reference-in-use, or invalid-request if they have too many references.
@@ -51,7 +53,7 @@ class FakePool:
             if known is None:
                 changed[task.id] = task
             else:
-                changed[task.id] = _extended(known, task, read)
+                changed[task.id] = _extended(known, task, readers)
             references |= dict.fromkeys(task.references)
         if len(references) > MAX_REFERENCES:
             raise Problem(422, "invalid-request", f"references: a pool has at most {MAX_REFERENCES}")
@@ -75,6 +77,20 @@ class FakePool:
         if config.policy.needs_references and not self.references:
             detail = f"policy: {config.policy.type} goes by references, and no task of the pool has any"
             raise Problem(422, "unknown-reference", detail)
+
+    def settled(self, config: RunConfig) -> RunConfig:
+        """The configuration with what its posterior leaves to the pool; rates are rounded to 1/16 at most."""
+        posterior = config.posterior
+        if not isinstance(posterior, Rasch):
+            return config
+        names = tuple(self.references) if posterior.references_ is None else posterior.references_
+        if len(names) > MOST_REFERENCES:
+            raise Problem(
+                422, "invalid-request", f"posterior.references: at most {MOST_REFERENCES} can be read"
+            )
+        return replace(
+            config, posterior=replace(posterior, references_=names, rounding=posterior.rounding or 16)
+        )
 
     def retire(self, tasks: list[str], *, retired: bool) -> dict[str, Any]:
         """Retire tasks or restore them; the answer of the call."""
@@ -107,15 +123,17 @@ class FakePool:
         }
 
 
-def _extended(known: TaskItem, task: TaskItem, read: Mapping[str, str]) -> TaskItem:
+def _extended(known: TaskItem, task: TaskItem, readers: Mapping[str, Callable[[str], bool]]) -> TaskItem:
     """A task with the references that it gets; what it has must be the same."""
     if known.domain != task.domain or any(
         known.references.get(name, value) != value for name, value in task.references.items()
     ):
         raise Problem(409, "task-conflict", f"Task {task.id!r} is there with other values.")
     added = task.references.keys() - known.references.keys()
-    for name in sorted(added & read.keys()):
-        raise Problem(409, "reference-in-use", f"Run {read[name]!r} reads reference {name!r}.")
+    for name in sorted(added):
+        for run, reads in readers.items():
+            if reads(name):
+                raise Problem(409, "reference-in-use", f"Run {run!r} reads reference {name!r}.")
     return (
         known.model_copy(update={"references": {**known.references, **task.references}}) if added else known
     )

@@ -33,6 +33,11 @@ class Batch:
         return self.event["tasks"]
 
     @property
+    def reported(self) -> int:
+        """Tasks of which an outcome is known."""
+        return sum(isinstance(seen, list) for seen in self.known.values())
+
+    @property
     def waiting(self) -> list[str]:
         """The tasks with an outcome that has not entered, in the selection's order."""
         return [
@@ -160,6 +165,9 @@ class FakeReports:
         while len(self._pending) >= self._commits_at:
             first, self._pending = self._pending[: self._commits_at], self._pending[self._commits_at :]
             self._commit_pending(first, "count", batch, now)
+        if self._pending and all(other.state != "open" for other in self._batches.values()):
+            parts, self._pending = self._pending, []  # no lease is left whose end would commit them
+            self._commit_pending(parts, "late", batch, now)
 
     def _commit_pending(
         self, parts: list[tuple[Batch, str, bool]], reason: str, cause: Batch, now: int, *, ends: bool = False
@@ -252,7 +260,7 @@ class FakeReports:
             "differing_tasks": differing[:DIFFERING_NAMED],
             "dropped": 0,
             "remaining": 0,
-            "committed": True,
+            "committed": not evaluation,
             "step": self._step,
         }
 

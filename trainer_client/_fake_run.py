@@ -49,7 +49,7 @@ class FakeRun(FakeViews):
         super().__init__()
         self.name = name
         self.pool = pool
-        self.made_with = to_dict(config)
+        self._made_with = config
         self.events: list[dict[str, Any]] = []
         self.excluded: set[str] = set()
         self._parent = parent
@@ -66,7 +66,7 @@ class FakeRun(FakeViews):
         self._take_up()
         told = {} if parent is None else {"parent": parent}
         self._log(
-            now, "created", version=LOG_VERSION, run=name, config=self.made_with, tasks=self._size, **told
+            now, "created", version=LOG_VERSION, run=name, config=to_dict(config), tasks=self._size, **told
         )
 
     @property
@@ -112,10 +112,15 @@ class FakeRun(FakeViews):
         """Note that the pool retired or restored tasks."""
         self._log(now, kind, by="pool", tasks=list(dict.fromkeys(tasks)))
 
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The references that its posterior reads."""
-        return tuple(self._config.posterior.references)
+    def is_of(self, config: RunConfig) -> bool:
+        """Whether it has this configuration, or began with it; what is left open there is as it is here."""
+        posterior = config.posterior.settled_as(self._config.posterior)
+        settled = replace(config, posterior=posterior, fork=config.fork or self._config.fork)
+        return settled in (self._config, self._made_with)
+
+    def reads(self, reference: str) -> bool:
+        """Whether what it draws hangs on this reference."""
+        return self._config.reads(reference)
 
     def take_over(self, parent: "FakeRun", step: int) -> None:
         """Begin with the evidence of another run's first commits."""
@@ -256,6 +261,7 @@ class FakeRun(FakeViews):
 
     def _explain(self, tasks: list[str]) -> dict[str, list[Any]]:
         known = [self._posterior.of(task) for task in tasks]
+        columns: dict[str, list[Any]] = {name: [row[name] for row in known] for name in known[0]}
         match self._config.policy.type:
             case "thompson":
                 draws = [self._posterior.draw(task, self._draws) for task in tasks]
@@ -263,9 +269,7 @@ class FakeRun(FakeViews):
                 draws = [row["mean"] for row in known]
             case _:
                 draws: list[Any] = [None] * len(tasks)
-        return {name: [row[name] for row in known] for name in ("mean", "sd", "alpha", "beta")} | {
-            "draw": draws
-        }
+        return columns | {"draw": draws}
 
     def _selection(self, batch: Batch, explain: bool, *, replayed: bool) -> dict[str, Any]:
         event = batch.event

@@ -101,7 +101,7 @@ class FakeViews(FakeReports):
         ]
         rows = [
             {name: batch.event[name] for name in ("selection", "key", "step", "tasks")}
-            | {"status": batch.state, "reported": len(batch.known), "expires_at": moment(batch.expires_at)}
+            | {"status": batch.state, "reported": batch.reported, "expires_at": moment(batch.expires_at)}
             for batch in found[:limit]
         ]
         return {

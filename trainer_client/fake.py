@@ -11,7 +11,8 @@ and it can go away, fail and lose replies.
 It is not the method, and what it does not do is this:
 
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
-* Posteriors follow the update of `bots` without implicit evidence; the capability is unset.
+* Posteriors follow the update of `bots` without implicit evidence, whatever their kind; the capability and the
+  weights of references are unset.
 * A dropped task does not rest, and a fork knows no policy versions of its parent's selections.
 * The log of a fork begins with the fork.
 * Parquet is neither taken nor given.

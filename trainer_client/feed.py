@@ -97,7 +97,7 @@ class TaskFeed:
         """
         steps = self._steps
         if self._restored is not None:
-            steps.go_on(self._restored["run"])
+            steps.go_on(self._restored["run"] or {})
             self._take_up(self._restored)
             self._restored = None
 

@@ -124,12 +124,17 @@ class Receipt(_Answer):
 
 
 class PoolInfo(_Answer):
-    """A pool: its number of `tasks`, of tasks by domain, and the names of its references."""
+    """A pool: its number of `tasks`, of tasks by domain, and the names of its references.
+
+    Services of release 0.2 do not tell how many tasks each reference was measured on, nor how many are `retired`.
+    """
 
     pool: str
     tasks: int
     domains: dict[str, int]
     references: list[str]
+    reference_counts: dict[str, int] = {}
+    retired: int = 0
 
 
 class TaskReceipt(_Answer):

@@ -22,6 +22,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=256), BeforeValidator
 class Outcome(BaseModel):
     """What a trainer saw of one task: `successes` (0 to `trials`, fractions allowed) of `trials`, or its `rewards`.
 
+    `reward` is that of one rollout, for trainers that have a row a rollout; such rows of a task are one outcome.
     Rewards are sent as they are. What they may be and what they are worth is the run's to say (`rewards` of its
     config).
     """
@@ -32,13 +33,13 @@ class Outcome(BaseModel):
     successes: Annotated[FiniteFloat, Field(ge=0)] | None = None
     trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     rewards: Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=1_000_000)] | None = None
+    reward: FiniteFloat | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        if (self.successes is None) != (self.trials is None) or (self.trials is None) == (
-            self.rewards is None
-        ):
-            raise ValueError("give either successes and trials, or rewards")
+        forms = [self.trials, self.rewards, self.reward]
+        if (self.successes is None) != (self.trials is None) or forms.count(None) != 2:
+            raise ValueError("give either successes and trials, or rewards, or reward")
         if self.successes is not None and self.trials is not None and self.successes > self.trials:
             raise ValueError(
                 f"successes is {self.successes} of {self.trials} trials; it cannot exceed trials"
@@ -65,11 +66,14 @@ class Outcome(BaseModel):
     @property
     def informative(self) -> bool:
         """Whether the group's rewards are not all equal, as far as the outcome tells."""
-        if self.rewards is not None:
-            return min(self.rewards) < max(self.rewards)
-        assert self.successes is not None
-        assert self.trials is not None
-        return 0 < self.successes < self.trials
+        if self.successes is not None and self.trials is not None:
+            return 0 < self.successes < self.trials
+        return min(self.each_reward) < max(self.each_reward)
+
+    @property
+    def each_reward(self) -> tuple[float, ...]:
+        """The rewards, whichever way they were given; none beside counts."""
+        return self.rewards or (() if self.reward is None else (self.reward,))
 
     def row(self) -> dict[str, Any]:
         """The outcome as it is sent."""
@@ -95,15 +99,15 @@ def outcome_list(outcomes: Outcomes) -> list[Outcome]:
         outcomes = [Outcome.from_rewards(task, rewards) for task, rewards in outcomes.items()]
     groups: dict[tuple[str, bool], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault((outcome.task, outcome.rewards is None), []).append(outcome)
+        groups.setdefault((outcome.task, outcome.trials is None), []).append(outcome)
     return [group[0] if len(group) == 1 else _sum(group) for group in groups.values()]
 
 
 def _sum(group: Sequence[Outcome]) -> Outcome:
     """Outcomes of one task and form as one."""
     task = group[0].task
-    if group[0].rewards is not None:
-        return Outcome(task=task, rewards=tuple(reward for one in group for reward in one.rewards or ()))
+    if group[0].trials is None:
+        return Outcome(task=task, rewards=tuple(reward for one in group for reward in one.each_reward))
     return Outcome(
         task=task,
         successes=math.fsum(one.successes or 0 for one in group),

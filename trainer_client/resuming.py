@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trainer_client.client import SelectorClient
 from trainer_client.errors import Conflict, Forbidden, NotFound, SelectorUnavailable
@@ -71,6 +71,9 @@ class KeyedSelections:
         selector: a client with a run; after a fork it has another.
         on_rollback: see above.
         explain: whether selections are to say why each task was chosen.
+
+    Raises:
+        ValueError: `on_rollback` is none of the words there are.
     """
 
     def __init__(
@@ -80,6 +83,10 @@ class KeyedSelections:
         on_rollback: OnRollback,
         explain: bool,
     ):
+        if on_rollback not in get_args(OnRollback):
+            raise ValueError(
+                f"on_rollback: got {on_rollback!r}; it is one of {', '.join(get_args(OnRollback))}"
+            )
         self._selector = selector
         self._on_rollback = on_rollback
         self._explain = explain

@@ -98,19 +98,18 @@ class Taken:
         return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")
 
 
-def begun(header: Mapping[str, Any], config: RunConfig, created: Mapping[str, Any]) -> dict[str, Any] | None:
+def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a parent's snapshot tells, for a fork that takes over all events up to there.
 
     Args:
         header: of the snapshot.
-        config: of the fork.
         created: the fork's first event.
 
     Returns:
         The fork's header; None if the two fold these events otherwise.
     """
-    parent = RunConfig.from_dict(header["config"])
-    if (parent.posterior, parent.policy) != (config.posterior, config.policy):
+    parent, fork = RunConfig.from_dict(header["config"]), RunConfig.from_dict(created["config"])
+    if (parent.posterior, parent.policy) != (fork.posterior, fork.policy):
         return None
-    own = {"config": config.to_dict(), "created_at": created["at"], "parent": created["parent"]}
+    own = {"config": fork.to_dict(), "created_at": created["at"], "parent": created["parent"]}
     return {**header, **own}

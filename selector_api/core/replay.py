@@ -7,7 +7,8 @@ judges predictions, not selection: the tasks are those that the run picked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -86,19 +87,23 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
     states: list[RunState] = []
     seen: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
     expected: list[list[tuple[FloatArray, FloatArray]]] = [[] for _ in posteriors]
-    for event in events:
+    for number, event in enumerate(events, 1):
         if event["type"] == "created":
-            states = [fold(None, _under(posterior, event), table) for posterior in posteriors]
+            if states:
+                raise UnreadableLog(f"another log begins with event {number}: give it a file of its own")
+            with damage_told(number):
+                states = [fold(None, _under(posterior, event), table) for posterior in posteriors]
             continue
         if not states:
             raise UnreadableLog(f"the log begins with {event['type']!r}, not with 'created'")
-        if event["type"] == "committed":
-            tasks, successes, trials = evidence_of(states[0], event).by_task
-            seen.append((np.full(len(tasks), states[0].step + 1), tasks, successes, trials))
-            for state, rows in zip(states, expected, strict=True):
-                marginals = state.posterior.of_tasks(tasks)
-                rows.append((marginals.mean(), marginals.log_probability(successes, trials)))
-        states = [fold(state, event, table) for state in states]
+        with damage_told(number):
+            if event["type"] == "committed":
+                tasks, successes, trials = evidence_of(states[0], event).by_task
+                seen.append((np.full(len(tasks), states[0].step + 1), tasks, successes, trials))
+                for state, rows in zip(states, expected, strict=True):
+                    marginals = state.posterior.of_tasks(tasks)
+                    rows.append((marginals.mean(), marginals.log_probability(successes, trials)))
+            states = [fold(state, event, table) for state in states]
     if not states:
         raise UnreadableLog("the log is empty")
     step, task, successes, trials = _columns(seen, 4)
@@ -106,6 +111,15 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
     groups = Groups(step, task, table.domain_codes[task].astype(np.int64), successes, trials)
     forecasts = [Forecast(*_columns(rows, 2)) for rows in expected]
     return Replay(groups, forecasts, states[0].step, states[0].evaluated, states[0].dropped)
+
+
+@contextmanager
+def damage_told(number: int) -> Generator[None, None, None]:
+    """Raise `UnreadableLog` if nothing can be made of the event with this number."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise UnreadableLog(f"event {number} is damaged: {error!r}") from error
 
 
 def _under(posterior: PosteriorKind | None, created: Event) -> Event:

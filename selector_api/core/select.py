@@ -52,6 +52,8 @@ class TooFewInformative(TooFewTasks):
         super().__init__(available, shortages)
 
     def _said(self) -> str:
+        if self.rollouts == 1:
+            return "rollouts: a group of 1 is never informative, since nothing differs in it; send 2 or more"
         promise = f"promise {self.informative:.4g} informative groups of {self.rollouts} rollouts"
         if self.available == MAX_BATCH:
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"

@@ -65,7 +65,7 @@ class Forks:
         taken = await self._read(parent, fork)
         created = await self._runs.create(name, config, await self._copied(name, parent, taken))
         if created:
-            await self._begin(name, config, parent, taken)
+            await self._begin(name, parent, taken)
         return created
 
     async def _read(self, parent: Run, fork: Fork) -> Taken:
@@ -96,7 +96,7 @@ class Forks:
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)
 
-    async def _begin(self, name: str, config: RunConfig, parent: Run, taken: Taken) -> None:
+    async def _begin(self, name: str, parent: Run, taken: Taken) -> None:
         """Let the fork begin with its parent's snapshot, if it would fold the events before it to the same."""
         snapshot = await self._snapshots.newest(parent.name)
         if snapshot is None or snapshot.incarnation != parent.incarnation:
@@ -105,7 +105,7 @@ class Forks:
             return
         run = await self._runs.find(name)
         first = (await self._stretch(run, Bookmark(0)))[0]
-        data = await self._threads.run(_begun, snapshot.data, config, first)
+        data = await self._threads.run(_begun, snapshot.data, first)
         if data is not None:
             await self._snapshots.save(run, snapshot.place, data)
 
@@ -130,10 +130,10 @@ def _take(taken: Taken, first: int, lines: list[bytes]) -> None:
         taken.read(seq, json.loads(line))
 
 
-def _begun(data: bytes, config: RunConfig, first: bytes) -> bytes | None:
+def _begun(data: bytes, first: bytes) -> bytes | None:
     try:
         version, header, arrays = decode_snapshot(data)
     except UnreadableData:  # it is folded from the first event, as its parent would be
         return None
-    own = None if version == 1 else begun(header, config, json.loads(first))
+    own = None if version == 1 else begun(header, json.loads(first))
     return None if own is None else encode_snapshot(own, arrays)

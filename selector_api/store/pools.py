@@ -186,7 +186,7 @@ class Pools:
             return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
 
     async def _refuse_read(self, pool: str, references: list[str]) -> str:
-        """Refuse references that a run reads: its classes rest on them.
+        """Refuse references that a run reads: its classes, or the order of its tasks, rest on them.
 
         Returns:
             How many registrations there were.
@@ -195,10 +195,11 @@ class Pools:
         (registrations,) = await self._redis.read_fields(keys.meta, "registrations")
         for run in await self.registered(pool):
             (config,) = await self._redis.read_fields(run_keys(run).meta, "config")
-            read = RunConfig.from_dict(json.loads(config)).posterior.references if config else ()
-            for reference in references:
-                if reference in read:
-                    raise ReferenceInUse(reference, run)
+            if config is None:
+                continue
+            reads = RunConfig.from_dict(json.loads(config)).reads
+            for reference in filter(reads, references):
+                raise ReferenceInUse(reference, run)
         return "0" if registrations is None else registrations.decode()
 
     async def register(self, pool: str, run: str) -> Registration:

@@ -186,18 +186,20 @@ class PoolInUse(CallError):
         self.detail = f"pool: runs draw from it{named}; delete them first, with DELETE /runs/{{run}}"
 
 
-class UnusableFork(CallError):
+@dataclass(eq=False)
+class UnusableConfig(CallError):
     """A run cannot begin as it was told to."""
 
+    detail: str
     code = "invalid-request"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__()
-        self.detail = detail
+
+class UnusableFork(UnusableConfig):
+    """The other run does not have what a fork asks of it."""
 
 
-class UnusablePosterior(UnusableFork):
-    """A posterior cannot serve the tasks of a pool."""
+class UnusablePosterior(UnusableConfig):
+    """The posterior cannot serve the tasks of the pool."""
 
 
 CHANGEABLE = ("policy", "lease_seconds", "share_leased", "commit")

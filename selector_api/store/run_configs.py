@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
@@ -64,19 +64,19 @@ def check_names(config: RunConfig, table: TaskTable) -> None:
 
 def differences(here: RunConfig, sent: RunConfig) -> list[Difference]:
     """The fields in which two configurations differ, by their places."""
-    fields_here, fields_sent = _flat(here.to_dict()), _flat(sent.to_dict())
-    return [
-        Difference(name, fields_here.get(name), fields_sent.get(name))
-        for name in dict.fromkeys((*fields_here, *fields_sent))
-        if fields_here.get(name) != fields_sent.get(name)
-    ]
+    return list(_differing(here.to_dict(), sent.to_dict(), ""))
 
 
-def _flat(values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(cast("Mapping[str, Any]", value), f"{place}{name}.")
-        else:
-            flat[place + name] = value
-    return flat
+def _differing(here: Mapping[str, Any], sent: Mapping[str, Any], place: str) -> Iterator[Difference]:
+    # Objects of other types have other fields: those that only one can have say nothing more.
+    names = dict.fromkeys((*here, *sent))
+    if here.get("type") != sent.get("type"):
+        names = [name for name in names if name in here and name in sent]
+    for name in names:
+        one, other = here.get(name), sent.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differing(
+                cast("Mapping[str, Any]", one), cast("Mapping[str, Any]", other), f"{place}{name}."
+            )
+        elif one != other:
+            yield Difference(place + name, one, other)

@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
 from selector_api.known_fields import KnownFields
-from selector_api.near_names import hint
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.store.refusals import KeyConflict
 from selector_api.web import problems
@@ -69,7 +68,7 @@ def _words(error: Any, known: KnownFields | None) -> str:
             return f"type must be one of {error['ctx']['expected_tags']}"
         case "extra_forbidden":
             *place, name = (part for part in error["loc"] if part not in _SOURCES)
-            return f"there is no such field{hint(str(name), known.at(place) if known else (), most=20)}"
+            return known.refusal(place, str(name)) if known else "there is no such field"
         case _:
             return error["msg"].removeprefix("Value error, ")
 

@@ -78,7 +78,7 @@ def _explained(found: Mapping[str, Any], known: KnownFields) -> tuple[list[str |
     match found["type"]:
         case "extra_forbidden":
             place = known.within(outer)
-            return [*place, last], "", f"there is no such field{hint(str(last), known.at(place), most=20)}"
+            return [*place, last], "", known.refusal(place, str(last))
         case "missing":
             return [*known.within(outer), last], "", "it is required"
         case "union_tag_not_found" | "union_tag_invalid" as kind:

@@ -304,7 +304,16 @@ class TestPosteriors:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ('{"type": "bots", "forgeting": 0.1}', "posterior.forgeting"),
+            (
+                '{"type": "bots", "forgeting": 0.1}',
+                "posterior.forgeting: there is no such field; near it: 'forgetting'",
+            ),
+            ('{"type": "rasch", "forgetting": 0.1}', "posterior.forgetting: it is a field of another type"),
+            ('{"posterior": 5}', "posterior: give an object"),
+            (
+                '{"posterior": {"type": "rasch"}, "implicit": {"type": "none"}}',
+                "implicit is evidence of a 'bots'",
+            ),
             ('{"forgetting": 2}', "posterior.forgetting"),
             ('{"type": "bot"}', "'bots'"),
             ('{"type": ', "not JSON"),
@@ -342,8 +351,20 @@ class TestWhatIsNoLog:
             ('{"type": "created", "version": 99, "config": {"later": 1}, "tasks": 1}', "'later'"),
             (
                 '{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 1}\n{"type": "committed"}',
-                "an event lacks 'outcomes'",
+                "event 2 is damaged: KeyError('outcomes')",
             ),
+            (
+                '{"type": "created", "version": "2", "config": {"pool": "p"}, "tasks": 1}',
+                "event 1 is damaged: TypeError",
+            ),
+            ('{"type": "created", "version": 2, "config": [], "tasks": 1}', "the configuration of a run"),
+            (
+                '{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 0}\n'
+                '{"type": "committed", "selection": null, "closes": [], "reason": "final", "outcomes": [["a"]]}',
+                "event 2 is damaged: IndexError",
+            ),
+            ('{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 0}\n' * 2, "another log"),
+            ('{"type": "observed", "rows": 5}', "event 1 is damaged: TypeError"),
         ],
     )
     def test_a_file(self, bots: Bots, tmp_path: Path, content: str, words: str) -> None:
@@ -360,6 +381,28 @@ class TestWhatIsNoLog:
         assert "`bots run export` writes one that has it" in bots("replay", file).stderr
         file.write_bytes(b"PK")
         assert "not readable" in bots("replay", file).stderr
+
+    @pytest.mark.parametrize(
+        "task", [{"id": "a"}, {"id": "a", "domain": "d", "references": {"weak": "x"}}, {"id": 1}]
+    )
+    def test_a_damaged_task(self, bots: Bots, tmp_path: Path, task: dict[str, Any]) -> None:
+        file = tmp_path / "run.zip"
+        with ZipFile(file, "w") as archive:
+            archive.writestr("tasks.jsonl", json.dumps(task))
+        result = bots("replay", file)
+        assert result.exit_code == 1
+        assert f"{file}, tasks.jsonl, line 1: it is not a task" in result.stderr
+
+    def test_what_was_changed_on_its_way(self, bots: Bots, saved: Path, tmp_path: Path) -> None:
+        file = tmp_path / "events.jsonl.gz"
+        with ZipFile(saved) as archive:
+            packed = bytearray(gzip.compress(archive.read("events.jsonl")))
+        for place in range(20, 40):
+            packed[place] ^= 0xFF
+        file.write_bytes(packed)
+        result = bots("replay", file)
+        assert result.exit_code == 1
+        assert f"{file}: not readable" in result.stderr
 
     def test_too_few_tasks(self, bots: Bots, earlier: tuple[Path, Path]) -> None:
         log, tasks = earlier

@@ -67,12 +67,59 @@ class TestCreate:
         assert all(len(words) > 1 for words in options.values())
         assert "λ: share that returns to the prior at every commit" in " ".join(options["--forgetting"])
         assert " ".join(options["--lease-seconds"]).endswith("[default: (3600)] │")
-        policies = ["thompson", "posterior-mean", "random", "sequential", "shuffle", "easy-to-hard"]
+        policies = [
+            *("thompson", "posterior-mean", "signal", "random", "sequential", "shuffle", "easy-to-hard")
+        ]
         assert f": {', '.join(policies)} [default: (thompson)]" in " ".join(options["--policy"])
 
     def test_a_member_of_a_kind_names_the_default_kind(self, bots: Bots, fake: FakeSelector):
         bots("run", "create", "r", "--pool", "p", "--target", 0)
         assert body(fake) == {"pool": "p", "policy": {"type": "thompson", "target": 0.0}}
+
+    @pytest.mark.parametrize(
+        ("options", "posterior", "policy"),
+        [
+            (("--posterior", "rasch"), {"type": "rasch"}, None),
+            (
+                ("--posterior", "rasch", "--exploration", 0.1),
+                {"type": "rasch"},
+                {"type": "signal", "exploration": 0.1},
+            ),
+            (
+                ("--posterior", "rasch", "--target", 0.4),
+                {"type": "rasch"},
+                {"type": "thompson", "target": 0.4},
+            ),
+            (
+                ("--reference", "b", "--reference", "a", "--policy", "random"),
+                {"type": "rasch", "references": ["b", "a"]},
+                {"type": "random"},
+            ),
+            (("--power", 2), None, {"type": "signal", "power": 2.0}),
+            (
+                ("--policy", "signal", "--power", 2, "--exploration", 0.1, "--forgetting", 0.01),
+                {"type": "bots", "forgetting": 0.01},
+                {"type": "signal", "power": 2.0, "exploration": 0.1},
+            ),
+            (("--exploration", 0.1), None, {"type": "thompson", "exploration": 0.1}),
+        ],
+    )
+    def test_every_kind_can_be_made(
+        self, bots: Bots, fake: FakeSelector, options: tuple[object, ...], posterior: Any, policy: Any
+    ):
+        with client_of(fake) as client:
+            client.add_tasks("p", [Task(id="a", references={"a": 0.5, "b": 0.25})])
+        assert bots("run", "create", "r", "--pool", "p", *options).exit_code == 0
+        assert (body(fake).get("posterior"), body(fake).get("policy")) == (posterior, policy)
+
+    def test_a_fork_keeps_the_kinds_of_its_parent(self, bots: Bots, fake: FakeSelector):
+        bots("run", "create", "r", "--pool", "p", "--posterior", "rasch", "--power", 2)
+        assert bots("run", "create", "s", "--fork", "r", "--exploration", 0.1).exit_code == 0
+        assert body(fake)["posterior"]["type"] == "rasch"
+        assert body(fake)["policy"] == {"type": "signal", "power": 2.0, "exploration": 0.1}
+        refused = bots("run", "create", "t", "--fork", "r", "--forgetting", 0.1)
+        assert refused.exit_code == 1
+        assert "posterior" in refused.stderr
 
     def test_a_config_file_is_the_body(self, bots: Bots, fake: FakeSelector, tmp_path: Path):
         with client_of(fake) as client:
@@ -143,6 +190,19 @@ def test_show_prints_config_and_state(bots: Bots, service_url: str, run: str):
     with SelectorClient(service_url, run=run) as client:
         for domain, capability in client.run_status().capability.items():
             assert shown[domain][0] == ("–" if capability is None else f"{capability:.3f}")
+
+
+def test_show_tells_what_should_be_seen_to(bots: Bots, service_url: str, run: str):
+    fork = f"{run}-warned"
+    with SelectorClient(service_url, run=fork) as client:
+        client.fork_run(fork, run, step=1, policy={"type": "random", "domains": {"algebra": 1}})
+        client.exclude(["task-0"])
+        warnings = client.run_status().warnings
+    result = bots("run", "show", fork, "--url", service_url)
+    assert rows(result.stdout)["excluded"] == ["1"]
+    assert f"run {run}, step 1" in " ".join(result.stdout.split())
+    assert warnings
+    assert all(" ".join(each.split()) in " ".join(result.stdout.split()) for each in warnings)
 
 
 def test_show_of_no_run_says_so(bots: Bots, service_url: str):

@@ -11,7 +11,8 @@ import pytest
 
 from tests.integrations import conformance
 from tests.integrations.conformance import Adapter, Batch, rewards_of
-from trainer_client import FakeSelector, SelectorClient
+from tests.service import Service
+from trainer_client import FakeSelector, SelectorClient, Task
 from trainer_client.feed import TaskFeed
 
 TASKS = [f"task-{number}" for number in range(40)]
@@ -129,6 +130,39 @@ def test_one_whose_framework_hides_drops_passes():
 def test_a_wrong_adapter_fails(training: Callable[[FakeSelector], list[Batch]], fault: str):
     with pytest.raises(AssertionError, match=fault):
         check(Adapter(), training)
+
+
+def test_the_log_of_a_fork_has_what_it_took_over(service: Service):
+    """A training that reads four batches ahead dies when its run holds one that its checkpoint does not know."""
+    run = "conformance-fork"
+    batches: list[Batch] = []
+    with SelectorClient(service.url, run) as client:
+        client.create_pool(run)
+        client.add_tasks(run, [Task(id=task) for task in TASKS])
+        client.create_run(run, run)
+
+        def read_four(feed: TaskFeed) -> list[Batch]:
+            return [rolled_out(feed.batch()) for _ in range(4)]
+
+        def job() -> TaskFeed:
+            return TaskFeed(run, batch_size=6, tasks=TASKS, look_ahead=None, url=service.url)
+
+        died = job()
+        batches += read_four(died)
+        for batch in batches:
+            tell(died, batch)
+        state = died.state()
+        tell(died, read_four(died)[0])
+        died.close()
+        resumed = job()
+        resumed.restore(state)
+        for _ in range(2):
+            ahead = read_four(resumed)
+            for batch in ahead:
+                tell(resumed, batch)
+            batches += ahead
+        resumed.close()
+        conformance.check(Adapter(look_ahead=3), list(client.events(f"{run}-2")), batches)
 
 
 def test_a_step_that_is_done_again_replaces_what_it_was(tmp_path: Path):

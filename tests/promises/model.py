@@ -252,6 +252,8 @@ class Model:
     def _commit_enough(self) -> None:
         while self.commit_every is not None and len(self._waiting) >= self.commit_every:
             self._commit(self._waiting[: self.commit_every])
+        if self.commit_every is not None and self._waiting and not self.open:
+            self._commit(self._waiting)  # late ones: no lease is left whose end would
 
     def _commit(self, entries: Sequence[tuple[str, str]]) -> None:
         """Let these outcomes enter the posteriors; selections of which nothing more is to come end."""

@@ -12,8 +12,10 @@ from selector_api.core import snapshot
 from selector_api.core.config import EveryOutcomes, Fork, RunConfig
 from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
+from selector_api.core.policies.signal import Signal
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
+from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.state import RunState
 from selector_api.store.codec import Outcome, TaskRows
 from selector_api.store.connection import StoreClient
@@ -23,7 +25,7 @@ from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
-from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select
+from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select, task_rows
 
 pytestmark = pytest.mark.anyio
 
@@ -146,6 +148,20 @@ async def test_a_fork_begins_with_its_parents_snapshot_where_nothing_was_left_ou
     assert await store.snapshots.seq("new") == (0 if step == 12 else place)
     state = await (await store.live_runs.of("new")).copy()
     assert (state.step, selection.selection in state.handed) == (step or 20, False)
+    same_state(state, await folded_anew(store, "new"))
+
+
+async def test_what_a_fork_leaves_open_is_settled_before_it_begins_with_a_snapshot(
+    store_with_snapshots: Store,
+) -> None:
+    store = store_with_snapshots
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(10, weak=0.5))
+    await store.runs.create(RUN, RunConfig(pool=POOL, posterior=Rasch(), policy=Signal()))
+    await trained(store, 12)
+    state = await fork(store, "new", posterior=Rasch(), policy=Signal())
+    assert state.config.posterior == Rasch(("weak",), 16)
+    assert await store.snapshots.seq("new") == await store.snapshots.seq(RUN) > 0
     same_state(state, await folded_anew(store, "new"))
 
 

@@ -30,7 +30,7 @@ ENTRIES = {
     ],
 }
 """By module of the service, what the fake uses of it."""
-METHODS = {"__post_init__", "references", "shares"}
+METHODS = {"__post_init__", "reads", "references", "settled_as", "shares"}
 """Of dataclasses: their rules, and what they ask of a pool."""
 
 HEADER = '''"""Taken over from {} by generate_contract.py: change it there."""

@@ -317,6 +317,8 @@ def test_a_dropped_task_is_known_and_gives_no_evidence(http: httpx.Client, run: 
     assert (receipt["committed"], receipt["remaining"], receipt["step"]) == (True, 0, 1)
     (row,) = http.get(f"/runs/{run}/posteriors", params={"task": first}).json()["posteriors"]
     assert (row["dropped"], row["trials"]) == (1, 0)
+    (listed,) = http.get(f"/runs/{run}/selections").json()["selections"]
+    assert listed["reported"] == 1, "of those that were dropped nothing is known"
     both = {"run": run, "selection": name, "outcomes": [seen(first), drops[0]]}
     assert_problem(http.post("/report", json=both), 422, "invalid-request")
 
@@ -337,6 +339,7 @@ def test_an_evaluation_informs_and_is_no_step(http: httpx.Client, run: str):
             duplicates,
             0,
         )
+        assert not receipt["committed"], "it is no commit"
     (row,) = http.get(f"/runs/{run}/posteriors", params={"task": "task-0"}).json()["posteriors"]
     assert (row["alpha"], row["beta"], row["last_step"]) == (2, 4, None)
     assert http.get(f"/runs/{run}").json()["etr"]["last"] is None
@@ -356,6 +359,20 @@ def test_a_commit_comes_with_every_so_many_outcomes(http: httpx.Client, pool: st
         assert receipt["step"] == arrived // 4
     states = http.get(f"/runs/{name}").json()["selections"]
     assert states["committed"] == (len(sizes) if arrived == 4 else 2)
+    http.delete(f"/runs/{name}")
+
+
+def test_the_last_straggler_waits_for_no_lease_that_is_not_there(http: httpx.Client, pool: str):
+    name = f"run-{uuid4().hex}"
+    http.put(f"/runs/{name}", json={"pool": pool, "commit": {"outcomes": 4}}).raise_for_status()
+    late, other = select(http, name, 2), select(http, name, 1)
+    for selection in (late, other):
+        http.post(f"/runs/{name}/selections/{selection['selection']}/release").raise_for_status()
+    receipt = report(http, name, late["selection"], [seen(late["tasks"][0])])
+    assert (receipt["committed"], receipt["step"]) == (True, 1), "nothing is open whose end would commit it"
+    select(http, name, 1)
+    receipt = report(http, name, late["selection"], [seen(late["tasks"][1])])
+    assert (receipt["committed"], receipt["step"]) == (False, 1), "it may wait for more"
     http.delete(f"/runs/{name}")
 
 
@@ -425,7 +442,7 @@ def test_a_lease_is_kept_and_given_back(http: httpx.Client, run: str):
     assert (kept["status"], kept["expires_at"] > selection["expires_at"]) == ("open", True)
     conflict = http.post("/select", json={"run": run, "batch_size": 4, "key": "k"})
     assert assert_problem(conflict, 409, "key-conflict")["batch_size"] == 8
-    given = http.post(f"{path}/release", json={}).json()
+    given = http.post(f"{path}/release").json()  # there is nothing to say
     assert (given["status"], given["expires_at"]) == ("released", None)
     assert_problem(http.post(f"{path}/renew", json={"seconds": 1}), 409, "selection-closed")
     assert len(select(http, run, 4, key="k")["tasks"]) == 4
@@ -589,3 +606,41 @@ def test_a_step_is_planned_by_its_informative_groups(http: httpx.Client, run: st
     assert (problem["available"], problem["informative"]) == (4, pytest.approx(28 / 9))
     assert_problem(plan(), 422, "invalid-request")
     assert_problem(plan(batch_size=2, informative=2), 422, "invalid-request")
+
+
+def test_what_a_posterior_leaves_open_is_settled_when_the_run_is_made(http: httpx.Client, pool: str):
+    rows = [{"id": "measured", "references": {"weak": 0.25, "strong": 0.5}}]
+    assert add_tasks(http, pool, "\n".join(map(json.dumps, rows))).status_code == 200
+    run = f"run-{SESSION}-{next(numbers)}"
+    body = {"pool": pool, "posterior": {"type": "rasch"}}
+    made = http.put(f"/runs/{run}", json=body)
+    assert made.status_code == 201
+    config = made.json()["config"]
+    assert config["posterior"].pop("references") == ["strong", "weak"]
+    assert config["posterior"] == {"type": "rasch", "rounding": 16}
+    assert config["policy"]["type"] == "signal"
+
+    later = json.dumps({"id": "measured", "references": {"late": 0.5}})
+    assert add_tasks(http, pool, later).status_code == 200
+    assert http.patch(f"/runs/{run}", json={"policy": {"type": "random"}}).status_code == 200
+    as_it_is = http.get(f"/runs/{run}").json()["config"]
+    for again in (body, as_it_is):
+        assert http.put(f"/runs/{run}", json=again).status_code == 200
+    assert_problem(http.put(f"/runs/{run}", json={**body, "seed": 1}), 409, "run-conflict")
+    row = select(http, run, 2, explain=True)["explain"][0]
+    assert {"task", "mean", "sd", "draw", "informative"} <= row.keys()
+
+    many = json.dumps({"id": "measured", "references": {f"r{number}": 0.5 for number in range(14)}})
+    assert add_tasks(http, pool, many).status_code == 200
+    assert_problem(http.put(f"/runs/{run}-2", json=body), 422, "invalid-request")
+
+
+def test_a_policy_that_goes_by_references_keeps_them_as_they_are(http: httpx.Client, pool: str):
+    assert (
+        add_tasks(http, pool, json.dumps({"id": "measured", "references": {"weak": 0.5}})).status_code == 200
+    )
+    run = f"run-{SESSION}-{next(numbers)}"
+    body = {"pool": pool, "policy": {"type": "easy-to-hard"}}
+    assert http.put(f"/runs/{run}", json=body).status_code == 201
+    later = json.dumps({"id": "measured", "references": {"late": 0.5}})
+    assert_problem(add_tasks(http, pool, later), 409, "reference-in-use")

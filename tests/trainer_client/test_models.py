@@ -72,6 +72,17 @@ def test_several_outcomes_of_one_task_are_summed():
     assert outcome_list(rows) == [Outcome.from_rewards("a", [0.5, 0.25]), Outcome.from_rewards("b", [1])]
 
 
+def test_rows_of_one_rollout_are_one_outcome():
+    rows = [Outcome(task="a", reward=value) for value in (1, 0, 0.5)]
+    assert outcome_list([*rows, Outcome.from_rewards("a", [1])]) == [
+        Outcome.from_rewards("a", [1, 0, 0.5, 1])
+    ]
+    assert rows[0].row() == {"task": "a", "reward": 1}
+    assert not rows[0].informative
+    with pytest.raises(ValueError, match="either successes and trials, or rewards, or reward"):
+        Outcome(task="a", reward=1, rewards=(1, 0))
+
+
 def test_a_group_is_informative_if_its_rewards_are_not_all_equal():
     assert not Outcome.from_rewards("a", [0.5] * 4).informative
     assert Outcome.from_rewards("a", [0.4, 0.6]).informative

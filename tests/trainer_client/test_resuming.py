@@ -9,6 +9,7 @@ import pytest
 from trainer_client import Conflict, FakeSelector, Fallback, SelectorClient, SelectorUnavailable
 from trainer_client.models import Selection
 from trainer_client.resuming import KeyedSelections, OnRollback, RolledBack, StepKeys, Wanted
+from trainer_client.steps import TrainingSteps
 
 
 @pytest.fixture
@@ -115,6 +116,11 @@ def test_it_may_end_instead(client: SelectorClient):
     trained(client, 1)
     with pytest.raises(RolledBack, match=r"run 'run' holds the outcomes of selection .* set on_rollback"):
         keyed(client, "fail").select("step-0.0", Wanted(2), None)
+
+
+def test_a_word_that_it_does_not_know_is_refused_at_once(client: SelectorClient):
+    with pytest.raises(ValueError, match=r"on_rollback: got 'frok'; it is one of fork, keep, fail"):
+        TrainingSteps(client, on_rollback="frok")  # pyright: ignore[reportArgumentType]
 
 
 def test_without_the_right_to_fork_it_goes_on_as_if_it_kept_the_run(

@@ -104,6 +104,16 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "invalid-request",
         "policy.tempreature: there is no such field; near it: 'temperature'",
     ),
+    (
+        {"posterior": {"type": "rasch", "forgetting": 0.1}},
+        "invalid-request",
+        "posterior.forgetting: it is a field of another type",
+    ),
+    (
+        {"policy": {"type": "random", "power": 2}},
+        "invalid-request",
+        "policy.power: it is a field of another type",
+    ),
     ({"sede": 1}, "invalid-request", "sede: there is no such field; near it: 'seed'"),
     (
         {"posterior": {"type": "bots", "implicit": {"type": "interpolation", "weak": "a", "strng": "b"}}},
@@ -111,6 +121,16 @@ CONFIGS: list[tuple[dict[str, Any], str, str]] = [
         "posterior.implicit.strng: there is no such field; near it: 'strong'",
     ),
     ({"policy": {"target": 0.5}}, "invalid-request", "policy: type must be one of 'thompson', "),
+    (
+        {"policy": {"type": "signal", "target": 0.5}},
+        "invalid-request",
+        "policy.target: it goes with another type: 'thompson', 'posterior-mean'",
+    ),
+    (
+        {"posterior": {"type": "rasch", "forgetting": 0.01}},
+        "invalid-request",
+        "posterior.forgetting: it goes with another type: 'bots'",
+    ),
 ]
 
 

@@ -93,6 +93,10 @@ class RunConfig:
     fork: Fork | None = None
     """The evidence to begin with; absent: none"""
 
+    def reads(self, reference: str) -> bool:
+        """Whether what it draws hangs on the tasks' rates with this reference."""
+        return self.policy.needs_references or reference in self.posterior.references
+
 
 @dataclass(frozen=True)
 class RunChange:

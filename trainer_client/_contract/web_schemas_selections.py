@@ -177,6 +177,6 @@ class RenewRequest(Request):
 
 
 class ReleaseRequest(Request):
-    """POST /runs/{run}/selections/{id}/release: nothing to say."""
+    """POST /runs/{run}/selections/{id}/release: nothing to say, so the body may be absent."""
 
     model_config = example()

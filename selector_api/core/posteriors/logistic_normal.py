@@ -41,9 +41,10 @@ class LogisticNormalMarginals:
 
     def informative(self, rollouts: int) -> FloatArray:
         """1 − E[p^m] − E[(1 − p)^m]."""
-        return self._expected(
+        some = self._expected(
             lambda logits: 1.0 - special.expit(logits) ** rollouts - special.expit(-logits) ** rollouts
         )
+        return np.clip(some, 0.0, 1.0)  # beyond which rounding may carry it
 
     def log_probability(self, successes: FloatArray, trials: FloatArray) -> FloatArray:
         """Log of C(n, s) E[p^s (1 − p)^(n − s)]. By the same points: all counts together have the probability 1."""

@@ -210,9 +210,11 @@ local function commit_pending(count, at, reason, cause, cause_ends)
   for selection in pairs(ending) do settle(selection) end
 end
 
--- Commit what waits as soon as it is enough.
+-- Commit what waits as soon as it is enough, or once no lease is left whose end would commit it: late outcomes.
 local function commit_enough(at, cause)
   while redis.call('LLEN', PENDING) >= commits_at do commit_pending(commits_at, at, 'count', cause, false) end
+  local waiting = redis.call('LLEN', PENDING)
+  if waiting > 0 and redis.call('ZCARD', LEASES) == 0 then commit_pending(waiting, at, 'late', cause, false) end
 end
 
 -- The outcomes of an open selection that wait, by place.

@@ -8,6 +8,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
+from selector_api.store.codec import TaskRows
 from selector_api.store.refusals import TaskConflict, UnknownTask
 from selector_api.web import problems, tables
 from selector_api.web.app_state import App, AppState, PoolName
@@ -127,9 +128,20 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
     try:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        raise Problem.of(error, f"task {rows.ids.index(error.task)} of the body") from error
+        raise Problem.of(error, f"task {_place(rows, error)} of the body") from error
     return TasksReceipt(
         inserted=added.inserted, unchanged=added.unchanged, extended=added.extended, tasks=added.tasks
+    )
+
+
+def _place(rows: TaskRows, error: TaskConflict) -> int:
+    """The place of the row that contradicts; an earlier one of the body may be what it contradicts."""
+    reference = error.field.removeprefix("references.")
+    sent = zip(rows.ids, rows.domains, rows.references, strict=True)
+    return next(
+        place
+        for place, (task, domain, rates) in enumerate(sent)
+        if task == error.task and (domain if error.field == "domain" else rates.get(reference)) == error.sent
     )
 
 

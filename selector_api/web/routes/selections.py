@@ -182,7 +182,9 @@ async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: A
 
 @router.post("/runs/{run}/selections/{selection}/release", responses=_OF_A_LEASE)
 @Call("train")
-async def release(run: RunName, selection: SelectionId, body: ReleaseRequest, app: App) -> LeaseView:
+async def release(
+    run: RunName, selection: SelectionId, app: App, body: ReleaseRequest | None = None
+) -> LeaseView:
     """Give a selection back before its lease ends: what was reported is committed, its tasks are free."""
     return _lease_view(run, selection, await app.logs.release(run, selection))
 

@@ -263,7 +263,9 @@ class ReceiptView(Answer):
     differing_tasks: list[str] = Field(description="Up to ten of them")
     dropped: int = Field(description="Drops that are new")
     remaining: int = Field(description="Tasks of the selection without an outcome or a drop")
-    committed: bool = Field(description="Whether the outcomes have entered the posteriors")
+    committed: bool = Field(
+        description="Whether a commit has let the outcomes enter the posteriors; an evaluation does without one"
+    )
     step: int = Field(description="Commits so far")
 
 
@@ -278,7 +280,7 @@ class RenewRequest(Request):
 
 
 class ReleaseRequest(Request):
-    """POST /runs/{run}/selections/{id}/release: nothing to say."""
+    """POST /runs/{run}/selections/{id}/release: nothing to say, so the body may be absent."""
 
     model_config = example()
 

@@ -49,6 +49,15 @@ def test_the_marginals_are_logistic_normal(mu, sigma):
     assert stats.kstest(drawn, lambda x: law.cdf(special.logit(x))).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("rollouts", [1, 2, 8, 1_000_000])
+def test_informative_is_a_probability_however_sure_a_task_is(rollouts):
+    mu = np.linspace(-900.0, 900.0, 181)
+    for sigma in (1e-3, 1.0, 300.0):
+        informative = LogisticNormalMarginals(mu, np.full(181, sigma)).informative(rollouts)
+        assert informative.min() >= 0.0
+        assert informative.max() <= (1.0 if rollouts > 1 else 1e-15)
+
+
 def test_a_batch_s_rows_are_each_its_own():
     """Whatever stands beside them, and however many."""
     rng = np.random.default_rng(2)

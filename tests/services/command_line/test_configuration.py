@@ -117,6 +117,10 @@ def test_what_was_saved_is_read_again(tmp_path):
             ["engine.thread: there is no such field; near it: 'threads'"],
         ),
         (
+            "training: {steps: 1}\nengine: {type: fast, memory: 1, threads: 1}",
+            ["engine.threads: it goes with another type: 'slow'"],
+        ),
+        (
             "training: {steps: 1}\nmode: {a: 1}",
             ["mode: got {'a': 1}; it must be 'quick' or it must be a whole number"],
         ),

@@ -75,6 +75,11 @@ def test_another_configuration_is_named_field_by_field(http: httpx.Client, pool:
     assert "posterior.forgetting is 0.1 there and 0.5 was sent" in problem["detail"]
     assert "lease_seconds is 3600.0 there and 60" in problem["detail"]
     assert "fork" in problem["detail"]
+    other = {"pool": pool, "policy": {"type": "signal"}, "commit": {"outcomes": 4}}
+    said = assert_problem(http.put(f"/runs/{run}", json=other), 409, "run-conflict")["detail"]
+    assert 'commit is "selection" there and {"outcomes": 4} was sent' in said
+    assert 'policy.type is "thompson" there and "signal" was sent' in said
+    assert "absent" not in said, "a field of another type says nothing more"
 
 
 def test_a_domain_that_joins_without_a_share_is_said(http: httpx.Client, pool: str) -> None:
@@ -139,6 +144,12 @@ def test_a_reference_is_measured_later(http: httpx.Client, pool: str, run: str) 
     assert reader in assert_problem(refused, 409, "reference-in-use")["detail"]
     assert everything(http, pool, reader) == before
     assert add_tasks(http, pool, [{"id": "new", "references": {"late": 0.5}}]).json()["inserted"] == 1
+    # The order of easy-to-hard rests on all of them.
+    by_hardness = make(http, pool, policy={"type": "easy-to-hard"})
+    refused = add_tasks(http, pool, [{"id": "task-1", "references": {"another": 0.5}}])
+    assert by_hardness in assert_problem(refused, 409, "reference-in-use")["detail"]
+    http.patch(f"/runs/{by_hardness}", json={"policy": {"type": "random"}}).raise_for_status()
+    assert add_tasks(http, pool, [{"id": "task-1", "references": {"another": 0.5}}]).json()["extended"] == 1
     conflict = add_tasks(http, pool, [{"id": "task-0", "references": {"weak": 0.375}}])
     detail = assert_problem(conflict, 409, "task-conflict")["detail"]
     assert all(word in detail for word in ("task-0", "references.weak", "0.25", "0.375"))

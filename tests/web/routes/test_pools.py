@@ -56,7 +56,8 @@ def test_an_id_with_other_values_is_a_conflict_and_nothing_is_inserted(
     assert "task 1 of the body" in problem["detail"]
     assert repr(TASKS[0]["id"]) in problem["detail"]
     twice = add_tasks(http, pool, [{"id": "new", "domain": "algebra"}, {"id": "new", "domain": "sets"}])
-    assert_problem(twice, 409, "task-conflict")
+    said = assert_problem(twice, 409, "task-conflict")["detail"]
+    assert said.startswith("task 1 of the body: 'new': its domain is 'algebra' and 'sets' was sent")
     assert everything(http, pool, run) == before
 
 
