@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tensordict import TensorDict
 from verl import DataProto
 from verl.trainer.main_ppo import create_rl_dataset, create_rl_sampler
 from verl.trainer.ppo.ray_trainer import RayPPOTrainer, ResourcePoolManager, Role
@@ -60,15 +59,6 @@ class Weights:
 
     _dispatch_info = {"actor": [0]}  # noqa: RUF012
 
-    def compute_log_prob(self, batch: Any) -> Any:
-        if isinstance(batch, TensorDict):
-            return {"log_probs": batch["responses"] * 0.0}
-        zeros = torch.zeros_like(batch.batch["responses"], dtype=torch.float32)
-        return DataProto.from_dict({"old_log_probs": zeros, "entropys": zeros})
-
-    def update_actor(self, batch: Any) -> Any:
-        return DataProto(meta_info={"metrics": {}})
-
     def save_checkpoint(self, path: str, *_: Any, **__: Any) -> None:
         Path(path).mkdir(parents=True)
 
@@ -88,6 +78,13 @@ class Trainer(RayPPOTrainer):
             sleep_replicas=lambda: None,
             update_weights=lambda step: wait_if_asked(self._folder, f"saved-{step}"),
         )
+
+    def _compute_old_log_prob(self, batch: DataProto) -> tuple[DataProto, float]:
+        zeros = torch.zeros_like(batch.batch["responses"], dtype=torch.float32)
+        return DataProto.from_dict({"old_log_probs": zeros, "entropys": zeros}), 0.0
+
+    def _update_actor(self, batch: DataProto) -> DataProto:
+        return DataProto(meta_info={"metrics": {}})
 
 
 def main(folder: Path) -> None:
