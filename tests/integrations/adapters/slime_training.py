@@ -154,6 +154,7 @@ def main(folder: Path) -> None:
         newest.write_text(str(rollout_id))
         for task in EVALUATED if rollout_id % 4 == 0 else []:
             note(folder / "evaluations", 0, {task: rewards_of(task, ROLLOUTS)})
+    (folder / "left").write_text(str(len(source.buffer)))
     source.feed.close()
 
 
