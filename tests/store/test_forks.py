@@ -173,8 +173,10 @@ async def test_a_fork_begins_at_its_first_event_where_it_would_fold_otherwise(
     await trained(store, 12)
     others: dict[str, Any] = {"policy": Random(), "posterior": Bots(forgetting=0.5)}
     for name, value in others.items():
-        state = await fork(store, name, **{name: value})
-        assert await store.snapshots.seq(name) == 0
+        fork = RunConfig(pool=POOL, fork=Fork(RUN), **{name: value})
+        await store.forks.create(name, fork, Fork(RUN))
+        assert await store.snapshots.seq(name) == 0, "before it is folded: then it may save one of its own"
+        state = await (await store.live_runs.of(name)).copy()
         same_state(state, await folded_anew(store, name))
 
 

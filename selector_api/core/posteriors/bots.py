@@ -134,7 +134,7 @@ class BotsPosterior:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restored` needs beside configuration and classes."""
-        rows = slice(self._rows)
+        rows = np.arange(self._rows)
         capability = sorted(self.capability().items())
         return {
             "step": np.array(self._step),
@@ -158,7 +158,7 @@ class BotsPosterior:
     def of_tasks(self, tasks: IntArray) -> BetaMarginals:
         """Background plus decayed residual of each of these tasks."""
         of_class = self._classes.of_task[tasks]
-        parameters = self._background.hi[:, of_class]
+        parameters = self._background.hi.take(of_class, axis=-1)
         rows = self._row_of_task[tasks]
         (places,) = np.nonzero(rows >= 0)
         if len(places):
@@ -247,7 +247,7 @@ class BotsPosterior:
         decay = self._decay_since(self._written[rows]).hi
         of_class = self._classes.of_task[self._task[rows]]
         residual = np.abs(self._residual.hi[:, rows]) * decay
-        alpha, beta = residual > _NEGLIGIBLE * self._background.hi[:, of_class]
+        alpha, beta = residual > _NEGLIGIBLE * self._background.hi.take(of_class, axis=-1)
         return alpha | beta
 
     def _compact(self) -> None:

@@ -21,7 +21,7 @@ class Forgetting:
         while len(self._powers.hi) <= step and self._powers.hi[-1] > 0.0:
             # Doubling: the second half of the table is its first half times one power.
             known = len(self._powers.hi)
-            last = self._powers.take(slice(known - 1, known)).times(self.kept)
+            last = self._powers.take(np.array([known - 1])).times(self.kept)
             self._powers = self._powers.joined(self._powers.times(last))
         # Once a power is 0 all further ones are.
         return self._powers.take(np.minimum(step - written, len(self._powers.hi) - 1))
