@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conformance import Adapter, Event, check_drops, check_groups, noted
-from tests.integrations.frameworks import Training
-from tests.integrations.runs import Run, StandIn, failed
+from tests.integrations.conformance import Adapter, Event, check_drops, check_groups
+from tests.integrations.runs import StandIn, StoodIn, failed
 from tests.integrations.trainings import BATCH, EVALUATED, STEPS, TASKS
 from tests.service import Service
 from trainer_client.groups import NOT_SCORED
@@ -18,17 +17,13 @@ COMMIT = {"outcomes": BATCH}
 
 
 @pytest.fixture
-def run(service_url: str, tmp_path: Path) -> Iterator[Run]:
-    made = Run(service_url, tmp_path, commit=COMMIT)
+def run(service_url: str, tmp_path: Path) -> Iterator[StoodIn]:
+    made = StoodIn(StandIn(), "prime_rl_training", service_url, tmp_path, commit=COMMIT)
     yield made
     made.client.close()
 
 
-def start(run: Run) -> Training:
-    return StandIn().start("prime_rl_training", run.folder, log=run.folder / "log")
-
-
-def check_keys(run: Run) -> None:
+def check_keys(run: StoodIn) -> None:
     keys = [event["key"] for event in run.events() if event["type"] == "selected"]
     assert keys == [f"step-{number}.0" for number in range(len(keys))]
 
@@ -40,52 +35,38 @@ def with_told_drops(event: Event) -> Event:
     return {**event, "drops": [[place, why] for place, why in event["drops"] if why == NOT_SCORED]}
 
 
-def test_groups_in_flight_share_selections_and_count_as_they_end(run: Run):
+def test_groups_in_flight_share_selections_and_count_as_they_end(run: StoodIn):
     """With groups that fail, a gate for groups without variance, and evaluations."""
     run.configure(drops=True)
-    with start(run) as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train()
+    batches = run.rolled_out()
     assert failed(batches)
     check_keys(run)
     check_groups(run.events(), batches)
     check_drops(Adapter(), [with_told_drops(event) for event in run.events()], batches)
     commits = [event for event in run.events() if event["type"] == "committed"]
     assert [sum(map(len, commit["outcomes"].values())) for commit in commits[:STEPS]] == [BATCH] * STEPS
-    assert {task for batch in noted(run.folder / "evaluations") for task in batch} == set(EVALUATED)
+    assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
 
 
-def test_a_training_that_is_killed_goes_on_from_its_checkpoint(run: Run):
-    stop = run.stop_at(7)
-    with start(run) as training:
-        run.wait_for(7, training)
-        training.kill()
-    stop.unlink()
-    with start(run) as training:
-        training.end()
+def test_a_training_that_is_killed_goes_on_from_its_checkpoint(run: StoodIn):
+    run.train_and_kill(7)
+    run.train()
     check_keys(run)
-    check_groups(run.events(), noted(run.folder / "notes"))
+    check_groups(run.events(), run.rolled_out())
 
 
 def test_it_goes_on_while_the_service_is_away(tmp_path: Path):
     with Service(tmp_path / "service") as service:
-        run = Run(service.url, tmp_path / "away", commit=COMMIT)
-        away, back = run.stop_at(4), run.stop_at(7)
-        with start(run) as training:
-            run.wait_for(4, training)
-            service.kill()
-            away.unlink()
-            run.wait_for(7, training)
-            service.start()
-            back.unlink()
-            training.end()
-        check_groups(run.events(), noted(run.folder / "notes"))
+        run = StoodIn(StandIn(), "prime_rl_training", service.url, tmp_path / "away", commit=COMMIT)
+        run.go_on_while_away(service)
+        check_groups(run.events(), run.rolled_out())
         run.client.close()
 
 
-def test_wrong_ids_are_said_at_the_start(run: Run):
+def test_wrong_ids_are_said_at_the_start(run: StoodIn):
     run.configure(tasks=[*TASKS, "tsk-1"])
     message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
-    with start(run) as training, pytest.raises(AssertionError, match=message):
-        training.end()
+    with pytest.raises(AssertionError, match=message):
+        run.train()
     assert not (run.folder / "notes").exists()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conformance import Adapter, check, check_groups, noted
-from tests.integrations.frameworks import Framework, Training
-from tests.integrations.runs import Run, failed
+from tests.integrations.conformance import Adapter, check, check_groups
+from tests.integrations.frameworks import Framework
+from tests.integrations.runs import StoodIn, failed
 from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS
 from tests.service import Service
 
@@ -21,26 +21,21 @@ def tinker() -> Framework:
 
 
 @pytest.fixture
-def run(service_url: str, tmp_path: Path) -> Iterator[Run]:
-    made = Run(service_url, tmp_path)
+def run(tinker: Framework, service_url: str, tmp_path: Path) -> Iterator[StoodIn]:
+    made = StoodIn(tinker, "tinker_training", service_url, tmp_path)
     yield made
     made.client.close()
 
 
-def start(tinker: Framework, run: Run) -> Training:
-    return tinker.start("tinker_training", run.folder, log=run.folder / "log")
-
-
-def test_each_batch_is_selected_after_the_one_before_is_reported(tinker: Framework, run: Run):
+def test_each_batch_is_selected_after_the_one_before_is_reported(run: StoodIn):
     """With groups that fail, a filter of groups without variance, and evaluations."""
     run.configure(drops=True)
-    with start(tinker, run) as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     assert failed(batches)
     check(Adapter(), run.events(), batches)
-    evaluated = {task for batch in noted(run.folder / "evaluations") for task in batch}
+    evaluated = {task for batch in run.rolled_out("evaluations") for task in batch}
     assert evaluated == set(EVALUATED)
     metrics = [
         json.loads(line) for line in (run.folder / "log_path" / "metrics.jsonl").read_text().splitlines()
@@ -48,30 +43,20 @@ def test_each_batch_is_selected_after_the_one_before_is_reported(tinker: Framewo
     assert {"env/all/selector/select_ms", "env/all/selector/etr"} <= metrics[-1].keys()
 
 
-def test_a_training_that_is_killed_goes_on_where_it_was(tinker: Framework, run: Run):
-    stop = run.stop_at(7)
-    with start(tinker, run) as training:
-        run.wait_for(7, training)
-        training.kill()
-    stop.unlink()
-    with start(tinker, run) as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+def test_a_training_that_is_killed_goes_on_where_it_was(run: StoodIn):
+    run.train_and_kill(7)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     check(Adapter(), run.events(), batches)
 
 
-def test_from_an_older_checkpoint_it_goes_on_in_a_fork_and_stays_in_it(tinker: Framework, run: Run):
+def test_from_an_older_checkpoint_it_goes_on_in_a_fork_and_stays_in_it(run: StoodIn):
     run.configure(save_every=3)
     for step in (5, 10):
-        stop = run.stop_at(step)
-        with start(tinker, run) as training:
-            run.wait_for(step, training)
-            training.kill()
-        stop.unlink()
-    with start(tinker, run) as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+        run.train_and_kill(step)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     newest = f"{run.name}-3"
     rows = run.client.posteriors(newest)
@@ -80,36 +65,27 @@ def test_from_an_older_checkpoint_it_goes_on_in_a_fork_and_stays_in_it(tinker: F
     assert run.events(newest)[0]["parent"] == {"run": f"{run.name}-2", "step": 9}
 
 
-def test_groups_that_are_rolled_out_in_other_processes_are_reported_from_there(tinker: Framework, run: Run):
+def test_groups_that_are_rolled_out_in_other_processes_are_reported_from_there(run: StoodIn):
     run.configure(drops=True, processes=True)
-    with start(tinker, run) as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train()
+    batches = run.rolled_out()
     assert failed(batches)
     check(Adapter(tells_drops=False), run.events(), batches)
 
 
 def test_it_goes_on_while_the_service_is_away(tinker: Framework, tmp_path: Path):
     with Service(tmp_path / "service") as service:
-        run = Run(service.url, tmp_path / "away")
-        away, back = run.stop_at(4), run.stop_at(7)
-        with start(tinker, run) as training:
-            run.wait_for(4, training)
-            service.kill()
-            away.unlink()
-            run.wait_for(7, training)
-            service.start()
-            back.unlink()
-            training.end()
-        batches = noted(run.folder / "notes")
+        run = StoodIn(tinker, "tinker_training", service.url, tmp_path / "away")
+        run.go_on_while_away(service)
+        batches = run.rolled_out()
         assert len(batches) == STEPS
         check_groups(run.events(), batches)
         run.client.close()
 
 
-def test_wrong_ids_are_said_at_the_start(tinker: Framework, run: Run):
+def test_wrong_ids_are_said_at_the_start(run: StoodIn):
     run.configure(tasks=[*TASKS, "tsk-1"])
     message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
-    with start(tinker, run) as training, pytest.raises(AssertionError, match=message):
-        training.end()
+    with pytest.raises(AssertionError, match=message):
+        run.train()
     assert not (run.folder / "notes").exists()

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.integrations.conformance import Adapter, check, check_groups, noted
-from tests.integrations.frameworks import Framework, Training
+from tests.integrations import runs
+from tests.integrations.conformance import Adapter, check, check_groups
+from tests.integrations.frameworks import Framework
+from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, STEPS, TASKS
 from tests.service import Service
-from trainer_client import SelectorClient, Task
 
-TASKS = [f"task-{number}" for number in range(40)]
-EVALUATED = [f"eval-{number}" for number in range(5)]
-STEPS, BATCH, ROLLOUTS = 12, 6, 4
 REWARDS = {"name": "trainer_client.integrations.trinity.GroupRewards"}
 FILTER = {"name": "reward_std_filter"}
 
@@ -28,17 +25,10 @@ def trinity() -> Framework:
     return Framework("trinity")
 
 
-class Run:
-    """A run of its own, and the folder of the training in it."""
+class Run(runs.Run):
+    """A run, and the folder of a training by Trinity-RFT in it."""
 
-    def __init__(self, framework: Framework, url: str, folder: Path):
-        self.framework, self.folder = framework, folder
-        self.name = folder.name
-        self.client = SelectorClient(url, self.name)
-        self.client.create_pool(self.name)
-        self.client.add_tasks(self.name, [Task(id=task) for task in TASKS])
-        self.client.create_run(self.name, self.name)
-        self.url = url
+    seconds_to_reach = 540.0
 
     def configure(
         self,
@@ -85,34 +75,10 @@ class Run:
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
-    def start(self) -> Training:
-        return self.framework.start("trinity_training", self.folder, log=self.folder / "log")
-
-    def stop_at(self, step: int) -> Path:
-        """The training waits in this step until this file is gone."""
-        file = self.folder / f"stop-{step}"
-        file.touch()
-        return file
-
-    def wait_for(self, step: int, training: Training) -> None:
-        """Until the training waits in this step."""
-        wait(lambda: (self.folder / f"reached-{step}").exists(), training)
-
-    def events(self, run: str | None = None) -> list[dict[str, Any]]:
-        return list(self.client.events(run))
-
-
-def wait(reached: Callable[[], bool], training: Training, seconds: float = 540.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert training.runs, training.log()[-10_000:]
-        assert time.monotonic() < deadline, training.log()[-10_000:]
-        time.sleep(0.05)
-
 
 @pytest.fixture
 def run(trinity: Framework, service_url: str, tmp_path: Path) -> Iterator[Run]:
-    made = Run(trinity, service_url, tmp_path)
+    made = Run(trinity, "trinity_training", service_url, tmp_path)
     yield made
     made.client.close()
 
@@ -121,26 +87,20 @@ def test_each_batch_is_selected_after_the_one_before_is_reported(run: Run):
     """With failed rollouts, a filter of groups without variance, and evaluations."""
     run.configure(operators=[REWARDS, FILTER], synchronizer={"sync_style": "explorer_driven"})
     (run.folder / "drops").touch()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     assert any(rewards is None for batch in batches for rewards in batch.values())
     check(Adapter(tells_drops=False), run.events(), batches)
-    evaluated = {task for batch in noted(run.folder / "evaluations") for task in batch}
+    evaluated = {task for batch in run.rolled_out("evaluations") for task in batch}
     assert evaluated == set(EVALUATED)
 
 
 def test_a_training_that_is_killed_goes_on_where_it_was(run: Run):
     run.configure()
-    stop = run.stop_at(7)
-    with run.start() as training:
-        run.wait_for(7, training)
-        training.kill()
-    stop.unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill(7)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     check(Adapter(), run.events(), batches)
 
@@ -148,35 +108,19 @@ def test_a_training_that_is_killed_goes_on_where_it_was(run: Run):
 def test_who_syncs_every_four_steps_reads_four_batches_ahead_and_goes_on_in_a_fork(run: Run):
     """It is killed when the run holds a batch that its checkpoint does not know."""
     run.configure(synchronizer={"sync_interval": 4})
-    stop = run.stop_at(6)
-    with run.start() as training:
-        run.wait_for(6, training)
-        wait(lambda: run.client.run_status().step == 5, training)
-        training.kill()
-    stop.unlink()
-    with run.start() as training:
-        training.end()
-    batches = noted(run.folder / "notes")
+    run.train_and_kill(6, also=lambda: run.client.run_status().step == 5)
+    run.train()
+    batches = run.rolled_out()
     assert len(batches) == STEPS
     check(Adapter(look_ahead=3), run.events(f"{run.name}-2"), batches)  # with what it took over from the run
 
 
 def test_it_goes_on_while_the_service_is_away(trinity: Framework, tmp_path: Path):
     with Service(tmp_path / "service") as service:
-        folder = tmp_path / "away"
-        folder.mkdir()
-        run = Run(trinity, service.url, folder)
-        run.configure(unsent_reports=str(folder / "unsent"))
-        away, back = run.stop_at(4), run.stop_at(7)
-        with run.start() as training:
-            run.wait_for(4, training)
-            service.kill()
-            away.unlink()
-            run.wait_for(7, training)
-            service.start()
-            back.unlink()
-            training.end()
-        batches = noted(folder / "notes")
+        run = Run(trinity, "trinity_training", service.url, tmp_path / "away")
+        run.configure(unsent_reports=str(run.folder / "unsent"))
+        run.go_on_while_away(service)
+        batches = run.rolled_out()
         assert len(batches) == STEPS
         check_groups(run.events(), batches)
         run.client.close()
@@ -185,8 +129,8 @@ def test_it_goes_on_while_the_service_is_away(trinity: Framework, tmp_path: Path
 def test_wrong_ids_are_said_at_the_start(run: Run):
     run.configure(tasks=[*TASKS, "tsk-1"])
     message = "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"
-    with run.start() as training, pytest.raises(AssertionError, match=message):
-        training.end()
+    with pytest.raises(AssertionError, match=message):
+        run.train()
     assert not (run.folder / "notes").exists()
 
 
