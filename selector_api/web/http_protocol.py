@@ -1,4 +1,4 @@
-"""What a connection may send before anybody has looked at it: uvicorn's protocol, with limits to the head of a request.
+"""uvicorn's protocol, with limits to what a connection may send before anybody has looked at it.
 
 Heads are read before any token is seen, and the parser keeps a header until its end.
 """
@@ -28,8 +28,8 @@ log = structlog.get_logger("selector_api.access")
 class GuardedProtocol(HttpToolsProtocol):
     """Refuses heads that are too large or too slow, requests with two Host headers, and what is not HTTP.
 
-    One read of a socket (256 KB) is the most that is kept beyond the limits. What surrounds a chunk of a body, and the
-    headers behind a body, count as a head does.
+    One read of a socket (256 KB) is the most that is kept beyond the limits. What surrounds a chunk of a body, and
+    the headers behind a body, count as a head does.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
