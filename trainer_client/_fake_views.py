@@ -1,8 +1,10 @@
 """What the fake selector's runs tell of themselves."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from trainer_client._contract.core_config import RunConfig
 from trainer_client._fake_course import RECENT_COMMITS, FakeCourse, effective, histogram
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
@@ -18,6 +20,7 @@ class FakeViews(FakeReports):
     name: str
     pool: FakePool
     document: dict[str, Any]
+    _config: RunConfig
     excluded: set[str]
     _parent: dict[str, Any] | None
     _size: int
@@ -62,8 +65,21 @@ class FakeViews(FakeReports):
             "calibration": self._course.calibration(),
             "parent": self._parent,
             "rewound": None,
-            "warnings": [],
+            "warnings": list(self._warnings()),
         }
+
+    def _warnings(self) -> Iterator[str]:
+        policy = self._config.policy
+        unsuited = policy.unsuited(self._config.posterior)
+        if unsuited is not None:
+            yield unsuited
+        if policy.domains is not None:
+            for name in self.pool.domains:
+                if name not in policy.domains:
+                    yield (
+                        f"policy.domains: the domain {name!r} has no share, so none of its tasks is drawn; "
+                        "PATCH the run with shares of all domains (0 for none)"
+                    )
 
     def history(self, points: int) -> dict[str, Any]:
         """The answer of `GET /runs/{run}/history`."""

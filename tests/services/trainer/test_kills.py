@@ -77,7 +77,7 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
 
 
 SURE_OF_NEARLY_ALL = {"type": "bots", "prior": [50, 50], "rollouts": 4}
-"""A posterior that expects nearly every group to be informative, so that what it plans often has to be topped up."""
+"""It expects nearly every group to be informative, so what it plans often has to be topped up."""
 
 
 @pytest.mark.timeout(300)
