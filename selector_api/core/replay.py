@@ -126,8 +126,8 @@ def _refuse_impossible(state: RunState, number: int, event: Event) -> None:
                 continue
             task = place if isinstance(place, str) else state.table.ids(state.handed[selection][[place]])[0]
             raise UnreadableLog(
-                f"event {number}: task {task!r} has {successes} successes out of {trials} trials; there is at least "
-                "one trial, and successes are from 0 to the trials"
+                f"event {number}: task {task!r} has {successes} successes out of {trials} trials; there is at "
+                "least one trial, and successes are from 0 to the trials"
             )
 
 

@@ -222,10 +222,10 @@ def foretold(
     """What is expected of a batch, rounded, as the log keeps it.
 
     Returns:
-        `predicted`: its `mean` pass rate, and how many of its groups of `rollouts` are `informative`. With `explain`
-        also `explain`, why each task was chosen, in columns: the `mean` and `sd` of its posterior, the probability
-        that its group is `informative`, the posterior's own parameters by their names, and `draw`, the success
-        probability by which it was chosen, None where the policy looks at none.
+        `predicted`: its `mean` pass rate, and how many of its groups of `rollouts` are `informative`. With
+        `explain` also `explain`, why each task was chosen, in columns: the `mean` and `sd` of its posterior, the
+        probability that its group is `informative`, the posterior's own parameters by their names, and `draw`,
+        the success probability by which it was chosen, None where the policy looks at none.
     """
     marginals = state.posterior.of_tasks(choice.tasks)
     mean, informative = marginals.mean(), marginals.informative(group_size(state, rollouts))
