@@ -188,7 +188,6 @@ def test_leases_may_be_shared(http: httpx.Client, pool: str):
             {"policy": {"type": "random", "domains": {"default": 1.0}}},
             "policy.domains: the domain 'algebra' has no share",
         ),
-        ({"policy": {"type": "random", "domains": {"default": 1.0, "algebra": 0.0}}}, None),
     ],
 )
 def test_what_should_be_seen_to_is_said(

@@ -26,7 +26,7 @@ ONE_PROCESS = [sys.executable, "-m"]
 
 
 def start(launcher: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*launcher, *arguments], capture_output=True, text=True, timeout=100)
+    return subprocess.run([*launcher, *arguments], capture_output=True, text=True, timeout=140)
 
 
 @pytest.mark.parametrize(
