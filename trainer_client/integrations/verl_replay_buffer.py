@@ -44,8 +44,7 @@ class ServiceReplayBuffer(ReplayBuffer):
         rows = dict(zip((key.rpartition("_")[0] for key in batch.keys), range(len(rewards)), strict=True))
         infos = list(data["extra_info"])
         selected.report([infos[row] for row in rows.values()], [rewards[row] for row in rows.values()])
-        figures = {f"selector/{name}": value for name, value in selected.feed.figures.items()}
-        return batch, {**metrics, **figures}
+        return batch, {**metrics, **selected.feed.logged}
 
 
 def _refuse(config: Any) -> None:

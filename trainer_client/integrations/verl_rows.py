@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer_client.data_sets import DataSetMismatch, task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import Reward
+from trainer_client.groups import Reward, by_task
 from trainer_client.outcomes import id_text
 
 
@@ -65,10 +65,8 @@ class SelectedRows:
 
         Rows without a rollout, or whose rollouts all have NaN for a reward, count as dropped.
         """
-        groups: dict[str, list[Reward]] = {task: [] for task in self._out}
-        for info, reward in zip(infos, rewards, strict=True):
-            groups.setdefault(id_text(info[self._column]), []).append(reward)
-        self.feed.report(groups)
+        groups = by_task((id_text(info[self._column]) for info in infos), rewards)
+        self.feed.report({task: [] for task in self._out} | groups)
         self._out.clear()
 
     def _id(self, info: Mapping[str, Any]) -> Any:
