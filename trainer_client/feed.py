@@ -81,6 +81,7 @@ class TaskFeed:
         self._drawn, self._position = 0, 0
         self._hand: Selection | None = None
         self._restored: Mapping[str, Any] | None = None
+        self._told = False
 
     @cached_property
     def _steps(self) -> TrainingSteps:
@@ -155,6 +156,7 @@ class TaskFeed:
             SelectorError: as `SelectorClient.report`.
         """
         self.open()
+        self._told = True
         seen = grouped(groups, groups.values())
         lost = {**not_scored(groups, seen), **(dropped or {})}
         for number, batch in list(self._open.items()):
@@ -180,6 +182,20 @@ class TaskFeed:
                 self._steps.run,
                 len(left),
                 left[0],
+            )
+
+    def expect_reports(self, cure: str) -> None:
+        """Say, once, that batches were drawn and nothing was reported, and what is to be done.
+
+        For a framework whose reports need a setting of their own; where some of the batches have ended.
+        """
+        if len(self._open) > 1 and not self._told:
+            self._told = True
+            logger.warning(
+                "run %r: %d batches were drawn, and nothing was reported of any: %s",
+                self._steps.run,
+                len(self._open),
+                cure,
             )
 
     def state(self) -> dict[str, Any]:

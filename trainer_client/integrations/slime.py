@@ -40,12 +40,12 @@ class SelectedDataSource(RolloutDataSourceWithBuffer):
     def get_samples(self, num_samples: int) -> list[list[Sample]]:
         """So many groups: those that wait in the buffer, and a selection for the others."""
         groups = self._get_samples_from_buffer(num_samples)
-        if missing := num_samples - len(groups):
-            groups += map(self._group, self.feed.batch(missing))
-        return groups
+        missing = num_samples - len(groups)
+        return groups + [self._group(task) for task in (self.feed.batch(missing) if missing else [])]
 
     def save(self, rollout_id: int) -> None:
         """As slime's, with the feed's place in its metadata."""
+        self.feed.expect_reports(f"give --rollout-all-samples-process-path {__name__}.report")
         self.metadata["selector"] = self.feed.state()
         super().save(rollout_id)
 
