@@ -21,12 +21,7 @@ from trainer_client.loading import SelectedLoader
 
 
 def select_tasks(run: str | None = None, **options: Any) -> None:
-    """Let OpenRLHF's trainers, with and without `train.async_enable`, train on selected tasks.
-
-    Args:
-        run: the run; without one, the environment's SELECTOR_RUN.
-        options: further arguments of `TaskFeed`.
-    """
+    """Let OpenRLHF's trainers, with or without `train.async_enable`, draw by a `TaskFeed` of these arguments."""
     given = {"run": run, "look_ahead": None, **options}
     ppo_trainer.PPOTrainer = _selecting(ppo_trainer.PPOTrainer, given)
     ppo_trainer_async.GenerateSamplesActor = _selecting(ppo_trainer_async.GenerateSamplesActor, given)

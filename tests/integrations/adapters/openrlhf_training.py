@@ -1,8 +1,8 @@
 """A training by OpenRLHF's command, without GPUs: no vLLM, no DeepSpeed, no model and no weights.
 
-Its command line, trainers, data, agent executor, filter, advantages and Ray are its own. Stood in are what cannot be
-imported here, vLLM's engine, and the actors with the weights, whose checkpoints keep what OpenRLHF gives them. Its
-argument is a folder with `settings.json`. What is rolled out is written to `notes`, by the number of its batch.
+Its command line, trainers, data, executor of agents, filter, advantages and Ray are its own. Stood in for are what
+cannot be imported here, vLLM's engine, and the actors with the weights, whose checkpoints keep what OpenRLHF gives
+them. Its argument is a folder with `settings.json`. What is rolled out is written to `notes`, by its batch.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -24,7 +24,7 @@ from unittest.mock import MagicMock
 import ray
 
 from tests.integrations.conformance import note, rewards_of
-from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, STEPS, roll_out, settings
+from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, roll_out, settings
 
 FOLDER, JOB = "TRAINING_FOLDER", "TRAINING_JOB"
 EPISODES = 2

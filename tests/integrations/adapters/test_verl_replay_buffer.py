@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.adapters.verl_runs import EVALUATED, STEPS, TASKS, Run
-from tests.integrations.conformance import Adapter, check, check_groups
+from tests.integrations.conformance import Adapter, check, check_groups, check_order
 from tests.integrations.frameworks import Framework
 from tests.service import Service
 
@@ -50,6 +50,21 @@ def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_chan
     assert "selector/etr" in log
 
 
+def test_what_the_filter_throws_away_is_reported(run: Run):
+    """What is drawn in its place is of the next selections. A task may come twice in a step, and is noted once."""
+    run.configure(*SELECTED, "algorithm.filter_groups.enable=true", "algorithm.filter_groups.metric=reward")
+    log = run.train()
+    for selection in list(run.client.selections("open")):
+        run.client.report(selection.selection, {}, final=True)
+    events = run.events()
+    check_order(Adapter(look_ahead=4), events)
+    rolled_out = {task for batch in run.rolled_out() for task in batch}
+    rows = list(run.client.posteriors())
+    assert rolled_out == {row.task for row in rows if row.trials}
+    assert any(row.successes == row.trials for row in rows if row.trials)
+    assert "filter_groups/evicted_samples" in log
+
+
 def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
     with Service(tmp_path / "service") as service:
         run = Run(verl, "verl_v1_training", service.url, tmp_path / "away")
@@ -65,11 +80,6 @@ def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
     ("settings", "tasks", "message"),
     [
         ((), [*TASKS, "tsk-1"], "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"),
-        (
-            ("algorithm.filter_groups.enable=true",),
-            TASKS,
-            "algorithm.filter_groups.enable: got true",
-        ),
         (("trainer.v1.trainer_mode=colocate_async",), TASKS, "trainer_mode: got 'colocate_async'"),
     ],
 )
