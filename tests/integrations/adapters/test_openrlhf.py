@@ -31,7 +31,7 @@ class Run(StoodIn):
 
 @pytest.fixture(scope="module")
 def openrlhf() -> Framework:
-    return Framework("openrlhf")
+    return Framework("openrlhf", "test-openrlhf")
 
 
 @pytest.fixture
