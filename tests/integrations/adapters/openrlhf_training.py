@@ -1,14 +1,16 @@
-"""A training by OpenRLHF's command, without GPUs: no vLLM, no DeepSpeed, no model and no weights.
+"""A training by OpenRLHF's command in one process: no GPUs, no vLLM, no DeepSpeed, no model and no weights.
 
-Its command line, trainers, data, executor of agents, filter, advantages and Ray are its own. Stood in for are what
-cannot be imported here, vLLM's engine, and the actors with the weights, whose checkpoints keep what OpenRLHF gives
-them. Its argument is a folder with `settings.json`. What is rolled out is written to `notes`, by its batch.
+Its command line, trainer, data, executor of agents, filter and advantages are its own. Stood in for are what cannot
+be imported here, vLLM's engine, Ray's processes (actors are made here, of classes sent as Ray sends them), and the
+actors with the weights, whose checkpoints keep what OpenRLHF gives them. Its argument is a folder with
+`settings.json`. What is rolled out is written to `notes`, by its batch.
 """
 
 # pyright: basic, reportMissingImports=false
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import runpy
@@ -22,6 +24,8 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import ray
+import ray.actor
+import ray.cloudpickle
 
 from tests.integrations.conformance import note, rewards_of
 from tests.integrations.trainings import BATCH, EVALUATED, ROLLOUTS, roll_out, settings
@@ -63,6 +67,34 @@ def stand_in() -> None:
     sys.modules["vllm"].SamplingParams = SimpleNamespace  # type: ignore[attr-defined]
 
 
+class Handle:
+    """In the place of an actor: its methods are called here, at once."""
+
+    def __init__(self, actor: Any):
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=lambda *args, **named: done(getattr(self._actor, name)(*args, **named)))
+
+
+def done(result: Any) -> Any:
+    """What came of a call; a reference to it is the thing itself."""
+    return asyncio.run(result) if asyncio.iscoroutine(result) else result
+
+
+def in_one_process() -> None:
+    """Let Ray's calls stay in this process."""
+
+    def make(kind: Any, *args: Any, **named: Any) -> Handle:
+        sent = ray.cloudpickle.dumps(kind.__ray_metadata__.modified_class)
+        return Handle(ray.cloudpickle.loads(sent)(*args, **named))
+
+    ray.get = ray.put = lambda reference, **_: reference
+    ray.wait = lambda references, **_: (references[:1], references[1:])
+    ray.is_initialized = lambda: True
+    ray.actor.ActorClass.remote = make
+
+
 _lock, _rolled_out = threading.Lock(), Counter[str]()
 
 
@@ -71,7 +103,7 @@ def reward_func(queries: list[str], prompts: list[str], labels: list[str]) -> di
     folder, (task,) = Path(os.environ[FOLDER]), labels
     evaluates = task in EVALUATED
     with _lock:
-        number = sum(_rolled_out.values()) // ROLLOUTS
+        batch = sum(_rolled_out.values()) // (ROLLOUTS * BATCH)
         rollout = _rolled_out[task] % ROLLOUTS
         if not evaluates:
             _rolled_out[task] += 1
@@ -79,7 +111,7 @@ def reward_func(queries: list[str], prompts: list[str], labels: list[str]) -> di
             if evaluates:
                 note(folder / "evaluations", 0, {task: rewards_of(task, ROLLOUTS)})
             else:
-                roll_out(folder, first_batch(folder) + number // BATCH, task, os.environ[JOB])
+                roll_out(folder, first_batch(folder) + batch, task, os.environ[JOB])
     rewards = rewards_of(task, ROLLOUTS)
     assert rewards is not None
     return {"rewards": rewards[rollout], "scores": rewards[rollout]}
@@ -135,7 +167,7 @@ def engines(*_: Any, remote_rm_url: list[str], **__: Any) -> list[Any]:
 
         generate_responses = vllm_engine.RolloutRayActor.__ray_metadata__.modified_class.generate_responses
 
-    return [ray.remote(Engine).options(num_cpus=0).remote()]
+    return [ray.remote(Engine).remote()]
 
 
 def arguments(folder: Path, given: dict[str, Any]) -> list[str]:
@@ -179,13 +211,7 @@ def main(folder: Path) -> None:
     os.environ |= {FOLDER: str(folder), JOB: str(os.getpid())}
     given = settings(folder)
     stand_in()
-    ray.init(
-        num_cpus=8,
-        num_gpus=4,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        runtime_env={"worker_process_setup_hook": stand_in},
-    )
+    in_one_process()
     import openrlhf.trainer.ray
     from openrlhf.trainer.ray import launcher
 

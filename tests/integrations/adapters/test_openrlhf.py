@@ -1,4 +1,4 @@
-"""OpenRLHF 0.11.2 trains on selected tasks, by its own command; vLLM and the models are stood in for."""
+"""OpenRLHF 0.11.2 trains on selected tasks, by its own command: see `openrlhf_training` for what is not its own."""
 
 from __future__ import annotations
 
@@ -56,17 +56,10 @@ def test_what_dynamic_filtering_drops_is_reported(run: Run):
     """What it draws in its place is of the next selection."""
     run.configure(flags=["algo.dynamic_filtering_enable"])
     run.train()
-    for selection in list(run.client.selections("open")):
-        run.client.report(selection.selection, {}, final=True)
+    run.end_open()
     events, batches = run.events(), run.rolled_out()
     check_groups(events, batches)
     check_order(Adapter(look_ahead=3), events)
-
-
-def test_the_asynchronous_trainer_draws_after_its_report_too(run: Run):
-    run.configure(flags=["train.async_enable"])
-    run.train()
-    check(Adapter(), run.events(), run.rolled_out())
 
 
 def test_it_goes_on_while_the_service_is_away(openrlhf: Framework, tmp_path: Path):

@@ -54,8 +54,7 @@ def test_what_the_filter_throws_away_is_reported(run: Run):
     """What is drawn in its place is of the next selections. A task may come twice in a step, and is noted once."""
     run.configure(*SELECTED, "algorithm.filter_groups.enable=true", "algorithm.filter_groups.metric=reward")
     log = run.train()
-    for selection in list(run.client.selections("open")):
-        run.client.report(selection.selection, {}, final=True)
+    run.end_open()
     events = run.events()
     check_order(Adapter(look_ahead=4), events)
     rolled_out = {task for batch in run.rolled_out() for task in batch}
