@@ -40,7 +40,7 @@ frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
 test-adapters: frameworks  ## trainings by other frameworks, each with its real package, on the CPU
 	$(BIN)/pytest --timeout 900 tests/integrations
 
-test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, on the CPU, without vLLM and DeepSpeed
+test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, on the CPU, without vLLM, DeepSpeed and Ray's processes
 	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_openrlhf.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root

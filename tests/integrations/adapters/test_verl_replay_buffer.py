@@ -10,6 +10,7 @@ import pytest
 from tests.integrations.adapters.verl_runs import EVALUATED, STEPS, TASKS, Run
 from tests.integrations.conformance import Adapter, check, check_groups, check_order
 from tests.integrations.frameworks import Framework
+from tests.integrations.runs import StoodIn
 from tests.service import Service
 
 SELECTED = (
@@ -50,18 +51,15 @@ def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_chan
     assert "selector/etr" in log
 
 
-def test_what_the_filter_throws_away_is_reported(run: Run):
-    """What is drawn in its place is of the next selections. A task may come twice in a step, and is noted once."""
-    run.configure(*SELECTED, "algorithm.filter_groups.enable=true", "algorithm.filter_groups.metric=reward")
-    log = run.train()
+def test_what_the_filter_throws_away_is_reported(verl: Framework, service_url: str, tmp_path: Path):
+    """By verl's own replay buffer; what is drawn in the place of such groups is of the next selections."""
+    run = StoodIn(verl, "verl_filtering", service_url, tmp_path)
+    run.train()
     run.end_open()
-    events = run.events()
+    events, batches = run.events(), run.rolled_out()
+    check_groups(events, batches)
     check_order(Adapter(look_ahead=4), events)
-    rolled_out = {task for batch in run.rolled_out() for task in batch}
-    rows = list(run.client.posteriors())
-    assert rolled_out == {row.task for row in rows if row.trials}
-    assert any(row.successes == row.trials for row in rows if row.trials)
-    assert "filter_groups/evicted_samples" in log
+    run.client.close()
 
 
 def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
