@@ -1,0 +1,185 @@
+"""Replicas: the store's real code, on a client and threads that wait for the schedule's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+from unittest import mock
+
+import redis.asyncio
+from redis.commands.core import AsyncScript
+
+from selector_api.store import scripts
+from selector_api.store import store as stores
+from selector_api.store.connection import StoreClient
+from selector_api.store.store import Store
+from tests.simulator.network import Command, Network
+from tests.simulator.server import Wire
+
+_TIME = "redis.call('TIME')"
+_SIMULATED_TIME = "redis.call('MGET', 'clock:seconds', 'clock:microseconds')"
+"""What scripts read in its place: the one seam in them. Texts are replaced as they are loaded."""
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One arrival of a trainer's call at a replica."""
+
+    operation: Any
+    deletions: int
+    """How many runs were deleted before."""
+    expected: Any = None
+    """What it must be answered, by what Redis has done for it so far."""
+
+
+attempts: ContextVar[Attempt | None] = ContextVar("attempts", default=None)
+"""The attempt for which the code that runs now works; None for what a replica does by itself."""
+
+
+class Observer(Protocol):
+    """Sees what scripts do, in the order in which they do it."""
+
+    def executed(
+        self, script: str, keys: Sequence[str], args: Sequence[Any], reply: Any, attempt: Attempt | None
+    ) -> None: ...
+
+
+class Clock:
+    """The clock of Redis, in unix ms."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.move(1_700_000_000_000)
+
+    def move(self, to: int) -> None:
+        self.now = to
+        self._wire.call("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
+
+
+class Redis:
+    """The one server, with the scripts that were loaded into it."""
+
+    def __init__(self, wire: Wire, observer: Observer, changed: tuple[str, str] | None) -> None:
+        """`changed`: what is replaced in scripts, and by what."""
+        self.wire = wire
+        self._observer = observer
+        self._changed = changed
+        self._names: dict[str, str] = {}
+
+    def load(self, text: str) -> str:
+        """Load a script; gives its SHA-1."""
+        name = next(name for name, file in _files().items() if text.endswith(file))
+        text = text.replace(_TIME, _SIMULATED_TIME)
+        if self._changed is not None:
+            text = text.replace(*self._changed)
+        digest = hashlib.sha1(text.encode()).hexdigest()
+        if digest not in self._names:
+            self._names[digest] = name
+            self.wire.call("SCRIPT", "LOAD", text)
+        return digest
+
+    def execute(self, attempt: Attempt | None, args: Sequence[Any], is_late: bool = False) -> Any:
+        """The reply to a command; the observer is told of scripts. Late ones are for no attempt that goes on."""
+        if is_late and attempt is not None:
+            attempt = replace(attempt)
+        reply = self.wire.call(*args)
+        if args[0] == "EVALSHA":
+            _, digest, count, *rest = args
+            self._observer.executed(self._names[digest], rest[:count], rest[count:], reply, attempt)
+        return reply
+
+
+@cache
+def _files() -> dict[str, str]:
+    return {path.stem: path.read_text() for path in (Path(scripts.__file__).parent / "lua").glob("*.lua")}
+
+
+class Client(StoreClient):
+    """What a replica has for a client of Redis."""
+
+    def __init__(self, network: Network, server: Redis) -> None:
+        super().__init__(redis.asyncio.ConnectionPool())
+        self._network = network
+        self._server = server
+        self.is_dead = False
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        if self.is_dead:
+            raise asyncio.CancelledError
+        future = asyncio.get_running_loop().create_future()
+        execute = partial(self._server.execute, attempts.get(), args)
+        self._network.points.append(Command(future, execute))
+        reply = await future
+        if args[0] == "HGETALL":
+            return dict(zip(reply[::2], reply[1::2], strict=True))
+        return reply
+
+    def register_script(self, script: Any) -> AsyncScript:
+        registered = super().register_script(script)
+        registered.sha = self._server.load(script)
+        return registered
+
+    async def aclose(self, *_: Any) -> None:
+        """There is no connection."""
+
+
+class Threads:
+    """In place of threads: the work is done at once, sometimes after others had their turns."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._network.random.random() < 0.3:
+            await self._network.turn()
+        return function(*args, **kwargs)
+
+    def close(self) -> None:
+        """There are none."""
+
+
+@dataclass(eq=False)
+class Replica:
+    """A process of the service, without the web around its store."""
+
+    network: Network
+    server: Redis
+    snapshot_every: int
+    works: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.client = Client(self.network, self.server)
+        with mock.patch.multiple(
+            stores, connect=lambda url: self.client, Threads=lambda: Threads(self.network)
+        ):
+            self._opened: AbstractAsyncContextManager[Store] = stores.open_store(
+                "", self.snapshot_every, patience=3600.0
+            )
+            opening = self._opened.__aenter__()
+            try:
+                opening.send(None)  # type: ignore[attr-defined]  # it waits for nothing
+            except StopIteration as opened:
+                self.store: Store = opened.value
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Let the replica do something."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.works.add(task)
+        task.add_done_callback(self.works.discard)
+        return task
+
+    def die(self) -> None:
+        """End at once: what it holds in memory is gone, and nobody is answered."""
+        self.client.is_dead = True
+        for work in list(self.works):
+            work.cancel()
+
+    async def close(self) -> None:
+        await self._opened.__aexit__(None, None, None)
