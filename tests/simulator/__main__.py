@@ -1,4 +1,4 @@
-"""`python -m tests.simulator 100000`: so many schedules; `--plants`: after how many of them planted bugs are found."""
+"""`python -m tests.simulator 100000` makes so many schedules; `--plants` looks for planted bugs in so many."""
 
 from __future__ import annotations
 

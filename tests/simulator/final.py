@@ -1,4 +1,4 @@
-"""What must hold when all is over: each run's log, what folds from it, what replicas have, what was acknowledged."""
+"""What must hold when all is over, of each run: its log, what folds from it, what replicas have and acknowledged."""
 
 from __future__ import annotations
 
