@@ -68,6 +68,8 @@ class Stretch:
     """Of the whole log."""
     replay: Known | None
     """The selection that the idempotency field stands for, if it is known."""
+    more_due: bool
+    """Whether leases may have ended that are still to be closed: the next read goes on with them."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Logs:
         self._threads = threads
 
     async def read(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
-        """Close what is due, then read the log behind `after`, a bounded stretch of it.
+        """Close what is due, at most 200 selections, then read the log behind `after`, a bounded stretch of it.
 
         `field` is an idempotency field to look up with it, "" for none.
 
@@ -146,8 +148,8 @@ class Logs:
         )
         if not _still_there(run.name, reply[0]):
             return None
-        _, length, replay, events = reply
-        return Stretch(events, length, Known.of(replay) if replay else None)
+        _, length, replay, more_due, events = reply
+        return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
         """Note in the log that it lost events behind which a process was, which had folded so many such notes.
