@@ -41,7 +41,7 @@ class Chances(NamedTuple):
     tick: float = 0.06
     """The clock moves by less than leases last."""
     leap: float = 0.015
-    """The clock moves by as much as leases last, or more."""
+    """The clock moves by as much as leases last, or more, or goes back."""
 
 
 CALM = Chances(*[0.0] * len(Chances._fields))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
 import redis.asyncio
-from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 from selector_api.store import scripts
 from selector_api.store import store as stores
@@ -23,9 +23,13 @@ from selector_api.store.store import Store
 from tests.simulator.network import Command, Network
 from tests.simulator.server import Wire
 
-_TIME = "redis.call('TIME')"
-_SIMULATED_TIME = "redis.call('MGET', 'clock:seconds', 'clock:microseconds')"
-"""What scripts read in its place: the one seam in them. Texts are replaced as they are loaded."""
+MOST_EXPIRED = 2
+"""How many leases a script lets end at most."""
+_SEAMS = (
+    ("redis.call('TIME')", "redis.call('MGET', 'clock:seconds', 'clock:microseconds')"),
+    ("MOST_EXPIRED = 200", f"MOST_EXPIRED = {MOST_EXPIRED}"),
+)
+"""A clock for scripts, and a bound that is reached here, too. Texts are replaced as they are loaded."""
 
 
 @dataclass(eq=False)
@@ -56,11 +60,20 @@ class Clock:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._has_gone_back = False
+        self.now = 0
         self.move(1_700_000_000_000)
 
-    def move(self, to: int) -> None:
-        self.now = to
+    def move(self, by: int) -> None:
+        """Go on, or back."""
+        self._has_gone_back |= by < 0
+        to = self.now = self.now + by
         self._wire.call("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
+
+    def of(self, run: str) -> int:
+        """The time in the log of the run with this key, which is ahead of a clock that went back."""
+        ahead = self._wire.call("HGET", run, "ahead") if self._has_gone_back else None
+        return self.now + int(ahead or 0)
 
 
 class Redis:
@@ -71,28 +84,34 @@ class Redis:
         self.wire = wire
         self._observer = observer
         self._changed = changed
-        self._names: dict[str, str] = {}
+        self._loaded: dict[str, tuple[str, str]] = {}
+        """By the SHA-1 of a script its name, and the SHA-1 of what was loaded in its place."""
+
+    def has(self, digest: str) -> bool:
+        """Whether a script was loaded."""
+        return digest in self._loaded
 
     def load(self, text: str) -> str:
         """Load a script; gives its SHA-1."""
+        digest = sha1(text.encode()).hexdigest()
         name = next(name for name, file in _files().items() if text.endswith(file))
-        text = text.replace(_TIME, _SIMULATED_TIME)
+        for real, simulated in _SEAMS:
+            text = text.replace(real, simulated)
         if self._changed is not None:
             text = text.replace(*self._changed)
-        digest = hashlib.sha1(text.encode()).hexdigest()
-        if digest not in self._names:
-            self._names[digest] = name
-            self.wire.call("SCRIPT", "LOAD", text)
+        self._loaded[digest] = (name, self.wire.load(text))
         return digest
 
     def execute(self, attempt: Attempt | None, args: Sequence[Any], is_late: bool = False) -> Any:
         """The reply to a command; the observer is told of scripts. Late ones are for no attempt that goes on."""
         if is_late and attempt is not None:
             attempt = replace(attempt)
-        reply = self.wire.call(*args)
-        if args[0] == "EVALSHA":
-            _, digest, count, *rest = args
-            self._observer.executed(self._names[digest], rest[:count], rest[count:], reply, attempt)
+        if args[0] != "EVALSHA":
+            return self.wire.call(*args)
+        _, digest, count, *rest = args
+        name, loaded = self._loaded[digest]
+        reply = self.wire.call("EVALSHA", loaded, count, *rest)
+        self._observer.executed(name, rest[:count], rest[count:], reply, attempt)
         return reply
 
 
@@ -113,6 +132,10 @@ class Client(StoreClient):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         if self.is_dead:
             raise asyncio.CancelledError
+        if args[0] == "EVAL":
+            args = ("EVALSHA", self._server.load(args[1]), *args[2:])
+        elif args[0] == "EVALSHA" and not self._server.has(args[1]):
+            raise NoScriptError
         future = asyncio.get_running_loop().create_future()
         execute = partial(self._server.execute, attempts.get(), args)
         self._network.points.append(Command(future, execute))
@@ -121,12 +144,7 @@ class Client(StoreClient):
             return dict(zip(reply[::2], reply[1::2], strict=True))
         return reply
 
-    def register_script(self, script: Any) -> AsyncScript:
-        registered = super().register_script(script)
-        registered.sha = self._server.load(script)
-        return registered
-
-    async def aclose(self, *_: Any) -> None:
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """There is no connection."""
 
 

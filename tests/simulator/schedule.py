@@ -49,13 +49,12 @@ class Schedule:
         self.seed = seed
         self.random = Random(seed)
         self.network = Network(self.random)
-        self.witness = Witness()
         self.steps = 0
         self.tasks = settings.BEGINNING
         """How many were named, whether or not they have joined the pool."""
         wire.call("FLUSHALL")
         self.clock = Clock(wire)
-        self._move(0)
+        self.witness = Witness(self.clock)
         self.server = Redis(wire, self.witness, lua)
         self.replicas: list[Replica] = []
         self._retired: list[Replica] = []
@@ -101,7 +100,7 @@ class Schedule:
         self.network.chances = CALM
         while self.network.points:
             await self.network.turn()
-        self._move(10_000_000)
+        self.clock.move(10_000_000)
         await check(self, [entry for trainer in trainers for entry in trainer.acknowledged])
         for each in self._retired + self.replicas:
             await each.close()
@@ -162,19 +161,15 @@ class Schedule:
         if fate < (limit := chances.crash):
             self._crash()
         elif fate < (limit := limit + chances.tick):
-            self._move(self.random.randrange(1, 5_000))
+            self.clock.move(self.random.randrange(1, 5_000))
         elif fate < (limit := limit + chances.leap):
-            self._move(self.random.choice([10_000, 60_000, 600_000]))
+            self.clock.move(self.random.choice([10_000, 60_000, 600_000, -2_000, -60_000]))
         elif fate < limit + chances.impatience and self._waiting:
             waiting = self.random.choice(self._waiting)
             if not waiting.done():
                 waiting.set_result(LOST)
         else:
             self.network.go_on()
-
-    def _move(self, by: int) -> None:
-        self.clock.move(self.clock.now + by)
-        self.witness.now = self.clock.now
 
     def _crash(self) -> None:
         place = self.random.randrange(len(self.replicas))

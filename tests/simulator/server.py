@@ -23,6 +23,7 @@ class Wire:
 
     def __init__(self, path: Path) -> None:
         self._reader = hiredis.Reader()
+        self._scripts: dict[str, str] = {}
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(_PATIENCE_SECONDS)
         self._socket.connect(str(path))
@@ -39,6 +40,12 @@ class Wire:
         if isinstance(reply, hiredis.ReplyError):
             raise reply
         return reply
+
+    def load(self, script: str) -> str:
+        """Load a script; gives its SHA-1."""
+        if script not in self._scripts:
+            self._scripts[script] = self.call("SCRIPT", "LOAD", script)
+        return self._scripts[script]
 
     def close(self) -> None:
         self._socket.close()

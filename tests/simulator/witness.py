@@ -43,7 +43,7 @@ from tests.simulator.operations import (
     Retire,
     Select,
 )
-from tests.simulator.replicas import Attempt
+from tests.simulator.replicas import MOST_EXPIRED, Attempt, Clock
 
 _TRYING_AGAIN_HELPS = (Overloaded, StoreUnavailable)
 _GONE = (b"unknown-run", b"replaced")
@@ -77,8 +77,10 @@ class Granted:
 class Witness:
     """The model beside Redis."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.now = 0
+        """Unix ms of the script that runs."""
         self.tasks: dict[str, Task] = {}
         self.retired: set[str] = set()
         self.runs: dict[str, Watched] = {}
@@ -92,6 +94,7 @@ class Witness:
     ) -> None:
         """A script ran."""
         name = keys[0].partition("{")[2].partition(":")[2].removesuffix("}")
+        self.now = self._clock.of(keys[0])
         operation = None if attempt is None else attempt.operation
         if script in ("create", "pool_append", "pool_retire"):
             getattr(self, f"_{script}")(name, args, reply, operation, attempt)
@@ -109,7 +112,7 @@ class Witness:
     def _due(self, watched: Watched) -> None:
         held = watched.model.selections
         due = [name for name in watched.model.open if int(held[name].expires_at) <= self.now]
-        for name in sorted(due, key=lambda name: (held[name].expires_at, name)):
+        for name in sorted(due, key=lambda name: (held[name].expires_at, name))[:MOST_EXPIRED]:
             watched.model.close(name)
 
     def _sync(
@@ -121,7 +124,7 @@ class Witness:
         match operation:
             case Read() if operation.run == name:
                 attempt.expected = model.view()
-            case Fork() if operation.parent == name and not reply[3] and attempt.expected is None:
+            case Fork() if operation.parent == name and not reply[-1] and attempt.expected is None:
                 attempt.expected = self._forked(operation, model)
             case Select():
                 self._look_up(watched, reply[2], operation, attempt)
