@@ -16,7 +16,7 @@ from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
 from tests.simulator.replicas import Attempt, Clock, Redis, Replica, attempts
 from tests.simulator.server import Wire
-from tests.simulator.trainer import RUN, Trainer
+from tests.simulator.trainer import RUN, Trainer, likings
 from tests.simulator.witness import Witness
 
 MOST_STEPS = 20_000
@@ -95,6 +95,7 @@ class Schedule:
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
         await self.ask(Create(RUN, settings.config(self.random)))
         self.network.chances = FAULTS
+        self.likings = likings(self.random)
         trainers = [Trainer(self, number) for number in range(self.random.choice([1, 2, 3]))]
         await asyncio.gather(*(trainer.live() for trainer in trainers))
         self.network.chances = CALM

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from selector_api.store.log import Reported
@@ -48,7 +49,7 @@ class Trainer:
     async def live(self) -> None:
         """Act some times."""
         for _ in range(self._random.randint(3, 9)):
-            act, *_ = self._random.choices(list(_ACTS), list(_ACTS.values()))
+            act, *_ = self._random.choices(list(_ACTS), self._schedule.likings)
             await act(self)
 
     async def select(self) -> None:
@@ -205,3 +206,11 @@ _ACTS: dict[Callable[[Trainer], Any], float] = {
     Trainer.delete: 0.5,
 }
 """What a trainer does, and how often."""
+
+
+def likings(random: Random) -> list[float]:
+    """How often trainers do each thing in one schedule: of some kinds none, of others more than usual.
+
+    So that what needs several rare things together comes about.
+    """
+    return [often * (1 if often >= 8 else random.choice([0, 0, 1, 5])) for often in _ACTS.values()]
