@@ -11,7 +11,7 @@ from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
 from selector_api.store.keys import run_keys
 from tests.promises import logs
-from tests.simulator.operations import AddTasks, Read, Report, Retire, view
+from tests.simulator.operations import AddTasks, Report, Retire, view
 from tests.simulator.witness import Watched
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
     for name, watched in list(schedule.witness.runs.items()):
-        await schedule.ask(Read(name))
+        for replica in schedule.replicas:  # each may have to note that events are gone
+            await (await replica.store.live_runs.of(name)).glance(view)
         assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
-        assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
+        if not schedule.witness.losses:  # see "A failover" in docs/track-record.md
+            assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
         keys, call = run_keys(name), schedule.server.wire.call
         events = decode_events(call("LRANGE", keys.log, 0, -1), 1)
         table = logs.table_of(list(schedule.witness.tasks.values()))

@@ -61,14 +61,19 @@ class Clock:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._has_gone_back = False
-        self.now = 0
+        self.now = self._latest = 0
         self.move(1_700_000_000_000)
 
     def move(self, by: int) -> None:
         """Go on, or back."""
         self._has_gone_back |= by < 0
         to = self.now = self.now + by
+        self._latest = max(self._latest, to)
         self._wire.call("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
+
+    def move_on(self) -> None:
+        """Be later than ever: a failover takes its time."""
+        self.move(self._latest + 1 - self.now)
 
     def of(self, run: str) -> int:
         """The time in the log of the run with this key, which is ahead of a clock that went back."""
@@ -113,6 +118,16 @@ class Redis:
         reply = self.wire.call("EVALSHA", loaded, count, *rest)
         self._observer.executed(name, rest[:count], rest[count:], reply, attempt)
         return reply
+
+    def dump(self) -> dict[bytes, bytes]:
+        """All that it has."""
+        return {key: self.wire.call("DUMP", key) for key in sorted(self.wire.call("KEYS", "bots:*"))}
+
+    def restore(self, keys: dict[bytes, bytes]) -> None:
+        """Have this and nothing else."""
+        self.wire.call("FLUSHALL")
+        for key, content in keys.items():
+            self.wire.call("RESTORE", key, 0, content)
 
 
 @cache

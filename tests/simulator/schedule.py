@@ -59,6 +59,8 @@ class Schedule:
         self.replicas: list[Replica] = []
         self._retired: list[Replica] = []
         self._waiting: list[asyncio.Future[Any]] = []
+        self._may_lose = False
+        self._kept: tuple[dict[bytes, bytes], Any, int] | None = None
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -96,13 +98,14 @@ class Schedule:
         await self.ask(Create(RUN, settings.config(self.random)))
         self.network.chances = FAULTS
         self.likings = likings(self.random)
-        trainers = [Trainer(self, number) for number in range(self.random.choice([1, 2, 3]))]
-        await asyncio.gather(*(trainer.live() for trainer in trainers))
+        self._may_lose = self.random.random() < 0.25
+        self.trainers = [Trainer(self, number) for number in range(self.random.choice([1, 2, 3]))]
+        await asyncio.gather(*(trainer.live() for trainer in self.trainers))
         self.network.chances = CALM
         while self.network.points:
             await self.network.turn()
         self.clock.move(10_000_000)
-        await check(self, [entry for trainer in trainers for entry in trainer.acknowledged])
+        await check(self, [report for trainer in self.trainers for _, report in trainer.acknowledged])
         for each in self._retired + self.replicas:
             await each.close()
 
@@ -165,12 +168,27 @@ class Schedule:
             self.clock.move(self.random.randrange(1, 5_000))
         elif fate < (limit := limit + chances.leap):
             self.clock.move(self.random.choice([10_000, 60_000, 600_000, -2_000, -60_000]))
+        elif fate < (limit := limit + chances.loss * self._may_lose):
+            self._keep_or_lose()
         elif fate < limit + chances.impatience and self._waiting:
             waiting = self.random.choice(self._waiting)
             if not waiting.done():
                 waiting.set_result(LOST)
         else:
             self.network.go_on()
+
+    def _keep_or_lose(self) -> None:
+        """Copy all that Redis has, or let it fall back to that copy: what was acknowledged since is lost."""
+        if self._kept is None:
+            self._kept = (self.server.dump(), self.witness.kept(), self.steps)
+            return
+        keys, known, step = self._kept
+        self._kept = None
+        self.server.restore(keys)
+        self.clock.move_on()
+        self.witness.fall_back(known)
+        for trainer in self.trainers:
+            trainer.acknowledged = [entry for entry in trainer.acknowledged if entry[0] < step]
 
     def _crash(self) -> None:
         place = self.random.randrange(len(self.replicas))

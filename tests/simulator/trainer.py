@@ -44,7 +44,8 @@ class Trainer:
         self._place = self._checkpoint = 0
         self._held: list[Handle] = []
         self._last: Report | None = None
-        self.acknowledged: list[Report] = []
+        self.acknowledged: list[tuple[int, Report]] = []
+        """With the step by which it was."""
 
     async def live(self) -> None:
         """Act some times."""
@@ -162,8 +163,9 @@ class Trainer:
 
     async def _report(self, report: Report) -> None:
         self._last = report
-        if isinstance(await self._ask(report), Reported):
-            self.acknowledged.append(report)
+        losses = self._schedule.witness.losses
+        if isinstance(await self._ask(report), Reported) and losses == self._schedule.witness.losses:
+            self.acknowledged.append((self._schedule.steps, report))
 
     async def _ask(self, operation: Any) -> Any:
         return await self._schedule.ask(operation)
