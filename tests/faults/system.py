@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -50,7 +51,9 @@ class System:
             for name in ("a", "b"):
                 service = Service(self.folder / name, url, {"SELECTOR_SNAPSHOT_EVERY": "50"})
                 stack.callback(service.kill)
-                self.services.append(service.start())
+                self.services.append(service)
+            with ThreadPoolExecutor() as starting:
+                list(starting.map(Service.start, self.services))
             stack.enter_context(self._http.running())
             yield self
 
