@@ -6,11 +6,13 @@ client works with a newer service.
 
 import warnings
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat
 
 from trainer_client.outcomes import Identifier
+
+PosteriorOrder = Literal["mean", "-mean", "last_step"]
 
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
@@ -100,6 +102,13 @@ class Selection(_Answer):
     fallback: bool = False
 
 
+class Place(_Answer):
+    """Where a report stands among those of its client's outbox, by which the client notices what Redis has lost."""
+
+    incarnation: str
+    number: int
+
+
 class Receipt(_Answer):
     """The answer to a report.
 
@@ -121,6 +130,7 @@ class Receipt(_Answer):
     committed: bool
     step: int
     spooled: bool = False
+    place: Place | None = None
 
 
 class PoolInfo(_Answer):

@@ -41,6 +41,12 @@ local function upgrade()
   end
 end
 
+-- Count a report of an outbox; returns its number among those of the outbox, 0 if there is none (''). A client that gets a
+-- number again knows that Redis has lost what had it before.
+local function count_report(outbox)
+  return outbox == '' and 0 or redis.call('HINCRBY', META, 'outbox:' .. outbox, 1)
+end
+
 -- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
 local function append(kind, at, fields)
   upgrade()
