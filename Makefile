@@ -7,9 +7,10 @@ GROWING := @while sleep 3; do du -sh .venv; done & trap "kill $$!" EXIT;
 PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1
+SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-vllm test-smollm2 test-gpu simulate \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -54,6 +55,9 @@ test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO wi
 
 test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
 	$(BIN)/pytest -s tests/services/trainer/test_gpu.py
+
+simulate: .venv/.server .venv/.dev  ## SCHEDULES (100,000) of calls, crashes and lost replies against the store, by seeds: an hour
+	$(BIN)/python -m tests.simulator $(SCHEDULES)
 
 lint: lint-deploy style borders types  ## style, types and the borders between packages
 

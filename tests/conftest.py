@@ -41,6 +41,7 @@ SLOW = [
         "services/rewards/test_reasoning_gym.py",
         "services/rewards/test_scorer.py",
         "services/test_smollm2.py",
+        "simulator",
         "services/trainer",
         "trainer_client/integrations",
         "web/test_contract.py",
