@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-vllm test-smollm2 test-gpu simulate \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-faults test-vllm test-smollm2 test-gpu simulate \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -46,6 +46,10 @@ test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, 
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+
+# FAULTS=5000 SEED=7 for another run; a failure prints its seed and the faults.
+test-faults: .venv/.server .venv/.dev  ## a thousand faults of network, services and Redis, mixed at random, under eight workers; minutes
+	BOTS_FAULTS=$(or $(FAULTS),1000) BOTS_FAULTS_SEED=$(or $(SEED),1) $(BIN)/pytest -s tests/faults -k many
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py

@@ -14,6 +14,7 @@ SLOW = [
         "bots/test_refusals.py",
         "bots/test_serve.py",
         "bots/test_token.py",
+        "faults",
         "kinds",
         "promises",
         "services/experiment/test_runner.py",

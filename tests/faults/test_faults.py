@@ -47,8 +47,8 @@ def test_what_is_acknowledged_counts_once(
 @pytest.mark.timeout(3600)
 def test_many_faults_mixed_at_random(system: System) -> None:
     kinds = [(kind, 10.0) for kind in NETWORK]
-    kinds += [(kind, weight) for kind, weight in zip(PROCESSES, (0.6, 2.0, 0.6, 2.0), strict=True)]
-    kinds += [("failover", 2.0), ("redis full", 1.0)]
+    kinds += [(kind, weight) for kind, weight in zip(PROCESSES, (0.2, 1.0, 0.6, 1.0), strict=True)]
+    kinds += [("failover", 1.5), ("redis full", 0.6)]
     figures = run_scenario(system, "many", kinds, MANY, SEED)
     print(figures)
     assert figures["rewound"] > 0

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from selector_api.core.rewards import Rewards
 from selector_api.store.codec import Drop, Outcome
 from selector_api.store.drawing import Wanted
-from selector_api.store.log import Lease
+from selector_api.store.receipts import Lease
 from selector_api.store.refusals import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
@@ -22,10 +22,9 @@ from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id, moment, rfc3339
+from selector_api.web.schemas.receipts import PlaceView, ReceiptView
 from selector_api.web.schemas.selections import (
     LeaseView,
-    PlaceView,
-    ReceiptView,
     ReleaseRequest,
     RenewRequest,
     ReportRequest,
