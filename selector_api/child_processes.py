@@ -8,9 +8,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-# Runs as the child and becomes the command. On Linux it asks to be sent a signal when its parent dies; that outlasts
-# exec, as blocked signals do, and is done here because code between fork and exec is unsafe in a process with threads.
-# Elsewhere a child can outlive a parent that was killed.
+# Runs as the child and becomes the command. On Linux it asks to be sent a signal when its parent dies; that
+# outlasts exec, as blocked signals do, and is done here because code between fork and exec is unsafe in a process
+# with threads. Elsewhere a child can outlive a parent that was killed.
 _BECOME = """
 import ctypes, os, signal, sys
 number = int(sys.argv[2])

@@ -1,8 +1,8 @@
 """The embedded Valkey: a child process on a unix socket in the data folder, for a service without a Redis.
 
-Two lock files tell who lives on this machine. `service.lock` is held by the service; `valkey.lock` also by the child,
-which inherits it: so a child that outlived its service is noticed, and ended, by the next one. Locks end with their
-processes, however those end. Of services on other machines `heartbeat` tells.
+Two lock files tell who lives on this machine. `service.lock` is held by the service; `valkey.lock` also by the
+child, which inherits it: so a child that outlived its service is noticed, and ended, by the next one. Locks end
+with their processes, however those end. Of services on other machines `heartbeat` tells.
 """
 
 from __future__ import annotations

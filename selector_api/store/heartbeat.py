@@ -1,8 +1,8 @@
-"""The heartbeat of a data folder: a file in which the service that owns the folder says again and again that it lives.
+"""The heartbeat of a data folder: a file in which its owner says again and again that it lives.
 
-A lock ends with its process, so it is the better sign; but not every file system that machines share has locks that
-hold between them. So what a lock cannot tell, whether a service on another machine has the folder, is told by this
-file. Nobody compares clocks: who wants the folder watches whether the file changes.
+A lock ends with its process, so it is the better sign; but not every file system that machines share has locks
+that hold between them. So what a lock cannot tell, whether a service on another machine has the folder, is told by
+this file. Nobody compares clocks: who wants the folder watches whether the file changes.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Heartbeat:
         self._thread.start()
 
     def tell(self, **more: str) -> None:
-        """Say more of the owner, for whoever finds the folder in use: `url` of its Valkey, `address` of the service."""
+        """Say more to whoever finds the folder in use: `url` of the Valkey, `address` of the service."""
         with self._writing:
             self._owner.update(more)
             self._write()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, PASSING, Failure
 from services.command_line.refusals import refusal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _url(value: str) -> str:
     try:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"SELECTOR_URL_FILE: {file} cannot be read: {error}", MISTAKE) from error
+        raise Failure(f"SELECTOR_URL_FILE: {file} cannot be read: {error}") from error
 
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -59,6 +59,9 @@ PoolName = Annotated[str, typer.Argument(metavar="POOL", callback=checked_name, 
 class Unreachable(Failure):
     """No service answers."""
 
+    def __init__(self, message: str):
+        super().__init__(message, PASSING)
+
 
 @contextmanager
 def connected(
@@ -75,14 +78,16 @@ def connected(
     Raises:
         Unreachable: No service answers; every other `Failure` is a refusal, or a URL that is none.
     """
-    from trainer_client import ApiError, SelectorUnavailable
+    from trainer_client import ApiError, SelectorUnavailable, Unauthorized
 
     with open_client(url, section, token=token, max_retries=max_retries) as client:
         try:
             yield client
         except ApiError as error:
             words = refusal(error)
-            raise Failure(f"{section}: {words}" if section else words) from error
+            # A token that is not known may be one that the service has not been told of yet.
+            status = PASSING if isinstance(error, Unauthorized) else MISTAKE
+            raise Failure(f"{section}: {words}" if section else words, status) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
             if error.code:
@@ -105,4 +110,4 @@ def open_client(url: str, section: str | None, **options: Any) -> SelectorClient
         return SelectorClient(url, **options)
     except ValueError as error:
         field = f"{section}.url" if section else "--url (or SELECTOR_URL)"
-        raise Failure(f"{field}: {error}", MISTAKE) from error
+        raise Failure(f"{field}: {error}") from error

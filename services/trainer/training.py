@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftConfig
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
 from services.command_line.configuration import load_mapping, save_mapping
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 from services.models.tokenizer import load_tokenizer, tokens
 from services.models.vllm import require_vllm
 from services.processes.one_at_a_time import only_one
@@ -153,9 +153,7 @@ def make_trainer(
     answers = {task.id: task.answer for task in [*tasks, *held_out]}
     if len(answers) < len(tasks) + len(held_out):
         both = {task.id for task in tasks} & {task.id for task in held_out}
-        raise Failure(
-            f"evaluation.tasks: {len(both)} tasks are also trained on, such as {min(both)!r}", MISTAKE
-        )
+        raise Failure(f"evaluation.tasks: {len(both)} tasks are also trained on, such as {min(both)!r}")
     filtering = config.training.filter_groups
     arguments: dict[str, Any] = {
         "model": config.model.path,
@@ -175,11 +173,9 @@ def make_trainer(
         with engine_options(config.rollouts.engine, config.seed, step):
             trainer = PodTrainer(**arguments)
     except DataSetMismatch as error:
-        raise Failure(f"tasks.file: {error}", MISTAKE) from error
+        raise Failure(f"tasks.file: {error}") from error
     except OSError as error:
-        raise Failure(
-            f"model.path: got {config.model.path!r}; it cannot be loaded: {error}", MISTAKE
-        ) from error
+        raise Failure(f"model.path: got {config.model.path!r}; it cannot be loaded: {error}") from error
     trainer.remove_callback(PrinterCallback)  # a line a step is logged instead
     if config.rollouts.engine.type == "vllm-colocate" and not torch.cuda.is_available():
         update_on_cpu(trainer.vllm_generation)
@@ -201,8 +197,7 @@ def short_enough(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> l
         )
     if len(kept) < config.training.prompts:
         raise Failure(
-            f"tasks.file: {len(kept)} tasks to train on, but training.prompts is {config.training.prompts}",
-            MISTAKE,
+            f"tasks.file: {len(kept)} tasks to train on, but training.prompts is {config.training.prompts}"
         )
     return kept
 
@@ -211,7 +206,7 @@ def dataset(tasks: Sequence[TaskRow]) -> Dataset:
     """What TRL reads: each task's id and prompt. Raises `Failure` if some prompts are texts and others chats."""
     if len({type(task.prompt) for task in tasks}) > 1:
         raise Failure(
-            "tasks.file: some prompts are texts and others chats; give one kind, or a system_prompt", MISTAKE
+            "tasks.file: some prompts are texts and others chats; give one kind, or a system_prompt"
         )
     return Dataset.from_list([{TASK_COLUMN: task.id, "prompt": task.prompt} for task in tasks])
 
