@@ -9,7 +9,7 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-compose test-slurm test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -42,6 +42,9 @@ test-adapters: frameworks  ## trainings by other frameworks, each with its real 
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+
+test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cluster of two nodes, requeues and all; as root
+	tests/deploy/with_slurm.sh $(BIN)/pytest -s tests/deploy/test_slurm.py
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py

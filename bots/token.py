@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bots.failures import store_failures
+from bots.running_server import running_server
 from bots.settings import DataDir, RedisUrl, settings_from
 from services.command_line.connection import checked_name
 from services.command_line.failures import Failure
@@ -207,28 +208,5 @@ async def _stored_tokens(settings: Settings) -> AsyncIterator[Tokens]:
     from selector_api.store.connection import connect
     from selector_api.store.tokens import Tokens
 
-    async with _server(settings) as url, connect(url) as redis:
+    async with running_server(settings) as url, connect(url) as redis:
         yield Tokens(redis)
-
-
-@asynccontextmanager
-async def _server(settings: Settings) -> AsyncIterator[str]:
-    """The URL of the Redis, of the Valkey that a service runs in the data folder, or of one run here."""
-    from selector_api.store.embedded_valkey import EmbeddedValkey
-    from selector_api.store.errors import DataFolderInUse
-
-    if settings.redis_url is not None:
-        yield settings.redis_url.get_secret_value()
-        return
-    embedded = EmbeddedValkey(settings.data_dir, settings.appendfsync)
-    try:
-        await embedded.start()
-    except DataFolderInUse as error:
-        if error.url is None:
-            raise
-        yield error.url
-        return
-    try:
-        yield embedded.url
-    finally:
-        await embedded.stop()

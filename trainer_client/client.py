@@ -21,9 +21,9 @@ from trainer_client.outcomes import Drops, Outcomes
 class SelectorClient(PoolsAndRunsClient):
     """A trainer's line to the selector. Threads may share it; use it as a context manager or `close` it.
 
-    A call is sent again after a lost connection, a timeout, a 408, 429 or 5xx, with exponential backoff, full jitter
-    and respect for `Retry-After` (up to a minute). Sending again is always safe. Every call can raise the errors of
-    `trainer_client.errors`.
+    A call is sent again after a lost connection, a timeout, a 408, 429 or 5xx, with exponential backoff, full
+    jitter and respect for `Retry-After` (up to a minute). Sending again is always safe. Every call can raise the
+    errors of `trainer_client.errors`.
 
     Args:
         base_url: where the service is, such as "http://127.0.0.1:8000"; without one, the environment's

@@ -10,6 +10,8 @@ MISTAKE = 2
 """Exit status of what stays until somebody has changed it: the command, a file, a name."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+TERMINATED = 143
+"""Exit status after SIGTERM, when what was at work is finished."""
 SHOWN_CHARACTERS = 80
 
 RED, PLAIN = "\033[31m", "\033[0m"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.failures import INTERRUPTED, Failure, needing_extra
+from services.command_line.failures import INTERRUPTED, TERMINATED, Failure, needing_extra
 
 
 def train(
@@ -22,8 +22,8 @@ def train(
 ) -> None:
     """Train a model by GRPO on the tasks that the selector chooses.
 
-    A training that was stopped, by Ctrl-C or a kill, goes on from its newest checkpoint when it is started again in
-    the same way.
+    A training that was stopped goes on from its newest checkpoint when it is started again in the same way. SIGTERM
+    stops it when the step at work is reported and saved, with exit status 143; Ctrl-C at once, with 130.
 
     Example:
 
@@ -43,6 +43,8 @@ def train(
         training.train(asked)
     except KeyboardInterrupt:
         raise Failure(_stopped(asked.output, config), INTERRUPTED) from None
+    except training.Stopped:
+        raise Failure(_stopped(asked.output, config), TERMINATED) from None
 
 
 def _stopped(output: Path, config: Path) -> str:

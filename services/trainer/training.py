@@ -26,6 +26,7 @@ from services.trainer.grpo_arguments import grpo_config
 from services.trainer.pod_trainer import PodTrainer
 from services.trainer.records import RECORDS, FinishedRecord, RecordWriter, read_records
 from services.trainer.selector import enter_run, make_client, make_run
+from services.trainer.stopping import StopAtStepEnd, Stopped
 from services.trainer.vllm_engine import engine_options, update_on_cpu
 from trainer_client import RewardScale, SelectorClient
 from trainer_client.data_sets import DataSetMismatch
@@ -42,8 +43,15 @@ def train(config: TrainerConfig) -> None:
 
     The main process makes pool and run, and writes records, the model and the end of the records. A training that
     is finished only sends the reports that still wait on disk. Raises `Failure` for what the user can put right,
-    and when another training is at work in the output folder.
+    and when another training is at work in the output folder; `Stopped` after SIGTERM, when the step at work is
+    reported and saved.
     """
+    stopping = StopAtStepEnd()
+    with stopping.heeding():
+        _train(config, stopping)
+
+
+def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
     refuse_what_cannot_work(config)
@@ -68,7 +76,12 @@ def train(config: TrainerConfig) -> None:
         trainer = make_trainer(config, tokenizer, tasks, selector, records, shared(scale), step)
         if checkpoint:
             logger.info("going on after step %d, from %s", step, checkpoint)
+        trainer.add_callback(stopping)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.state.global_step < steps:
+            if main:
+                selector.flush()
+            raise Stopped
         trainer.save_model(str(config.output / MODEL))
         if main:
             tokenizer.save_pretrained(config.output / MODEL)
