@@ -126,7 +126,10 @@ async def _rights(redis: StoreClient, is_embedded: bool) -> Finding:
 
 async def _clock(redis: StoreClient) -> Finding:
     before = time.time()
-    seconds, microseconds = await redis.time()
+    try:
+        seconds, microseconds = await redis.time()
+    except (StoreError, RedisError) as error:
+        return Finding("wrong", f"its clock cannot be asked: {error}")
     difference = seconds + microseconds / 1e6 - (before + time.time()) / 2
     if abs(difference) > LARGEST_CLOCK_DIFFERENCE:
         way = "ahead of" if difference > 0 else "behind"

@@ -65,12 +65,12 @@ class Unreachable(Failure):
 
 @contextmanager
 def connected(
-    url: str, token: str | None = None, *, section: str | None = None, max_retries: int = 4
+    url: str | None, token: str | None = None, *, section: str | None = None, max_retries: int = 4
 ) -> Iterator[SelectorClient]:
     """A client of the service at `url`; inside, what the client cannot do is a `Failure`.
 
     Args:
-        url: Where the service is.
+        url: Where the service is; None: where the environment says.
         token: Its bearer token; None: the environment's, SELECTOR_TOKEN.
         section: The section of a configuration that names the service, for messages; None: the command's options.
         max_retries: How often a call is tried again.
@@ -90,10 +90,11 @@ def connected(
             raise Failure(f"{section}: {words}" if section else words, status) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
+            where = url or "the address of SELECTOR_URL or SELECTOR_URL_FILE"
             if error.code:
-                what, cure = f"the service at {url} cannot answer", ""
+                what, cure = f"the service at {where} cannot answer", ""
             else:
-                what = f"no service at {url}"
+                what = f"no service at {where}"
                 cure = (
                     ""
                     if section
@@ -102,7 +103,7 @@ def connected(
             raise Unreachable(f"{field}{what}: {error}{cure}") from error
 
 
-def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:
+def open_client(url: str | None, section: str | None, **options: Any) -> SelectorClient:
     """A client with these options. Raises `Failure` if the URL is none; for `section` see `connected`."""
     from trainer_client import SelectorClient
 

@@ -41,7 +41,7 @@ def main(folder: Path, steps: int) -> None:
     checkpoint, goal = folder / "step", folder / "goal"
     step = int(checkpoint.read_text()) if checkpoint.exists() else 0
     print(f"going on after step {step}", flush=True)
-    with SelectorClient(run=RUN) as client:
+    with SelectorClient(run=RUN, max_retries=60) as client:  # of a machine that is very busy, too
         while step < steps:
             do_step(client, step, goal)
             step += 1

@@ -18,7 +18,7 @@ from tests.service import Service
 from trainer_client import SelectorClient
 
 pytestmark = [
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(2000),
     pytest.mark.skipif("BOTS_TEST_SLURM" not in os.environ, reason="make test-slurm runs it"),
 ]
 
@@ -39,7 +39,7 @@ def slurm(*command: str | Path) -> str:
     return ended.stdout.strip()
 
 
-def until(found: Callable[[], bool], what: Callable[[], object], seconds: float = 240) -> None:
+def until(found: Callable[[], bool], what: Callable[[], object], seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < deadline, what()

@@ -58,10 +58,11 @@ async def test_each_setting_that_loses_data_is_named(tmp_path: Path, monkeypatch
         assert "ahead of this machine's: leases end by it" in said["wrong"]
         assert "appendfsync is everysec" in said["note"]
         assert "there is no token" in said["note"]
-        assert "user default" in said["note"]
         async with connect(server.url) as redis:
             await redis.config_set("maxmemory", "0")
             await Tokens(redis).create("reader", ["read"])
+        assert "is the user default" in (await findings(server.url))["note"]
+        async with connect(server.url) as redis:
             await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
         said = await findings(server.url)
         assert "its role is slave" in said["wrong"]
