@@ -1,7 +1,10 @@
 """The command that trains: `bots train`, or `python -m services.trainer`."""
 
 import logging
+import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +32,28 @@ def train(
 
         bots train training.yaml
     """
+    with _ending_by_sigterm():
+        _train(config, make_run=make_run)
+
+
+@contextmanager
+def _ending_by_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM is a `Failure`, until a training heeds it otherwise.
+
+    The first process of a container has no handler but its own, and would not end.
+    """
+
+    def end(*_: object) -> None:
+        raise Failure("stopped before it began to train", TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _train(config: Path, *, make_run: bool) -> None:
     with needing_extra("trainer"):
         from services.command_line.configuration import load
         from services.trainer.config import TrainerConfig

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.command_line import configuration
 from services.command_line.configuration import save_mapping
 from services.command_line.failures import Failure
 from services.trainer import training
@@ -114,5 +115,14 @@ def test_sigterm_before_the_first_step_ends_a_trainer_at_once(
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Failure, match="stopped after step 0, before the first checkpoint") as stop:
         train(config)
+    assert stop.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_while_a_trainer_is_still_loading_ends_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(configuration, "load", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Failure, match="before it began to train") as stop:
+        train(folder / "config.yaml")
     assert stop.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) == before
