@@ -62,6 +62,7 @@ SchedulerParameters=sched_interval=1
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=60
+MinJobAge=86400
 NodeName=node1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=16 RealMemory=128000
 NodeName=node2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=16 RealMemory=128000
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
