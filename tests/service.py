@@ -111,6 +111,14 @@ class Service:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, if it ends by itself within so many seconds."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def kill(self) -> int:
         """End it as a crash would."""
         return self._end(signal.SIGKILL)
