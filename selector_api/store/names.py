@@ -22,7 +22,7 @@ class Names:
 
     def __init__(self, redis: StoreClient) -> None:
         self._redis = redis
-        self._gathered = False
+        self._gathered = redis.is_cluster  # which no release before 0.3 could use
 
     async def add_run(self, name: str) -> None:
         """Write the name of a run."""
