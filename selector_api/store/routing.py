@@ -1,8 +1,8 @@
 """Commands to the one of several servers that holds their keys, wherever these go meanwhile.
 
-redis-py has such a client for clusters, which is not used: its pools raise when all connections are in use; it sends
-ASKING by one connection and the command by another, so that under load a slot on its way cannot be reached; and a
-caller that meets a slot without a master closes the connections of all others.
+redis-py has such a client for clusters, which is not used: its pools raise when all connections are in use; it
+sends ASKING by one connection and the command by another, so that under load a slot on its way cannot be reached;
+and a caller that meets a slot without a master closes the connections of all others.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from zlib import crc32
 
 import httpx
@@ -20,7 +21,7 @@ WORKERS = 8
 RUNS = 4
 """Their slots are in several parts of a cluster."""
 BATCH = 4
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 300.0
 Known = dict[tuple[str, str], tuple[float, int]]
 
 
@@ -61,9 +62,8 @@ class Load:
         while not self._stop.is_set():
             turn += 1
             run = self.runs[(turn + number) % len(self.runs)]
-            selection = self._answer(
-                lambda run=run, turn=turn: run.select(rng.choice(REPLICAS), BATCH, f"{number}-{turn}")
-            )
+            key = f"{number}-{turn}"
+            selection = self._answer(run.select, rng.choice(REPLICAS), BATCH, key)
             assert selection.status_code == 200, selection.text
             name, tasks = selection.json()["selection"], selection.json()["tasks"]
             with self._lock:
@@ -73,9 +73,7 @@ class Load:
                 {"task": task, "successes": successes, "trials": trials}
                 for (_, task), (successes, trials) in sent.items()
             ]
-            receipt = self._answer(
-                lambda run=run, name=name, rows=rows: run.report(rng.choice(REPLICAS), name, rows)
-            )
+            receipt = self._answer(run.report, rng.choice(REPLICAS), name, rows)
             if receipt.status_code == 404:
                 with self._lock:
                     self.unknown.append((run.name, name))
@@ -85,9 +83,9 @@ class Load:
             with self._lock:
                 self.acknowledged.setdefault(run.name, {}).update(sent)
 
-    def _answer(self, call: Callable[[], httpx.Response]) -> httpx.Response:
+    def _answer(self, call: Callable[..., httpx.Response], *arguments: Any) -> httpx.Response:
         started = time.monotonic()
-        response = call()
+        response = call(*arguments)
         with self._lock:
             self.calls += 1
             self.slowest = max(self.slowest, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""Servers on loopback: of the binary that the embedded Valkey is, or of the one that BOTS_TEST_REDIS_SERVER names."""
+"""Servers on loopback: of the binary that the embedded Valkey is, or of another (BOTS_TEST_REDIS_SERVER)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.cluster.processes import Server, until
 from tests.cluster.sentinels import watched
 from tests.promises.pair import Pair
 
-pytestmark = pytest.mark.failover
+pytestmark = [pytest.mark.failover, pytest.mark.timeout(900)]
 
 SEED = 12
 
@@ -36,7 +36,8 @@ def say(what: str, load: Load, lost: int) -> None:
     outcomes = sum(map(len, load.acknowledged.values()))
     print(
         f"{what}: {load.calls} calls, {outcomes} outcomes acknowledged, {lost} of them lost, "
-        f"{len(load.unknown)} of {len(load.selections)} selections lost, slowest call {load.slowest:.1f} s (seed {load.seed})"
+        f"{len(load.unknown)} of {len(load.selections)} selections lost, "
+        f"slowest call {load.slowest:.1f} s (seed {load.seed})"
     )
 
 
