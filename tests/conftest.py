@@ -95,7 +95,7 @@ def servers(redis_kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def service(servers: Servers | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A real service that all tests share: each uses pools and runs of its own."""
-    service = Service(tmp_path_factory.mktemp("service"), servers and servers.url).start()
+    service = Service(tmp_path_factory.mktemp("service"), servers.url if servers else None).start()
     yield service
     assert service.stop() == 0, service.log()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.sentinel import Sentinel
@@ -122,13 +122,13 @@ class ClusterSlots(_Clients):
         for node in nodes:
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    rows: Any = await self.client(node).execute_command("CLUSTER", "SLOTS")
+                    rows = await self.client(node).execute_command("CLUSTER", "SLOTS")
             except AuthenticationError:
                 raise
             except (RedisError, OSError, TimeoutError) as error:
                 errors.append(f"{node}: {str(error) or 'it does not answer'}")
                 continue
-            self._masters = _masters(rows, node)
+            self._masters = _masters(cast("Sequence[Any]", rows), node)
             return
         raise RedisConnectionError(f"no node of the cluster tells where keys are ({'; '.join(errors)})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.processes import Server, data_server, until
 
@@ -68,12 +69,12 @@ class Watched:
 
     def master(self) -> Server:
         """What the first sentinel calls the master."""
-        _, port = self.sentinels[0].client.sentinel_get_master_addr_by_name(NAME)
-        return next(server for server in self.servers if server.port == port)
+        address: Any = self.sentinels[0].client.sentinel_get_master_addr_by_name(NAME)
+        return next(server for server in self.servers if server.port == address[1])
 
 
 def _knows_all(sentinel: Server) -> bool:
-    told = sentinel.client.sentinel_master(NAME)
+    told: Any = sentinel.client.sentinel_master(NAME)
     return told["num-slaves"] == 2 and told["num-other-sentinels"] == 2
 
 

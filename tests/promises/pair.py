@@ -39,7 +39,7 @@ class Pair:
     def __init__(self, folder: Path, servers: Servers | None = None) -> None:
         environment = {"SELECTOR_SNAPSHOT_EVERY": str(SNAPSHOT_EVERY)}
         self._servers = servers
-        owner = Service(folder / "first", servers and servers.url, environment)
+        owner = Service(folder / "first", servers.url if servers else None, environment)
         self.services = (owner, Service(folder / "second", owner.redis_url, environment))
         self._https = tuple(httpx.Client(base_url=service.url, timeout=30.0) for service in self.services)
         self.redis = client_of(owner.redis_url)
