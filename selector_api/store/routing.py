@@ -22,6 +22,7 @@ from redis.exceptions import (
     MasterDownError,
     MovedError,
     ReadOnlyError,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -41,6 +42,8 @@ _ELSEWHERE = (
     TimeoutError,
 )
 """What a server that is gone, or is no master any more, answers."""
+_FOR_A_WHILE = "NOREPLICAS"
+"""What a master answers that has just become one and must not write alone."""
 _PATIENCE_SECONDS = 9.0
 """For which a command is sent again: less than its deadline, so that the last trouble is told."""
 _REDIRECTS_AT_ONCE = 3
@@ -105,6 +108,10 @@ class Router:
             except _ELSEWHERE as error:
                 trouble = error
                 await self._try_to_refresh(refreshes)
+            except ResponseError as error:
+                if not str(error).startswith(_FOR_A_WHILE):
+                    raise
+                trouble = error
             if time.monotonic() > deadline:
                 raise trouble
             if isinstance(trouble, AskError) and redirects < _REDIRECTS_AT_ONCE:

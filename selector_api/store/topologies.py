@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.sentinel import Sentinel
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AuthenticationError, ClusterDownError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -149,8 +148,7 @@ class SentinelMaster(_Clients):
         """Nothing is known yet."""
         super().__init__(client_of)
         self._name = name
-        self._sentinel = Sentinel([])
-        self._sentinel.sentinels = sentinels
+        self._sentinels = sentinels
         self._master: Address | None = None
 
     @property
@@ -172,15 +170,35 @@ class SentinelMaster(_Clients):
         """Nothing: here no server sends callers elsewhere."""
 
     async def refresh(self) -> None:
-        """Ask the sentinels, and the server itself: it may not have heard yet that it is the master now."""
-        address = Address(*await self._sentinel.discover_master(self._name))
+        """Ask the sentinels, and the server itself: it may not have heard yet that it is the master now.
+
+        All are asked, and the newest word counts: one that was cut off may still name the former master, which
+        takes writes again once it is back, until it hears that it is a replica.
+        """
+        told = await asyncio.gather(*map(self._ask, self._sentinels))
+        known = [each for each in told if not isinstance(each, Exception)]
+        if not known:
+            raise RedisConnectionError(
+                f"no sentinel tells where {self._name!r} is ({'; '.join(str(each) for each in told)})"
+            )
+        newest = max(known, key=lambda each: int(each["config-epoch"]))
+        address = Address(newest["ip"], newest["port"])
         async with asyncio.timeout(_ANSWER_SECONDS):
-            told = await self.client(address).info("replication")
-        if told["role"] != "master":
-            raise ReadOnlyError(f"{address} is to become the master of {self._name} and is not yet")
+            replication = await self.client(address).info("replication")
+        if replication["role"] != "master":
+            raise ReadOnlyError(f"{address} is to become the master of {self._name!r} and is not yet")
         self._master = address
+
+    async def _ask(self, sentinel: Redis) -> dict[str, Any] | Exception:
+        """What a sentinel knows of the master."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return cast("dict[str, Any]", await sentinel.sentinel_master(self._name))
+        except (RedisError, OSError, TimeoutError) as error:
+            return error
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._sentinel.aclose()
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
         await super().aclose()

@@ -25,8 +25,8 @@ SEED = 12
 @contextmanager
 def pair_on(servers: Servers, folder: Path) -> Iterator[Pair]:
     pair = Pair(folder, servers)
+    pair.start()
     try:
-        pair.start()
         yield pair
     finally:
         pair.stop()
@@ -90,7 +90,10 @@ def _another_serves(servers: Cluster, run: str, port: int) -> bool:
 
 def test_sentinels_choose_another_master_under_load(tmp_path: Path) -> None:
     """The master dies, comes back as a replica, and then the next one dies."""
-    with watched(tmp_path / "servers") as servers, pair_on(servers, tmp_path) as pair:
+    with (
+        watched(tmp_path / "servers", min_replicas_to_write="1") as servers,
+        pair_on(servers, tmp_path) as pair,
+    ):
         with load(pair, SEED) as working:
             for _ in range(2):
                 working.goes_on(100)

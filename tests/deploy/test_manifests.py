@@ -15,9 +15,10 @@ from tests.deploy.manifests import ROOT, VERSIONS, Manifest, Refused, copy_of_k8
 from tests.deploy.mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
 from tests.deploy.mistakes.parts import container, part
 
-FOLDERS = ("overlays/dev", "overlays/prod", "trainer", "reference_eval")
+OVERLAYS = ("dev", "prod", "cluster", "sentinel")
+FOLDERS = (*(f"overlays/{overlay}" for overlay in OVERLAYS), "trainer", "reference_eval")
 # Trainings and evaluations run beside the selector of an overlay.
-CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in ("dev", "prod")}
+CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in OVERLAYS}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_kustomize_refuses_what_is_not_there(tmp_path: Path) -> None:
         rendered(k8s / "overlays/dev")
 
 
-@pytest.mark.parametrize("overlay", ["dev", "prod"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_without_its_secrets_is_refused(tmp_path: Path, overlay: str) -> None:
     k8s = copy_of_k8s(tmp_path)
     (k8s / f"overlays/{overlay}/secrets/token-admin/token").unlink()
