@@ -70,6 +70,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any(item.path.is_relative_to(place) for place in SLOW):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("failover") and "failover" not in config.option.markexpr:
+            item.add_marker(pytest.mark.skip("takes minutes: make test-cluster"))
     if config.option.redis != "embedded":
         left_out = [item for item in items if not _leaves_redis_open(item)]
         config.hook.pytest_deselected(items=left_out)

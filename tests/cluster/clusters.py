@@ -96,17 +96,36 @@ class Cluster:
 
     def move_slot(self, slot: int, source: Server, target: Server) -> int:
         """Move a slot with its keys, as redis-cli does; returns how many keys."""
-        source_id, target_id = self.id(source), self.id(target)
-        _ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
-        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
+        self.begin_to_move(slot, source, target)
+        moved = self.move_keys(slot, source, target)
+        self.end_move(slot, source, target)
+        return moved
+
+    def begin_to_move(self, slot: int, source: Server, target: Server) -> None:
+        _ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id(source))
+        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id(target))
+
+    def move_keys(self, slot: int, source: Server, target: Server) -> int:
+        """Move the keys of a slot that is on its way; returns how many."""
         moved = 0
         while keys := _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, _KEYS_AT_A_TIME):
             for key in keys:
                 _ask(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
                 moved += 1
-        for node in (target, source, *(set(self.masters().values()) - {target, source})):
-            _ask(node, "CLUSTER", "SETSLOT", slot, "NODE", target_id)
         return moved
+
+    def end_move(self, slot: int, source: Server, target: Server) -> None:
+        others = set(self.masters().values()) - {target, source}
+        for node in (target, source, *others):
+            _ask(node, "CLUSTER", "SETSLOT", slot, "NODE", self.id(target))
+
+    def hand_over(self, master: Server) -> None:
+        """Let a master's replica take its place, without a loss, and return when all know of it."""
+        replica = next(node for node in self.nodes if _follows(node, master))
+        _ask(replica, "CLUSTER", "FAILOVER")
+        until(lambda: replica.info("replication")["role"] == "master", "a replica that takes over")
+        until(lambda: master.info("replication")["role"] == "slave", "a master that has handed over")
+        until(lambda: replica in self.masters().values(), "nodes that know of it")
 
 
 def _ask(node: Server, *command: Any) -> Any:
@@ -117,6 +136,11 @@ def _ask(node: Server, *command: Any) -> Any:
         return connection.read_response()
     finally:
         node.client.connection_pool.release(connection)
+
+
+def _follows(node: Server, master: Server) -> bool:
+    told = node.info("replication")
+    return told["role"] == "slave" and told["master_port"] == master.port
 
 
 def _is_well(node: Server) -> bool:
