@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test frameworks test-adapters test-compose test-vllm test-smollm2 test-gpu \
-	lint lint-deploy style types borders quick generated audit bench experiment clean
+	test-cluster lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -42,6 +42,12 @@ test-adapters: frameworks  ## trainings by other frameworks, each with its real 
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+
+# The tests of the store, the calls and the promises once on each, then what is done to them under load.
+test-cluster: .venv/.server .venv/.trainer .venv/.dev  ## a Redis Cluster and a Sentinel set on loopback: the contract, slots moved, masters killed
+	$(BIN)/pytest --timeout 900 --redis cluster tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest --timeout 900 --redis sentinel tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest -s -m failover tests/cluster
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
