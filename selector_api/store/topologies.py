@@ -169,8 +169,34 @@ class SentinelMaster(_Clients):
     def moved(self, key: str | bytes, address: Address) -> None:
         """Nothing: here no server sends callers elsewhere."""
 
+    def client(self, address: Address) -> Redis:
+        """The client of a server, each of whose connections is made only while the server is the master.
+
+        A former master that is started again takes writes until sentinels make it a replica, and loses them then.
+        """
+        if address not in self._clients:
+
+            async def connected(connection: Any) -> None:
+                await connection.on_connect()
+                master = await self._named()
+                if master != address:
+                    raise RedisConnectionError(f"{address} is not the master of {self._name!r}: {master} is")
+
+            pool = super().client(address).connection_pool
+            pool.connection_kwargs["redis_connect_func"] = connected
+        return self._clients[address]
+
     async def refresh(self) -> None:
-        """Ask the sentinels, and the server itself: it may not have heard yet that it is the master now.
+        """Ask the sentinels, and the server itself: it may not have heard yet that it is the master now."""
+        address = await self._named()
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            replication = await self.client(address).info("replication")
+        if replication["role"] != "master":
+            raise ReadOnlyError(f"{address} is to become the master of {self._name!r} and is not yet")
+        self._master = address
+
+    async def _named(self) -> Address:
+        """What the sentinels call the master.
 
         All are asked, and the newest word counts: one that was cut off may still name the former master, which
         takes writes again once it is back, until it hears that it is a replica.
@@ -182,12 +208,7 @@ class SentinelMaster(_Clients):
                 f"no sentinel tells where {self._name!r} is ({'; '.join(str(each) for each in told)})"
             )
         newest = max(known, key=lambda each: int(each["config-epoch"]))
-        address = Address(newest["ip"], newest["port"])
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            replication = await self.client(address).info("replication")
-        if replication["role"] != "master":
-            raise ReadOnlyError(f"{address} is to become the master of {self._name!r} and is not yet")
-        self._master = address
+        return Address(newest["ip"], newest["port"])
 
     async def _ask(self, sentinel: Redis) -> dict[str, Any] | Exception:
         """What a sentinel knows of the master."""

@@ -108,6 +108,19 @@ async def test_sentinels_choose_another_master(store: Store, servers: Watched) -
     await work(store, "after")
 
 
+@pytest.mark.parametrize("url", ["servers"], indirect=True)
+async def test_a_former_master_that_is_back_gets_no_writes(store: Store, servers: Watched) -> None:
+    """Who had nothing to ask meanwhile finds his connections closed, and must not make new ones to it."""
+    await work(store, "before")
+    former = servers.master()
+    former.kill()
+    servers.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME)
+    until(lambda: servers.master() is not former, "another master")
+    former.start()
+    await work(store, "after")
+    assert servers.master().client.hexists(run_keys(RUN).idempotency, "select:after")
+
+
 async def refusal(url: str) -> str:
     redis: StoreClient = connect(url)
     try:
