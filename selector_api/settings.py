@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
     """Requests at work at a time; more are told to come back (503). Probes are not counted."""
+    require_token: bool = False
+    """Whether calls need a token on loopback too: so that what empties Redis opens nothing."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
     """Seconds after SIGTERM in which /readyz already fails and calls are still served: as long as whoever sends
     calls here needs to notice."""
@@ -109,6 +111,11 @@ class Settings(BaseSettings):
         if self.allowed_hosts is not None:
             return self.allowed_hosts
         return ("localhost",) if self.is_loopback else ("*",)
+
+    @property
+    def is_open_without_tokens(self) -> bool:
+        """Whether anyone who reaches the service may call it while there is no token."""
+        return self.is_loopback and not self.require_token
 
     @property
     def is_loopback(self) -> bool:

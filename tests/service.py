@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 
 
 def free_port() -> int:
@@ -105,6 +105,11 @@ class Service:
         """Send SIGTERM, and do not wait."""
         assert self._process is not None
         self._process.terminate()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> int:
         """End it as a crash would."""

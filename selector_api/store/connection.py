@@ -17,9 +17,6 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
     ClusterDownError,
     InvalidResponse,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -39,19 +36,23 @@ _OLDEST_REDIS = (7, 0)
 _OLDEST_VALKEY = (7, 2)
 _DEADLINE_SECONDS = 10.0
 """For one command with all that redis-py does around it: waiting for a connection, connecting, retrying."""
-_UNAVAILABLE = (
-    ClusterDownError,
-    InvalidResponse,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisConnectionError,
-    RedisTimeoutError,
-    TryAgainError,
-)
-_TRANSIENT_ERRORS = ("BUSY ", "DENIED ", "MISCONF", "NOREPLICAS")
-"""How those of the server's refusals begin that redis-py has no class for, and that end by themselves or when an
-operator has seen to the server (DENIED: it is in protected mode)."""
+_UNAVAILABLE = (ClusterDownError, InvalidResponse, RedisConnectionError, RedisTimeoutError, TryAgainError)
+_STATES = {
+    "READONLY": "is read-only, as a replica is after a failover",
+    "MASTERDOWN": "is a replica that does not reach its primary",
+    "NOREPLICAS": "takes no writes, since too few replicas would keep them",
+    "OOM": "is full: its maxmemory has to be raised, or runs deleted",
+    "MISCONF": "is full: it cannot write to its disk",
+    "LOADING": "is loading its data",
+    "BUSY": "is busy with a script",
+    "DENIED": "lets nobody in, since it is in protected mode",
+    "CLUSTERDOWN": "has no master for a part of its cluster",
+    "TRYAGAIN": "is moving the run's slot to another node of its cluster",
+}
+"""What a refusal by the server says of it, by the refusal's code. These end by themselves, or when an operator has
+seen to the server."""
+_ELSEWHERE = ("READONLY", "MASTERDOWN", "NOREPLICAS")
+"""Refusals of a server that may no longer be the one at this address: a connection outlives a failover."""
 _UNREADABLE = "UNREADABLE "
 """How the scripts' own refusal begins; see lua/common.lua."""
 
@@ -64,10 +65,11 @@ async def _failures_told() -> AsyncGenerator[None, None]:
             yield
     except TimeoutError as error:
         raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error
-    except _UNAVAILABLE as error:
-        raise StoreUnavailable(f"Redis is not available: {error}") from error
-    except ResponseError as error:
-        if str(error).startswith(_TRANSIENT_ERRORS):
+    except RedisError as error:
+        code = _code(error)
+        if code in _STATES:
+            raise StoreUnavailable(f"Redis is not available: {error}", _STATES[code]) from error
+        if isinstance(error, _UNAVAILABLE):
             raise StoreUnavailable(f"Redis is not available: {error}") from error
         if str(error).startswith(_UNREADABLE):
             raise UnreadableData(str(error).removeprefix(_UNREADABLE)) from error
@@ -101,7 +103,37 @@ class StoreClient(Redis):
             with timed("redis"):
                 if self._router is not None:
                     return await self._router.send(*args, **options)
-                return await super().execute_command(*args, **options)
+                try:
+                    return await super().execute_command(*args, **options)
+                except ResponseError as error:
+                    if _code(error) not in _ELSEWHERE:
+                        raise
+                    await self._connect_anew()
+                    return await super().execute_command(*args, **options)
+
+    async def check_primary(self) -> None:
+        """See that all servers are such to write to, by new connections if those that are there lead elsewhere.
+
+        Raises:
+            StoreUnavailable: one is a replica, or cannot be reached.
+        """
+        if await self._has_replica():
+            await self._connect_anew()
+            if await self._has_replica():
+                raise StoreUnavailable("Redis is a replica: it takes no writes", _STATES["READONLY"])
+
+    async def _has_replica(self) -> bool:
+        servers = await self.servers()
+        async with _failures_told():
+            roles = await asyncio.gather(*(_role(server) for server in servers))
+        return "slave" in roles
+
+    async def _connect_anew(self) -> None:
+        """Give up all connections: those that are idle now, those at work when they are given back."""
+        pool = self.connection_pool
+        await pool.update_active_connections_for_reconnect()
+        for connection in list(pool._available_connections):  # pyright: ignore[reportPrivateUsage]
+            await connection.disconnect(nowait=True)  # without a pause in which somebody else could take it
 
     async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
         """These fields of a hash, None for each that is not there."""
@@ -127,6 +159,15 @@ class StoreClient(Redis):
         if self._router is not None:
             await self._router.aclose()
         await super().aclose(close_connection_pool)
+
+
+async def _role(server: Redis) -> str | None:
+    return (await server.info("replication")).get("role")
+
+
+def _code(error: RedisError) -> str:
+    """The code of a refusal; redis-py takes it off those that it has a class for."""
+    return getattr(error, "status_code", None) or str(error).partition(" ")[0]
 
 
 def connect(url: str, max_connections: int = 50) -> StoreClient:

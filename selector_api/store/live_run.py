@@ -194,7 +194,7 @@ class LiveRun:
                 self._forget()
                 continue
             await self._fold(run, stretch.events)
-            if self._place.seq >= stretch.length:
+            if self._place.seq >= stretch.length and not stretch.more_due:
                 await self._save_if_due(run)
                 return stretch.replay
 

@@ -241,6 +241,15 @@ class ReportRequest(Request):
         return self
 
 
+class PlaceView(Answer):
+    """Where a report stands among those of its client's outbox (see `X-Bots-Outbox`)."""
+
+    incarnation: str = Field(description="Another one if the run was deleted and made anew")
+    number: int = Field(
+        description="From 1. It is given again where Redis has lost the reports from there on"
+    )
+
+
 class ReceiptView(Answer):
     """What became of a report."""
 
@@ -254,6 +263,7 @@ class ReceiptView(Answer):
         remaining=0,
         committed=True,
         step=121,
+        place={"incarnation": "6e1f4a9c02d7b358", "number": 121},
     )
 
     selection: str | None
@@ -269,6 +279,7 @@ class ReceiptView(Answer):
         description="Whether a commit has let the outcomes enter the posteriors; an evaluation does without one"
     )
     step: int = Field(description="Commits so far")
+    place: PlaceView | None = Field(default=None, description="Only with `X-Bots-Outbox`")
 
 
 class RenewRequest(Request):
