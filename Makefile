@@ -11,7 +11,7 @@ SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-slurm test-helm \
-	test-faults simulate test-vllm test-smollm2 test-gpu \
+	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -57,6 +57,12 @@ test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cl
 
 test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomize
 	$(BIN)/pytest tests/deploy/test_chart.py
+
+# The tests of the store, the calls and the promises once on each, then what is done to them under load.
+test-cluster: .venv/.server .venv/.trainer .venv/.dev  ## a Redis Cluster and a Sentinel set on loopback: the contract, slots moved, masters killed
+	$(BIN)/pytest --timeout 900 --redis cluster tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest --timeout 900 --redis sentinel tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest -s -m failover tests/cluster
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py

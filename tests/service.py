@@ -48,8 +48,8 @@ class Service:
 
     @property
     def redis_url(self) -> str:
-        """Where the embedded Valkey listens."""
-        return f"unix://{self.data_dir / 'valkey.sock'}"
+        """Where the embedded Valkey listens, or what stands for it."""
+        return self._redis_url or f"unix://{self.data_dir / 'valkey.sock'}"
 
     def start(self) -> Service:
         """Start and return when the service is ready."""
