@@ -48,8 +48,8 @@ class Service:
 
     @property
     def redis_url(self) -> str:
-        """Where the embedded Valkey listens."""
-        return f"unix://{self.data_dir / 'valkey.sock'}"
+        """Where the embedded Valkey listens, or what stands for it."""
+        return self._redis_url or f"unix://{self.data_dir / 'valkey.sock'}"
 
     def start(self) -> Service:
         """Start and return when the service is ready."""
@@ -110,6 +110,14 @@ class Service:
         """Send a signal."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, if it ends by itself within so many seconds."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> int:
         """End it as a crash would."""

@@ -19,6 +19,8 @@ from trainer_client.outcomes import Drops, Outcome, Outcomes, id_text, outcome_l
 
 NAMED = 10
 """How many tasks a warning names."""
+RETRIES_BEFORE_FALLBACK = 4
+"""Some seconds: with a fallback a training need not wait."""
 
 
 class Lease(BaseModel):
@@ -30,10 +32,12 @@ class Lease(BaseModel):
 class Calls(PoolsAndRuns):
     """The calls of one client: its run, its patience and its fallback."""
 
-    def __init__(self, run: str | None, max_retries: int, fallback: Fallback | None):
+    def __init__(self, run: str | None, max_retries: int | None, fallback: Fallback | None):
+        if fallback is not None and max_retries is None:
+            max_retries = RETRIES_BEFORE_FALLBACK
         super().__init__(run, max_retries)
         self._outbox = Outbox(None if fallback is None else fallback.spool.folder / "acknowledged")
-        self._spooling = None if fallback is None else Spooling(fallback, max_retries, self._outbox)
+        self._spooling = None if fallback is None else Spooling(fallback, max_retries or 0, self._outbox)
         self.resumes = False
         self._warned_of_replay = False
         self._warned_of_differing: set[str] = set()

@@ -7,6 +7,7 @@ and writes afterwards. Floats and JSON pass through as text, because Lua's numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -46,7 +47,6 @@ class Scripts:
 
     def __init__(self, redis: StoreClient) -> None:
         self._redis = redis
-        self._texts: dict[str, tuple[str, str]] = {}
 
     async def run(self, script: RunScript, keys: Sequence[str], *args: str | bytes | int) -> Any:
         """Call a script of a run; `keys` are `RunKeys`, and perhaps one behind them."""
@@ -59,12 +59,16 @@ class Scripts:
     async def _call(
         self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int], prelude: str
     ) -> Any:
-        if name not in self._texts:
-            files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-            text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
-            self._texts[name] = (sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
-        digest, text = self._texts[name]
+        digest, text = _script(name, prelude)
         try:
             return await self._redis.execute_command("EVALSHA", digest, len(keys), *keys, *args)
         except NoScriptError:  # a server that was started anew, or that the key has come to
             return await self._redis.execute_command("EVAL", text, len(keys), *keys, *args)
+
+
+@cache
+def _script(name: str, prelude: str) -> tuple[str, str]:
+    """The SHA-1 of a script, and its text."""
+    files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
+    text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
+    return sha1(text.encode(), usedforsecurity=False).hexdigest(), text

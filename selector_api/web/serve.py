@@ -19,6 +19,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from selector_api.settings import Settings
 from selector_api.store.connection import check_server
 from selector_api.store.embedded_valkey import EmbeddedValkey
+from selector_api.store.errors import DataFolderInUse
 from selector_api.store.store import open_store
 from selector_api.store.tokens import Tokens
 from selector_api.web.address import check_address
@@ -134,4 +135,19 @@ async def _serve(settings: Settings) -> None:
                 valkey.serves(address)
             announce(settings, address, is_open=is_open)
 
-        await DrainingServer(config, drain, listening).serve()
+        server = DrainingServer(config, drain, listening)
+        if valkey is None:
+            await server.serve()
+            return
+        ending = asyncio.create_task(_end_when_lost(valkey, server))
+        try:
+            await server.serve()
+        finally:
+            ending.cancel()
+        if valkey.lost.is_set():
+            raise DataFolderInUse("another service has taken over the data folder", None)
+
+
+async def _end_when_lost(valkey: EmbeddedValkey, server: DrainingServer) -> None:
+    await valkey.lost.wait()
+    server.should_exit = True
