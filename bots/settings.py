@@ -18,7 +18,10 @@ DataDir = Annotated[
 ]
 RedisUrl = Annotated[
     str | None,
-    typer.Option(help="Redis >= 7.0 or Valkey >= 7.2 instead of the embedded one: redis://…, unix:///…"),
+    typer.Option(
+        help="Redis >= 7.0 or Valkey >= 7.2 instead of the embedded one: redis://…, unix:///…, redis+cluster://…, "
+        "redis+sentinel://…"
+    ),
 ]
 
 

@@ -26,6 +26,7 @@ from selector_api.web.address import check_address
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
 from selector_api.web.drain import Drain, DrainingServer
+from selector_api.web.http_protocol import GuardedProtocol
 from selector_api.web.welcome import address_of, announce
 
 _KEEP_ALIVE_SECONDS = 75
@@ -111,6 +112,8 @@ async def _serve(settings: Settings) -> None:
             create_app(settings, store, drain),
             host=settings.host,
             port=settings.port,
+            http=GuardedProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

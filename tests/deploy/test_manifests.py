@@ -27,9 +27,10 @@ from tests.deploy.manifests import (
 from tests.deploy.mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
 from tests.deploy.mistakes.parts import part
 
-FOLDERS = ("overlays/dev", "overlays/prod", "trainer", "reference_eval")
+OVERLAYS = ("dev", "prod", "cluster", "sentinel")
+FOLDERS = (*(f"overlays/{overlay}" for overlay in OVERLAYS), "trainer", "reference_eval")
 # Trainings and evaluations run beside the selector of an overlay.
-CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in ("dev", "prod")}
+CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in OVERLAYS}
 # Applied by themselves, since what deletes a kustomization shall not delete them.
 APART = ("namespace.yaml", "trainer/volume.yaml", "reference_eval/volume.yaml")
 FILES = ("trainer/files.yaml", "reference_eval/files.yaml")
@@ -185,7 +186,7 @@ def test_kustomize_refuses_what_is_not_there(tmp_path: Path) -> None:
         rendered(k8s / "overlays/dev")
 
 
-@pytest.mark.parametrize("overlay", ["dev", "prod"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_without_its_secrets_is_refused(tmp_path: Path, overlay: str) -> None:
     k8s = copy_of_k8s(tmp_path)
     (k8s / f"overlays/{overlay}/secrets/token-admin/token").unlink()
