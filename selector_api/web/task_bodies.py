@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from selector_api.known_fields import KnownFields
-from selector_api.store.codec import TaskRows
+from selector_api.core.task_rows import TaskRows
 from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.json_body import read_json
-from selector_api.web.parquet_rows import slices_of_rows
+from selector_api.web.parquet_rows import columns_of_rows, slices_of_rows
 from selector_api.web.problems import (
     INVALID_JSON,
     INVALID_REQUEST,
@@ -47,9 +47,12 @@ def read_tasks(content_type: str, body: bytes) -> TaskRows:
         JSON: (_slices_of_json, "task", 0),
         PARQUET: (lambda body: slices_of_rows(body, _SLICE), "row", 0),
     }
-    reader = readers.get(content_type.partition(";")[0].strip().lower())
+    media_type = content_type.partition(";")[0].strip().lower()
+    reader = readers.get(media_type)
     if reader is None:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Content-Type: send one of {', '.join(readers)}")
+    if media_type == PARQUET and (rows := columns_of_rows(body)) is not None:
+        return rows
     slices, unit, first = reader
     ids: list[str] = []
     domains: list[str | None] = []
@@ -62,7 +65,7 @@ def read_tasks(content_type: str, body: bytes) -> TaskRows:
         references += [task.references for task in tasks]
     if not ids:
         raise Problem(INVALID_REQUEST, "body: it holds no task")
-    return TaskRows(ids, domains, references)
+    return TaskRows.of(ids, domains, references)
 
 
 def _slices_of_json(body: bytes) -> Iterator[list[Any]]:

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector_api.core import tasks as module
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
+from selector_api.core.texts import Texts
 from tests.core.runs import table_of
 
 ids = st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6), unique=True)
@@ -18,7 +19,7 @@ def test_every_id_is_found_where_it_was_put(chunks, asked):
     for chunk in chunks:
         new = [id_ for id_ in chunk if id_ not in known]
         known |= {id_: len(known) + number for number, id_ in enumerate(new)}
-        table = table.extended(new, ["d"] * len(new), [{}] * len(new))
+        table = table.extended(TaskRows.of(new, ["d"] * len(new), [{}] * len(new)))
     assert len(table) == len(known)
     assert table.ids(np.arange(len(known))) == list(known)
     asked = [*asked, *known]
@@ -26,7 +27,7 @@ def test_every_id_is_found_where_it_was_put(chunks, asked):
 
 
 def test_ids_with_the_same_hash_are_told_apart(monkeypatch):
-    monkeypatch.setattr(module, "_hash_ids", lambda ids: np.zeros(len(ids), np.int64))
+    monkeypatch.setattr(Texts, "hashes", lambda texts: np.zeros(len(texts), np.uint64))
     table = table_of([("a", "d", {}), ("b", "d", {})])
     table = table_of([("c", "d", {}), ("e", "d", {})], table)
     assert table.find(["c", "x", "a", "e", "b"]).tolist() == [2, -1, 0, 3, 1]

@@ -92,7 +92,7 @@ def test_many_tasks_keep_their_order() -> None:
     ]
     for content_type, body in forms_of(tasks):
         rows = read_tasks(content_type, body)
-        read = zip(rows.ids, rows.domains, rows.references, strict=True)
+        read = rows.told()
         assert [{"id": id_, "domain": domain, "references": rates} for id_, domain, rates in read] == tasks
 
 
