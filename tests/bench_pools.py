@@ -75,7 +75,9 @@ def resident(service: Service) -> int:
 
 def _status(process: int) -> dict[str, str]:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.strip()}
+    return {
+        name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.strip()
+    }
 
 
 def imported(file: Path, service: Service) -> tuple[float, float]:
@@ -106,7 +108,17 @@ def measured(folder: Path, tasks: int) -> list[float]:
             first = time.perf_counter() - started
             grown = resident(cold) - before
             selects, reports = rounds(client, cold, body)
-    return [tasks, seconds, tasks / seconds, command, again, first, (grown - id_bytes) / tasks, selects, reports]
+    return [
+        tasks,
+        seconds,
+        tasks / seconds,
+        command,
+        again,
+        first,
+        (grown - id_bytes) / tasks,
+        selects,
+        reports,
+    ]
 
 
 def rounds(client: httpx.Client, service: Service, body: dict[str, object]) -> tuple[float, float]:

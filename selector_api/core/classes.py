@@ -27,7 +27,9 @@ class Classes:
         sizes: int64 [classes], number of tasks.
     """
 
-    def __init__(self, domain: CodeArray, rates: FloatArray, sizes: IntArray, of_task: Growing[np.int32]) -> None:
+    def __init__(
+        self, domain: CodeArray, rates: FloatArray, sizes: IntArray, of_task: Growing[np.int32]
+    ) -> None:
         self.domain = domain
         self.rates = rates
         self.sizes = sizes

@@ -34,7 +34,10 @@ class TaskRows:
         references: Sequence[Mapping[str, float]],
     ) -> TaskRows:
         """The tasks with these ids, domains (None: not told) and references."""
-        codes = {name: code for code, name in enumerate(dict.fromkeys(name for name in domains if name is not None))}
+        codes = {
+            name: code
+            for code, name in enumerate(dict.fromkeys(name for name in domains if name is not None))
+        }
         names = dict.fromkeys(name for rates in references for name in rates)
         return cls(
             Texts.of(ids),
@@ -62,7 +65,9 @@ class TaskRows:
 
     def rates(self, row: int) -> dict[str, float]:
         """The references that a task was measured with."""
-        return {name: float(rates[row]) for name, rates in self.references.items() if rates[row] == rates[row]}
+        return {
+            name: float(rates[row]) for name, rates in self.references.items() if rates[row] == rates[row]
+        }
 
     def told(self) -> list[tuple[str, str | None, dict[str, float]]]:
         """The tasks one by one: id, domain and references."""

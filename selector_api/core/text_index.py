@@ -36,6 +36,17 @@ class TextIndex:
         longer._slots = self._slots.with_rows(longer._tags.values, len(self._tags))
         return longer
 
+    def row_of(self, text_hash: int, is_row: Callable[[int], bool]) -> int:
+        """The row of one text with this hash, −1 if there is none: for few this is faster than `find`."""
+        tag = text_hash >> 32 & 0xFFFFFFFF
+        slots, tags = self._slots, self._tags.values
+        place = tag >> slots.shift
+        while (row := slots.rows.item(place)) >= 0:
+            if row < len(tags) and tags.item(row) == tag and is_row(row):
+                return row
+            place = (place + 2 * tag + 1) & slots.last
+        return -1
+
     def find(self, hashes: HashArray, is_same: Callable[[IntArray, IntArray], BoolArray]) -> IntArray:
         """The row of each text with one of these hashes, −1 where there is none.
 
@@ -55,7 +66,7 @@ class TextIndex:
             alike = alike[is_same(left[alike], rows[alike].astype(np.int64))]
             found[left[alike]] = rows[alike]
             left = left[found[left] < 0]
-            places[left] = (places[left] + steps[left]) & self._slots.mask
+            places[left] = (places[left] + steps[left]) & np.uint32(self._slots.last)
         return found
 
 
@@ -64,13 +75,13 @@ class _Slots:
 
     def __init__(self, log2: int) -> None:
         self.rows = np.full(1 << log2, -1, np.int32)
-        self.mask = np.uint32((1 << log2) - 1)
-        self._shift = np.uint32(32 - log2)
+        self.last = (1 << log2) - 1
+        self.shift = 32 - log2
         self._used = 0
 
     def paths(self, tags: Tags) -> tuple[Tags, Tags]:
         """The first place of each tag's path, and the odd step to the next: it meets every slot."""
-        return tags >> self._shift, (tags << np.uint32(1)) | np.uint32(1)
+        return tags >> np.uint32(self.shift), (tags << np.uint32(1)) | np.uint32(1)
 
     def with_rows(self, tags: Tags, known: int) -> _Slots:
         """Slots with a row for each tag, of which the first so many are in these; they may be these themselves."""
@@ -95,4 +106,4 @@ class _Slots:
                 self.rows[places[free]] = rows[free]  # of several that want a slot, the last one has it
                 (left,) = np.nonzero(self.rows[places] != rows)
                 rows, steps = rows[left], steps[left]
-                places = (places[left] + steps) & self.mask
+                places = (places[left] + steps) & np.uint32(self.last)

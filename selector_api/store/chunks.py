@@ -61,7 +61,9 @@ def decode_chunk(chunk: bytes) -> tuple[bool, TaskRows]:
 
 
 def _encoded(format_line: bytes, rows: TaskRows, domain: dict[str, pa.Array]) -> bytes:
-    rates = {_REFERENCE + name: pa.array(values, from_pandas=True) for name, values in rows.references.items()}
+    rates = {
+        _REFERENCE + name: pa.array(values, from_pandas=True) for name, values in rows.references.items()
+    }
     batch = pa.RecordBatch.from_pydict({"id": array_of(rows.ids), **domain, **rates})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:

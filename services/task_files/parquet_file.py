@@ -40,16 +40,49 @@ class ParquetRows:
         self._uuids = [column for column in self.columns if _is_uuid(types[column])]
 
     def __iter__(self) -> Iterator[Row]:
+        for batch in self.batches(BATCH_ROWS):
+            yield from batch.rows()
+
+    def batches(self, size: int) -> Iterator[_Batch]:
+        """The rows, at most so many at a time."""
         number = 0
         with _opened(self.path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns)):
-                for record in batch.to_pylist():
-                    number += 1
-                    values = {column: find(record, column)[1] for column in self.columns}
-                    for column in self._uuids:
-                        if isinstance(values[column], bytes):
-                            values[column] = UUID(bytes=values[column])
-                    yield Row(f"row {number}", number, values)
+            for batch in file.iter_batches(size, columns=list(self.columns), use_threads=False):
+                yield _Batch(batch, number, self.columns, self._uuids)
+                number += len(batch)
+
+
+class _Batch:
+    """Some rows of a Parquet file, of which so many come before."""
+
+    def __init__(self, batch: pa.RecordBatch, before: int, columns: Sequence[str], uuids: Sequence[str]):
+        self._batch = batch
+        self._before = before
+        self._columns = columns
+        self._uuids = uuids
+        self.position = before + len(batch)
+
+    def column(self, name: str) -> pa.Array:
+        """The values of a column."""
+        import pyarrow.compute as pc
+
+        if name in self._batch.schema.names:
+            return self._batch.column(name)
+        for column in self._batch.schema.names:  # a name with a dot inside may be one of these itself
+            if name.startswith(column + "."):
+                inside = name.removeprefix(column + ".")
+                if "." not in inside:
+                    return pc.struct_field(self._batch.column(column), inside)
+        raise ValueError(name)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows one by one."""
+        for number, record in enumerate(self._batch.to_pylist(), self._before + 1):
+            values = {column: find(record, column)[1] for column in self._columns}
+            for column in self._uuids:
+                if isinstance(values[column], bytes):
+                    values[column] = UUID(bytes=values[column])
+            yield Row(f"row {number}", number, values)
 
 
 def _paths(name: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

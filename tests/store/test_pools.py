@@ -44,7 +44,9 @@ async def test_there_is_no_pool_before_it_is_created(store: Store) -> None:
 
 async def test_tasks_are_read_by_other_processes_as_they_were_sent(store: Store, other_store: Store) -> None:
     await store.pools.create(POOL)
-    rows = TaskRows.of(["a", "ü", "c"], ["x", "default", "x"], [{"weak": 0.1, "strong": 1 / 3}, {}, {"weak": 1}])
+    rows = TaskRows.of(
+        ["a", "ü", "c"], ["x", "default", "x"], [{"weak": 0.1, "strong": 1 / 3}, {}, {"weak": 1}]
+    )
     assert await store.pools.add_tasks(POOL, rows) == Added(inserted=3, unchanged=0, tasks=3)
     table = await other_store.pools.table(POOL)
     assert table.ids(np.arange(3)) == rows.ids.tolist()

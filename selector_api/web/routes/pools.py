@@ -145,7 +145,8 @@ def _place(rows: TaskRows, error: TaskConflict) -> int:
         place
         for place in places.tolist()
         if rows.ids.at(np.array([place])) == [error.task]
-        and error.sent == (rows.domain(place) if error.field == "domain" else rows.rates(place).get(reference))
+        and error.sent
+        == (rows.domain(place) if error.field == "domain" else rows.rates(place).get(reference))
     )
 
 
