@@ -41,9 +41,11 @@ HEADINGS = (
     "tasks",
     "import s",
     "tasks/s",
+    "CPU µs a task",
     "command MB",
     "again s",
     "cold select s",
+    "CPU s",
     "bytes a task",
     "select ms",
     "report ms",
@@ -80,15 +82,34 @@ def _status(process: int) -> dict[str, str]:
     }
 
 
-def imported(file: Path, service: Service) -> tuple[float, float]:
-    """Import a file into the pool of its name; the seconds it takes, and the most MB that the command needs."""
+def worked(service: Service) -> float:
+    """Seconds for which a service and its Valkey have kept a core busy."""
+    processes = [service.pid]
+    if (pid := service.data_dir / "valkey.pid").exists():
+        processes.append(int(pid.read_text()))
+    ticks = 0
+    for process in processes:
+        after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def imported(file: Path, service: Service) -> tuple[float, float, float]:
+    """Import a file into the pool of its name.
+
+    Returns:
+        The seconds it takes, those for which all together keep a core busy, the most MB that the command needs.
+    """
+    before = worked(service)
     command = [Path(sys.executable).with_name("bots"), "pool", "import", file, "--pool", file.stem]
     command += ["--domain", "domain", "--reference", "weak=weak", "--reference", "strong=strong"]
     started = time.perf_counter()
     process = subprocess.Popen([*map(str, command), "--url", service.url], stdout=subprocess.PIPE)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    seconds = time.perf_counter() - started
+    busy = usage.ru_utime + usage.ru_stime + worked(service) - before
+    return seconds, busy, usage.ru_maxrss / 1024
 
 
 def measured(folder: Path, tasks: int) -> list[float]:
@@ -96,29 +117,22 @@ def measured(folder: Path, tasks: int) -> list[float]:
     file = folder / f"pool-{tasks}.parquet"
     id_bytes = written(file, tasks)
     with Service(folder / f"data-{tasks}") as service, httpx.Client(timeout=600) as client:
-        seconds, command = imported(file, service)
-        again, _ = imported(file, service)
+        seconds, busy, command = imported(file, service)
+        again, _, _ = imported(file, service)
         name = f"run-{tasks}"
         client.put(f"{service.url}/runs/{name}", json={"pool": file.stem, **RUN}).raise_for_status()
         with Service(folder / f"cold-{tasks}", service.redis_url) as cold:
-            before = resident(cold)
+            before, idle = resident(cold), worked(cold)
             body = {"run": name, "batch_size": BATCH}
             started = time.perf_counter()
             client.post(f"{cold.url}/select", json=body).raise_for_status()
             first = time.perf_counter() - started
+            cold_busy = worked(cold) - idle
             grown = resident(cold) - before
             selects, reports = rounds(client, cold, body)
-    return [
-        tasks,
-        seconds,
-        tasks / seconds,
-        command,
-        again,
-        first,
-        (grown - id_bytes) / tasks,
-        selects,
-        reports,
-    ]
+    bytes_a_task = (grown - id_bytes) / tasks
+    imports = [seconds, tasks / seconds, busy / tasks * 1e6, command, again]
+    return [tasks, *imports, first, cold_busy, bytes_a_task, selects, reports]
 
 
 def rounds(client: httpx.Client, service: Service, body: dict[str, object]) -> tuple[float, float]:
@@ -145,6 +159,7 @@ def rounds(client: httpx.Client, service: Service, body: dict[str, object]) -> t
 
 def main() -> None:
     """Measure and print."""
+    console = Console(width=120)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of tasks")
     table = Table(title=f"{BATCH} tasks a batch, p50 of {ROUNDS} rounds")
@@ -153,8 +168,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for tasks in parser.parse_args().sizes:
             figures = measured(Path(folder), tasks)
+            console.print(dict(zip(HEADINGS, figures, strict=True)))
             table.add_row(*(f"{figure:,.0f}" if figure >= 1000 else f"{figure:.2f}" for figure in figures))
-    Console(width=120).print(table)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Growing(Generic[Scalar]):
 
 
 def with_room(array: npt.NDArray[Scalar], size: int, fill: int) -> npt.NDArray[Scalar]:
-    """The array with `fill` behind its entries, up to `size` or a little more, so that growing costs what is new."""
+    """The array with `fill` behind its entries, up to `size` or a little more: so growing costs what is new."""
     if size <= len(array):
         return array
     longer = np.empty(max(size, len(array) * 5 // 4), array.dtype)

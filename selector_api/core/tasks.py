@@ -12,7 +12,7 @@ import numpy as np
 
 from selector_api.core.arrays import BoolArray, CodeArray, FloatArray, HashArray, IntArray
 from selector_api.core.growing import Growing
-from selector_api.core.task_rows import UNTOLD, TaskRows
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.text_index import TextIndex
 from selector_api.core.texts import Texts
 

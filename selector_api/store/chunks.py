@@ -1,7 +1,8 @@
 """How the tasks of a pool are written in Redis: in chunks, each a record batch of Arrow.
 
-A chunk is of tasks that joined, with `id`, `domain` (null: the default) and a column for each reference; or of references that were
-measured later of tasks that are there, without `domain`. Releases up to 0.2 wrote JSON columns instead.
+A chunk is of tasks that joined, with `id`, `domain` (null: the default) and a column for each reference; or of
+references that were measured later of tasks that are there, without `domain`. Releases up to 0.2 wrote JSON
+columns instead.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -17,7 +18,6 @@ import pyarrow as pa
 
 from selector_api.core.arrays import FloatArray
 from selector_api.core.task_rows import UNTOLD, TaskRows
-from selector_api.core.texts import Texts
 from selector_api.store.arrow_columns import array_of, dictionary_of, names_of, texts_of
 from selector_api.store.sealing import sealed, unsealed
 

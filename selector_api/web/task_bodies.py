@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
-from selector_api.known_fields import KnownFields
 from selector_api.core.task_rows import TaskRows
+from selector_api.known_fields import KnownFields
 from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.json_body import read_json
 from selector_api.web.parquet_rows import columns_of_rows, slices_of_rows

@@ -52,8 +52,7 @@ class Census:
             for name in batch.references.keys() - rates.keys():
                 rates[name] = [np.full(self.rows, np.nan)]
             for name, columns in rates.items():
-                column = batch.references.get(name)
-                columns.append(np.full(len(batch), np.nan) if column is None else column)
+                columns.append(batch.rates(name))
             self.rows += len(batch)
         self._domains = np.concatenate(domains)
         self._rates = {name: np.concatenate(rates.pop(name)) for name in list(rates)}
@@ -107,8 +106,7 @@ class Census:
         is_other = (self._domains[rows] != 0) & (self._domains[rows] != domains[tasks])
         in_common = np.zeros(len(rows), np.bool_)
         for name, rates in self._rates.items():
-            known = batch.references.get(name)
-            theirs = np.full(len(rows), np.nan) if known is None else known[tasks]
+            theirs = batch.rates(name)[tasks]
             mine = rates[rows]
             both = ~np.isnan(mine) & ~np.isnan(theirs)
             in_common |= both

@@ -18,7 +18,6 @@ from services.task_files.scales import Scale, fitting, is_absent, number
 from services.task_files.task_batch import TaskBatch
 from trainer_client import Task
 
-
 _ROWS_OF_COLUMNS, _ROWS_OF_CONTENT = 16_384, 1_024
 """How many rows are read at a time."""
 

@@ -33,7 +33,7 @@ class RowBatch(Protocol):
     """That of the last."""
 
     def column(self, name: str) -> pa.Array:
-        """The values of a column that was asked for; pyarrow's errors, and ValueError, if they are none of Arrow's."""
+        """The values of a column that was asked for; errors of pyarrow's or ValueError if they make none."""
         ...
 
     def rows(self) -> Iterator[Row]:

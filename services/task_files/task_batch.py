@@ -63,6 +63,11 @@ class TaskBatch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def rates(self, name: str) -> Numbers:
+        """Pass rates of a reference, NaN where a task was not measured with it."""
+        rates = self.references.get(name)
+        return np.full(len(self), np.nan) if rates is None else rates
+
     def hashes(self) -> npt.NDArray[np.int64]:
         """A hash of each id; another one in every process."""
         return np.fromiter(map(hash, self.ids.to_pylist()), np.int64, len(self))
@@ -104,22 +109,13 @@ class TaskBatch:
 
 
 def joined(batches: Sequence[TaskBatch]) -> TaskBatch:
-    """The batches, which have the same references or none, as one."""
+    """The batches as one."""
     import pyarrow as pa
 
     names = dict.fromkeys(name for batch in batches for name in batch.references)
-    absent = {name: [batch.references.get(name) for batch in batches] for name in names}
     return TaskBatch(
         pa.concat_arrays([batch.ids for batch in batches]),
         pa.chunked_array([batch.domains for batch in batches]).unify_dictionaries().combine_chunks(),
-        {
-            name: np.concatenate(
-                [
-                    np.full(len(batch), np.nan) if rates is None else rates
-                    for batch, rates in zip(batches, columns)
-                ]
-            )
-            for name, columns in absent.items()
-        },
+        {name: np.concatenate([batch.rates(name) for batch in batches]) for name in names},
         batches[-1].position,
     )

@@ -16,8 +16,8 @@ from selector_api.core.policies.signal import Signal
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.posteriors.rasch import Rasch
-from selector_api.core.task_rows import TaskRows
 from selector_api.core.state import RunState
+from selector_api.core.task_rows import TaskRows
 from selector_api.store.codec import Outcome
 from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey

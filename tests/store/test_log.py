@@ -1,8 +1,8 @@
 import pytest
 
-from selector_api.core.task_rows import TaskRows
 from selector_api.core.config import RunConfig
 from selector_api.core.policies import Random
+from selector_api.core.task_rows import TaskRows
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Reported
 from selector_api.store.refusals import TaskNotInSelection, UnknownSelection, UnknownTask
@@ -19,7 +19,6 @@ from tests.store.helpers import (
     report,
     rows,
     select,
-    task_rows,
 )
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from selector_api.core.config import RunConfig
+from selector_api.core.task_rows import TaskRows
 from selector_api.store import pools as pools_module
 from selector_api.store import task_chunks
-from selector_api.core.task_rows import TaskRows
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Added

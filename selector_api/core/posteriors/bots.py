@@ -21,8 +21,8 @@ from annotated_types import Ge, Le
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.doubledouble import DoubleDouble
-from selector_api.core.growing import with_room
 from selector_api.core.fields import ByType, Share, schema
+from selector_api.core.growing import with_room
 from selector_api.core.posteriors.beta import BetaMarginals
 from selector_api.core.posteriors.forgetting import Forgetting
 from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit

@@ -10,8 +10,8 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from selector_api.settings import Settings
 from selector_api.core.task_rows import TaskRows
+from selector_api.settings import Settings
 from selector_api.store.pools import Added
 from selector_api.web.app import create_app
 from selector_api.web.drain import Drain
