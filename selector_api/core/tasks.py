@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -93,14 +94,11 @@ class TaskTable:
             texts = Texts.of(ids)
             return self.find_texts(texts, texts.hashes())
         mine = self.texts
-        encoded = [id_.encode() for id_ in ids]
-        return np.array(
-            [
-                self._index.row_of(mine.hash_of(each), lambda row, each=each: mine.is_at(row, each))
-                for each in encoded
-            ],
-            np.int64,
-        )
+        found = np.empty(len(ids), np.int64)
+        for place, id_ in enumerate(ids):
+            encoded = id_.encode()
+            found[place] = self._index.row_of(mine.hash_of(encoded), partial(mine.is_at, encoded))
+        return found
 
     def find_texts(self, texts: Texts, hashes: HashArray) -> IntArray:
         """The indices of the ids in a column, whose hashes are given; −1 where an id is unknown."""
@@ -159,7 +157,8 @@ class TaskTable:
         first = np.full(len(rows.domains) + 1, len(rows))  # the last one is that of `UNTOLD`
         first[rows.domain_codes[::-1]] = np.arange(len(rows))[::-1]
         code_of = np.empty(len(first), np.int32)
-        for code in np.argsort(first)[: np.count_nonzero(first < len(rows))].tolist():
+        appearing: list[int] = np.argsort(first)[: np.count_nonzero(first < len(rows))].tolist()
+        for code in appearing:
             name = DEFAULT_DOMAIN if code == len(rows.domains) else rows.domains[code]
             code_of[code] = codes.setdefault(name, len(codes))
         return tuple(codes), code_of[rows.domain_codes]

@@ -56,7 +56,7 @@ class Texts:
         pairs = zip(self._encoded(rows), other._encoded(other_rows), strict=True)
         return np.fromiter((one == another for one, another in pairs), np.bool_, len(rows))
 
-    def is_at(self, row: int, encoded: bytes) -> bool:
+    def is_at(self, encoded: bytes, row: int) -> bool:
         """Whether this is the text of a row, in UTF-8."""
         start = self.ends.item(row - 1) if row else 0
         return self.data[start : self.ends.item(row)].tobytes() == encoded

@@ -1,7 +1,7 @@
 """Columns of tasks between Arrow and numpy, which share their memory."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 # pyarrow's own types are partial.
 
 from __future__ import annotations

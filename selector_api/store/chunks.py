@@ -5,7 +5,8 @@ references that were measured later of tasks that are there, without `domain`. R
 columns instead.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 # pyarrow's own types are partial.
 
 from __future__ import annotations

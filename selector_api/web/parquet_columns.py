@@ -60,7 +60,7 @@ def _texts(column: pa.Array) -> Texts:
     if pa.types.is_fixed_size_binary(column.type):
         return _uuids(column)
     texts = column.cast(pa.string())
-    lengths = pc.min_max(pc.utf8_length(texts))
+    lengths = pc.call_function("min_max", [pc.call_function("utf8_length", [texts])])
     if len(texts) and not 1 <= lengths["min"].as_py() <= lengths["max"].as_py() <= _LONGEST:
         raise _NotPlain
     return texts_of(texts)

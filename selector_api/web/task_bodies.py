@@ -93,8 +93,8 @@ def _slices_of_ndjson(body: bytes) -> Iterator[list[Any]]:
 def _plain_tasks(lines: list[bytes]) -> list[TaskItem] | None:
     """The tasks of some lines, read and validated in one go; None if something about them is not plainly right.
 
-    pydantic's reader takes a name that occurs twice in an object. Each name ends in a quote that a colon follows, and
-    in a text such a pair can only make them look more: so there are no more than these names if there are as many.
+    pydantic's reader takes a name that occurs twice in an object. Each name ends in a quote that a colon follows,
+    and in a text such a pair can only make them look more: so no name is there twice if there are as many.
     """
     if any(_SPACED.search(line) for line in lines):
         return None

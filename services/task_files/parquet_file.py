@@ -64,15 +64,14 @@ class _Batch:
 
     def column(self, name: str) -> pa.Array:
         """The values of a column."""
-        import pyarrow.compute as pc
-
         if name in self._batch.schema.names:
             return self._batch.column(name)
         for column in self._batch.schema.names:  # a name with a dot inside may be one of these itself
             if name.startswith(column + "."):
                 inside = name.removeprefix(column + ".")
                 if "." not in inside:
-                    return pc.struct_field(self._batch.column(column), inside)
+                    struct = self._batch.column(column)
+                    return struct.flatten()[struct.type.get_field_index(inside)]
         raise ValueError(name)
 
     def rows(self) -> Iterator[Row]:

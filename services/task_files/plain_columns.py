@@ -72,22 +72,37 @@ def _text(column: pa.Array, nullable: bool = False) -> pa.StringArray:
 
 def _joined(parts: list[pa.StringArray], prefix: str) -> pa.StringArray:
     """See `pool_tasks.joined`, before which the prefix goes."""
-    import pyarrow.compute as pc
+    import pyarrow as pa
 
     first, *others = parts
     if not others and not prefix:
         return first
     for part in parts:
         _check_lengths(part)
-    escaped = [pc.replace_substring(pc.replace_substring(part, "%", "%25"), "/", "%2F") for part in others]
-    ids = pc.binary_join_element_wise(first, *escaped, "/") if others else first
-    return pc.binary_join_element_wise(prefix, ids, "") if prefix else ids
+    ids = _concatenated(first, *(_escaped(part) for part in others), between="/") if others else first
+    return _concatenated(pa.scalar(prefix), ids) if prefix else ids
+
+
+def _escaped(texts: pa.StringArray) -> pa.StringArray:
+    import pyarrow.compute as pc
+
+    for character, code in (("%", "%25"), ("/", "%2F")):
+        options = pc.ReplaceSubstringOptions(pattern=character, replacement=code)
+        texts = pc.call_function("replace_substring", [texts], options)
+    return texts
+
+
+def _concatenated(*parts: pa.StringArray | pa.StringScalar, between: str = "") -> pa.StringArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.call_function("binary_join_element_wise", [*parts, pa.scalar(between)])
 
 
 def _check_lengths(texts: pa.StringArray) -> None:
     import pyarrow.compute as pc
 
-    found = pc.min_max(pc.utf8_length(texts)).as_py()
+    found = pc.call_function("min_max", [pc.call_function("utf8_length", [texts])]).as_py()
     if len(texts) and not 1 <= found["min"] <= found["max"] <= _LONGEST:
         raise _NotPlain
 

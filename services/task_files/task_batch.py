@@ -46,8 +46,6 @@ class TaskBatch:
     @classmethod
     def of_pool(cls, batch: pa.RecordBatch) -> TaskBatch:
         """Some rows of a pool's tasks as the service gives them: `id`, `domain`, and `references` as maps."""
-        import pyarrow.compute as pc
-
         maps = batch.column("references")
         offsets = maps.offsets.to_numpy()
         keys = maps.keys.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()
@@ -58,7 +56,7 @@ class TaskBatch:
             mine = keys.indices.to_numpy() == code
             references[name] = np.full(len(batch), np.nan)
             references[name][rows[mine]] = rates[mine]
-        return cls(batch.column("id"), pc.dictionary_encode(batch.column("domain")), references)
+        return cls(batch.column("id"), batch.column("domain").dictionary_encode(), references)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,16 +93,18 @@ class TaskBatch:
         import io
 
         import pyarrow as pa
-        from pyarrow.parquet import write_table
+        from pyarrow.parquet import ParquetWriter
 
         columns: dict[str, pa.Array] = {"id": self.ids, "domain": self.domains}
         if self.references:
             rates = [pa.array(rates, from_pandas=True) for rates in self.references.values()]
             columns["references"] = pa.StructArray.from_arrays(rates, list(self.references))
+        table = pa.table(columns)
         body = io.BytesIO()
-        write_table(
-            pa.table(columns), body, compression="zstd", use_dictionary=["domain"], write_statistics=False
-        )
+        with ParquetWriter(
+            body, table.schema, compression="zstd", use_dictionary=["domain"], write_statistics=False
+        ) as writer:
+            writer.write_table(table)
         return body.getvalue()
 
 
