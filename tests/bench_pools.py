@@ -122,6 +122,7 @@ def measured(folder: Path, tasks: int) -> list[float]:
         name = f"run-{tasks}"
         client.put(f"{service.url}/runs/{name}", json={"pool": file.stem, **RUN}).raise_for_status()
         with Service(folder / f"cold-{tasks}", service.redis_url) as cold:
+            warm_up(client, cold)
             before, idle = resident(cold), worked(cold)
             body = {"run": name, "batch_size": BATCH}
             started = time.perf_counter()
@@ -133,6 +134,15 @@ def measured(folder: Path, tasks: int) -> list[float]:
     bytes_a_task = (grown - id_bytes) / tasks
     imports = [seconds, tasks / seconds, busy / tasks * 1e6, command, again]
     return [tasks, *imports, first, cold_busy, bytes_a_task, selects, reports]
+
+
+def warm_up(client: httpx.Client, service: Service) -> None:
+    """Let a service load all that it needs, with a pool and a run that are small."""
+    client.put(f"{service.url}/pools/small", json={}).raise_for_status()
+    tasks = [{"id": str(number), "references": {"weak": 0.25, "strong": 0.75}} for number in range(BATCH)]
+    client.post(f"{service.url}/pools/small/tasks", json=tasks).raise_for_status()
+    client.put(f"{service.url}/runs/small", json={"pool": "small", **RUN}).raise_for_status()
+    client.post(f"{service.url}/select", json={"run": "small", "batch_size": BATCH}).raise_for_status()
 
 
 def rounds(client: httpx.Client, service: Service, body: dict[str, object]) -> tuple[float, float]:
