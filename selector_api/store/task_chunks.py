@@ -74,7 +74,8 @@ def _merged(rows: TaskRows, hashes: HashArray) -> tuple[TaskRows, HashArray]:
     shared = np.sort(order[np.append(alike, False) | np.append(False, alike)])
     first: dict[str, int] = {}
     repeated: list[int] = []
-    codes, references = rows.domain_codes, dict(rows.references)
+    codes = rows.domain_codes
+    references: dict[str, FloatArray] = dict(rows.references)
     for row, id_ in zip(shared.tolist(), rows.ids.at(shared), strict=True):
         earlier = first.setdefault(id_, row)
         if earlier == row:

@@ -101,9 +101,8 @@ class TaskBatch:
             columns["references"] = pa.StructArray.from_arrays(rates, list(self.references))
         table = pa.table(columns)
         body = io.BytesIO()
-        with ParquetWriter(
-            body, table.schema, compression="zstd", use_dictionary=["domain"], write_statistics=False
-        ) as writer:
+        options: dict[str, Any] = {"use_dictionary": ["domain"], "write_statistics": False}
+        with ParquetWriter(body, table.schema, compression="zstd", **options) as writer:
             writer.write_table(table)
         return body.getvalue()
 

@@ -130,7 +130,8 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
     try:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        raise Problem.of(error, f"task {_place(rows, error)} of the body") from error
+        place = await anyio.to_thread.run_sync(_place, rows, error)
+        raise Problem.of(error, f"task {place} of the body") from error
     return TasksReceipt(
         inserted=added.inserted, unchanged=added.unchanged, extended=added.extended, tasks=added.tasks
     )
