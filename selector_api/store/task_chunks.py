@@ -86,7 +86,7 @@ def _merged(rows: TaskRows, hashes: HashArray) -> tuple[TaskRows, HashArray]:
         if codes[earlier] == UNTOLD:
             codes[earlier] = codes[row]
         elif codes[row] not in (UNTOLD, codes[earlier]):
-            raise TaskConflict(id_, "domain", rows.domains[codes[earlier]], rows.domains[codes[row]])
+            raise TaskConflict(id_, "domain", rows.domains[int(codes[earlier])], rows.domain(row))
         for name, rates in references.items():
             if np.isnan(rates[earlier]):
                 rates[earlier] = rates[row]

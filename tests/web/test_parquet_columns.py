@@ -34,7 +34,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     some = draw(ids)
     count = len(some)
     if isinstance(some[0], UUID):
-        columns = {"id": pa.array([each.bytes for each in some], pa.binary(16))}
+        columns = {"id": pa.array([each.bytes for each in some if isinstance(each, UUID)], pa.binary(16))}
     else:
         columns = {"id": pa.array(some)}
 
