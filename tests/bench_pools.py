@@ -169,7 +169,7 @@ def rounds(client: httpx.Client, service: Service, body: dict[str, object]) -> t
 
 def main() -> None:
     """Measure and print."""
-    console = Console(width=120)
+    console = Console(width=160)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of tasks")
     table = Table(title=f"{BATCH} tasks a batch, p50 of {ROUNDS} rounds")
