@@ -94,6 +94,18 @@ class TaskTable:
             position[pending] += 1
         return found
 
+    def containing(self, text: str) -> IntArray:
+        """The indices of the tasks whose id has this text somewhere, ascending; `text` is not empty."""
+        wanted = text.encode()
+        places: list[int] = []
+        at = self._text.find(wanted)
+        while at >= 0:
+            places.append(at)
+            at = self._text.find(wanted, at + 1)
+        starts = np.array(places, np.int64)
+        tasks = np.searchsorted(self._ends, starts, side="right")
+        return np.unique(tasks[starts + len(wanted) <= self._ends[tasks]])
+
     def extended(
         self,
         ids: Sequence[str],

@@ -107,6 +107,11 @@ class LiveRun:
         return self._place.seq
 
     @property
+    def tag(self) -> str:
+        """What tells the state from others of its run's name: inside a view, the one that is looked at."""
+        return f"{self._place.seq}-{self._place.digest[:16]}"
+
+    @property
     def rewards(self) -> Rewards | None:
         """How the run's rewards count, if that was read here; a run that took its name may count otherwise."""
         return None if self._run is None else self._run.config.rewards
