@@ -47,7 +47,7 @@ class Course:
         self._capability: list[dict[int, float]] = []
         self.stride = 1
         self._histograms: list[tuple[int, IntArray, IntArray]] = []
-        """Step, how many tasks had a mean in each of the `BINS`, and of how many groups since the last one it was."""
+        """Step, how many tasks had a mean in each of the `BINS`, and how many groups since the last one had."""
         self._chosen = np.zeros(BINS, np.int64)
         """The groups since the last histogram."""
         self._every = _EVERY

@@ -15,7 +15,7 @@ _COUNTS = ("solved", "relapsed", "stuck")
 
 
 class Streaks:
-    """Of each task for how many groups in a row it passed, or failed, in all rollouts; groups of one do not count."""
+    """For how many groups in a row each task passed, or failed, in all rollouts; groups of one do not count."""
 
     def __init__(self) -> None:
         self._length = np.empty(0, np.int8)

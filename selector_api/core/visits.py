@@ -93,10 +93,8 @@ class Visits:
         filled = min(self.count, MAX_VISITS)
         (rows,) = np.nonzero(self._columns["task"][:filled] == task)
         rows = rows[np.argsort((rows - self.count) % MAX_VISITS if filled == MAX_VISITS else rows)]
-        values = {name: column[rows].tolist() for name, column in self._columns.items()}
-        return [
-            self._visit(dict(zip(values, row, strict=True))) for row in zip(*values.values(), strict=True)
-        ]
+        values: dict[str, list[Any]] = {name: column[rows].tolist() for name, column in self._columns.items()}
+        return [self._visit({name: value[at] for name, value in values.items()}) for at in range(len(rows))]
 
     @staticmethod
     def _visit(row: Mapping[str, Any]) -> Visit:

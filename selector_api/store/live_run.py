@@ -108,7 +108,7 @@ class LiveRun:
 
     @property
     def tag(self) -> str:
-        """What tells the state from others of its run's name: inside a view, the one that is looked at."""
+        """What tells the state from all others of the run; inside a view, that of the one which is looked at."""
         return f"{self._place.seq}-{self._place.digest[:16]}"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -27,6 +27,8 @@ from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points,
 from selector_api.web.problems import documented
 from selector_api.web.schemas.common import Id, moment
 from selector_api.web.schemas.run_evidence import (
+    CallCostView,
+    CostView,
     HistoryView,
     PosteriorsView,
     SelectionItemView,
@@ -192,6 +194,25 @@ async def get_history(run: RunName, app: App, request: Request, points: Points =
         ).encode()
 
     return await unless_known(request, await app.live_runs.of(run), course)
+
+
+@router.get("/runs/{run}/cost", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
+@Call("read")
+async def get_cost(run: RunName, app: App) -> CostView:
+    """How long the last calls of this run's training steps took, in the process that answers."""
+    await app.runs.find(run)
+    return CostView(
+        run=run,
+        select=_call_cost(app.costs.of(run, "select")),
+        report=_call_cost(app.costs.of(run, "report")),
+    )
+
+
+def _call_cost(seconds: Sequence[float]) -> CallCostView | None:
+    if not seconds:
+        return None
+    ms = [round(1e3 * each, 3) for each in np.quantile(seconds, [0.5, 0.95]).tolist()]
+    return CallCostView(calls=len(seconds), p50_ms=ms[0], p95_ms=ms[1])
 
 
 @router.get(

@@ -218,3 +218,25 @@ class VisitsView(Answer):
     posterior: PosteriorItemView
     visits: list[VisitView] = Field(description="In order")
     since: int = Field(description="The step from which on all visits are kept, 0 for the first")
+
+
+class CallCostView(Answer):
+    """How long the last calls took."""
+
+    model_config = example(calls=200, p50_ms=2.1, p95_ms=4.7)
+
+    calls: int = Field(description="How many they are, at most 200")
+    p50_ms: float = Field(description="Median of their milliseconds in the service")
+    p95_ms: float = Field(description="19 of 20 took no longer")
+
+
+class CostView(Answer):
+    """What a run's training steps cost of late, as far as the process that answers has served them."""
+
+    model_config = example(
+        run="qwen-grpo-1", select={"calls": 200, "p50_ms": 2.1, "p95_ms": 4.7}, report=None
+    )
+
+    run: str
+    select: CallCostView | None = Field(description="null if there was none")
+    report: CallCostView | None = Field(description="null if there was none")
