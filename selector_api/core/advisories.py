@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from selector_api.core.calibration import Calibration, CalibrationBin
+from selector_api.core.calibration import Calibration, CalibrationBin, by_domain, error_of
 from selector_api.core.course import BINS, MAX_DOMAINS
 from selector_api.core.fields import schema
 from selector_api.core.state import RECENT_COMMITS, RunState
@@ -46,12 +46,12 @@ class Advisory:
     """Sentences; names stand in backticks"""
 
 
-def advisories(state: RunState, calibration: Calibration) -> list[Advisory]:
+def advisories(state: RunState) -> list[Advisory]:
     """What there is to say of a run. Takes no longer for a large pool than for a small one."""
     return [
         _learning(state),
         _starving(state),
-        _honest(calibration),
+        _honest(state),
         *_stuck(state),
         *_uninformative(state),
         *_used_up(state),
@@ -116,17 +116,19 @@ def _absent(state: RunState) -> Iterator[str]:
             yield name
 
 
-def _honest(calibration: Calibration) -> Advisory:
+def _honest(state: RunState) -> Advisory:
+    calibration = Calibration.of(state.calibration)
+    domains = by_domain(state.calibration, state.domains(MAX_DOMAINS))
     predicted, seen = calibration.predicted, calibration.seen
     if calibration.groups < _FEWEST_GROUPS or predicted is None or seen is None:
         return Advisory(
             "honest", "ok", f"Too early to say: {_counted(calibration.groups, 'predicted group')} so far."
         )
-    off = [f"`{name}` ({_off(each)})" for name, each in calibration.by_domain.items() if _is_off(each)]
+    off = [f"`{name}` ({_off(each)})" for name, each in domains.items() if _is_off(each)]
     whole = CalibrationBin(calibration.groups, predicted, seen)
     told = (
         f"Over the last {_counted(calibration.groups, 'group')} a pass rate of {predicted:.2f} was expected and "
-        f"{seen:.2f} seen; by tenths they are {calibration.error:.2f} apart."
+        f"{seen:.2f} seen; by tenths they are {error_of(calibration.bins):.2f} apart."
     )
     if off:
         return Advisory("honest", "look", f"Predictions are off in {', '.join(off)}. {told}")

@@ -39,12 +39,7 @@ class Calibration:
     """Expected success probabilities against the pass rates seen, of the last 1,000 groups."""
 
     __pydantic_config__ = schema(
-        groups=1000,
-        predicted=0.5,
-        seen=0.47,
-        bins=[{"groups": 120, "predicted": 0.44, "seen": 0.41}],
-        error=0.03,
-        by_domain={"math": {"groups": 600, "predicted": 0.5, "seen": 0.48}},
+        groups=1000, predicted=0.5, seen=0.47, bins=[{"groups": 120, "predicted": 0.44, "seen": 0.41}]
     )
 
     groups: int
@@ -55,29 +50,32 @@ class Calibration:
     """Mean of the pass rates"""
     bins: list[CalibrationBin]
     """By tenths of the expected success probability, without empty ones"""
-    error: float | None
-    """How far the bins' expected and seen rates are apart, averaged over the groups; null without any"""
-    by_domain: dict[str, CalibrationBin]
-    """Of the domains that have groups, as far as these are told apart"""
 
     @classmethod
-    def of(cls, groups: Groups, domains: Sequence[str]) -> Calibration:
-        """That of these groups; `domains` are the names by code, as far as they are told."""
-        values = np.array(groups, np.float64).reshape(-1, 3)
-        predicted, seen, codes = values.T
-        bins = bins_of(predicted, seen)
+    def of(cls, groups: Groups) -> Calibration:
+        """That of these groups."""
+        predicted, seen, _ = _columns(groups)
         return cls(
-            groups=len(values),
-            predicted=float(predicted.mean()) if len(values) else None,
-            seen=float(seen.mean()) if len(values) else None,
-            bins=bins,
-            error=error_of(bins),
-            by_domain={
-                name: CalibrationBin.of(predicted[codes == code], seen[codes == code])
-                for code, name in enumerate(domains)
-                if code in codes
-            },
+            groups=len(predicted),
+            predicted=float(predicted.mean()) if len(predicted) else None,
+            seen=float(seen.mean()) if len(seen) else None,
+            bins=bins_of(predicted, seen),
         )
+
+
+def by_domain(groups: Groups, domains: Sequence[str]) -> dict[str, CalibrationBin]:
+    """The groups of each domain that has some; `domains` are the names by code, as far as they are told."""
+    predicted, seen, codes = _columns(groups)
+    return {
+        name: CalibrationBin.of(predicted[codes == code], seen[codes == code])
+        for code, name in enumerate(domains)
+        if code in codes
+    }
+
+
+def _columns(groups: Groups) -> tuple[FloatArray, FloatArray, FloatArray]:
+    predicted, seen, codes = np.array(groups, np.float64).reshape(-1, 3).T
+    return predicted, seen, codes
 
 
 def bins_of(predicted: FloatArray, seen: FloatArray) -> list[CalibrationBin]:

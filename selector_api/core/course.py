@@ -33,6 +33,7 @@ _SUMS = (
 )
 _LAST = ("step", "never_selected", "dropped", "solved", "relapsed")
 _COLUMNS = (*_SUMS, *_LAST)
+_DETAILS = ("predicted_etr", "all_failed", "all_passed", "behind", "dropped", "solved", "relapsed")
 _EVERY = 16
 _MAX_HISTOGRAMS = 64
 
@@ -129,6 +130,13 @@ class Course:
 
     def points(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
         """At most `count` points, from the first commit to the last; `domains` are the names by code."""
+        return [
+            {name: value for name, value in point.items() if name not in _DETAILS}
+            for point in self.details(count, domains)
+        ]
+
+    def details(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Like `points`, with all that is known of each."""
         stride = max(1, -(-len(self._points) // count))
         starts = range(0, len(self._points), stride)
         return [self._point(start, min(start + stride, len(self._points)), domains) for start in starts]
@@ -146,13 +154,16 @@ class Course:
             "etr": values["informative"] / total if total else None,
             "predicted": values["predicted"] / told if told else None,
             "seen": values["rates"] / total if total else None,
+            "never_selected": int(values["never_selected"]),
+            "capability": {domains[code]: value for code, value in sorted(self._capability[end - 1].items())},
+            "share": {domains[code]: number / total for code, number in sorted(groups.items())},
             "predicted_etr": values["predicted_informative"] / told if told else None,
             "all_failed": values["all_failed"] / total if total else None,
             "all_passed": values["all_passed"] / total if total else None,
             "behind": values["behind"] / values["versions"] if values["versions"] else None,
-            **{name: int(values[name]) for name in _LAST[1:]},
-            "capability": {domains[code]: value for code, value in sorted(self._capability[end - 1].items())},
-            "share": {domains[code]: number / total for code, number in sorted(groups.items())},
+            "dropped": int(values["dropped"]),
+            "solved": int(values["solved"]),
+            "relapsed": int(values["relapsed"]),
         }
 
     def capability_at_ends(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
@@ -167,13 +178,16 @@ class Course:
 
     def histograms(self) -> list[dict[str, Any]]:
         """The histograms that were noted, in order."""
-        return [_histogram(*each) for each in self._histograms]
+        return [{"step": step, "tasks": tasks.tolist()} for step, tasks, _ in self._histograms]
 
     def difficulty(self, step: int, now: IntArray) -> list[dict[str, Any]]:
-        """The histograms that were noted before this step, and that of it, as it is now."""
+        """The histograms before this step and that of it, each with the groups that came since the one before."""
         earlier = [each for each in self._histograms if each[0] < step]
         groups = sum((chosen for _, _, chosen in self._histograms[len(earlier) :]), self._chosen)
-        return [_histogram(*each) for each in [*earlier, (step, now, groups)]]
+        return [
+            {"step": at, "tasks": tasks.tolist(), "groups": chosen.tolist()}
+            for at, tasks, chosen in [*earlier, (step, now, groups)]
+        ]
 
     def copy(self) -> Course:
         """A copy that later commits leave as it is."""
@@ -225,10 +239,6 @@ class Course:
             raise ValueError("the points of the course are of another release")
         course.stride, course._every = arrays["strides"].tolist()
         return course
-
-
-def _histogram(step: int, tasks: IntArray, groups: IntArray) -> dict[str, Any]:
-    return {"step": step, "tasks": tasks.tolist(), "groups": groups.tolist()}
 
 
 def place_of(rates: FloatArray) -> IntArray:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from selector_api.core.advisories import Advisory, advisories
 from selector_api.core.calibration import Calibration
 from selector_api.core.config import RunConfig
-from selector_api.core.course import MAX_DOMAINS
 from selector_api.core.fields import schema, to_dict
 from selector_api.core.moments import rfc3339
 from selector_api.core.posteriors.posterior import Weight
@@ -101,19 +99,11 @@ class RunStatus:
             "predicted": 0.51,
             "seen": 0.49,
             "bins": [{"groups": 1000, "predicted": 0.51, "seen": 0.49}],
-            "error": 0.02,
-            "by_domain": {"math": {"groups": 1000, "predicted": 0.51, "seen": 0.49}},
         },
-        solved=310,
-        relapsed=12,
-        stuck=37,
-        resting=1,
-        drops={"timeout": 3},
         staleness={"newest": 310, "mean": 1.4, "largest": 7},
         parent={"run": "qwen-grpo-0", "step": 80},
         rewound={"times": 1, "known": 812, "found": 806, "at": "2026-01-01T12:00:00.000Z"},
         warnings=[],
-        advisories=[{"code": "learning", "level": "ok", "text": "Capability rose from 0.31 to 0.52."}],
     )
 
     run: str
@@ -134,16 +124,6 @@ class RunStatus:
     """Tasks that were never selected"""
     dropped: int
     """How often a task was dropped"""
-    drops: dict[str, int]
-    """That by reason; rare ones together"""
-    resting: int
-    """Tasks that are left out of selections for a while, because they were dropped"""
-    solved: int
-    """Tasks that passed in every rollout of their last group"""
-    relapsed: int
-    """Tasks of which that was so once, and is so no more"""
-    stuck: int
-    """Tasks that failed in every rollout of each of their last four groups"""
     excluded: int
     """Tasks that are not drawn, because the run or its pool was told so"""
     calibration: Calibration
@@ -156,8 +136,6 @@ class RunStatus:
     """What Redis lost of it; null if nothing is known of a loss"""
     warnings: list[str]
     """What should be seen to"""
-    advisories: list[Advisory]
-    """Is the model learning, what starves, are the predictions honest, and what else to look at, in words"""
 
     @classmethod
     def of(cls, run: str, state: RunState, domains: int | None = None) -> RunStatus:
@@ -165,7 +143,6 @@ class RunStatus:
 
         With a bound it takes no longer for a large pool than for a small one.
         """
-        calibration = Calibration.of(state.calibration, state.domains(MAX_DOMAINS))
         return cls(
             run=run,
             config=state.config,
@@ -184,18 +161,12 @@ class RunStatus:
             ),
             never_selected=state.size - state.history.ever_selected,
             dropped=state.dropped,
-            drops=dict(state.drops),
-            resting=state.history.tallies.cooling_count(state.step),
-            solved=state.history.streaks.solved,
-            relapsed=state.history.streaks.relapsed,
-            stuck=state.history.streaks.stuck,
             excluded=len(state.withheld.tasks),
-            calibration=calibration,
+            calibration=Calibration.of(state.calibration),
             staleness=_staleness(state),
             parent=None if state.parent is None else dict(state.parent),
             rewound=_rewound(state),
-            warnings=list(_warnings(state)),
-            advisories=advisories(state, calibration),
+            warnings=list(warnings(state)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -217,7 +188,8 @@ def _rewound(state: RunState) -> Rewound | None:
     return Rewound(state.rewinds, last["known"], last["found"], rfc3339(last["at"]))
 
 
-def _warnings(state: RunState) -> Iterator[str]:
+def warnings(state: RunState) -> Iterator[str]:
+    """What should be seen to, a sentence each."""
     rewound = _rewound(state)
     if rewound is not None:
         yield (

@@ -100,7 +100,7 @@ class Visits:
     def _visit(row: Mapping[str, Any]) -> Visit:
         is_known = row["mean"] == row["mean"]
         return Visit(
-            kind=_KINDS[row["kind"]],
+            kind=_KINDS[int(row["kind"])],
             step=row["step"],
             at=None if row["at"] < 0 else row["at"],
             mean=row["mean"] if is_known else None,

@@ -150,8 +150,7 @@ class LiveRun:
         former = ""
         async with held(self._lock):
             while True:
-                replay = await self._refresh(field)
-                if replay is not None:
+                if (replay := await self._refresh(field)) is not None:
                     if (known := replayed(self._name, replay, wanted, explain)) is not None:
                         return known
                     former = json.loads(replay.event)["selection"]
@@ -276,9 +275,8 @@ class LiveRun:
 
     async def _save_if_due(self, run: Run) -> None:
         """Write a snapshot beside whatever comes next, if many events were folded since the last."""
-        if self._place.seq - self._saved.seq < self._snapshot_every or (
-            self._saving and not self._saving.done()
-        ):
+        is_saving = self._saving is not None and not self._saving.done()
+        if is_saving or self._place.seq - self._saved.seq < self._snapshot_every:
             return
         parts = await self._beside(copied, self._current[1])
         self._saved = self._place

@@ -27,7 +27,7 @@ class Costs:
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
-        known = self._seconds.get(run)
+        known: dict[StepCall, deque[float]] | None = self._seconds.get(run)
         if known is None:
             known = {"select": deque[float](maxlen=KEPT), "report": deque[float](maxlen=KEPT)}
             self._seconds.put(run, known)

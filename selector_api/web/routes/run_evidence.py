@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from selector_api.core.moments import rfc3339
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.log import Bookmark, Stretch
@@ -27,13 +24,10 @@ from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points,
 from selector_api.web.problems import documented
 from selector_api.web.schemas.common import Id, moment
 from selector_api.web.schemas.run_evidence import (
-    CallCostView,
-    CostView,
     HistoryView,
     PosteriorsView,
     SelectionItemView,
     SelectionsView,
-    VisitsView,
 )
 from selector_api.web.task_bodies import NDJSON, PARQUET
 
@@ -182,62 +176,14 @@ async def get_history(run: RunName, app: App, request: Request, points: Points =
     """The course of a run from its first commit to its last, in at most so many points."""
 
     def course(state: RunState) -> bytes:
-        ages = state.history.ages(state.step).items()
-        return json.dumps(
-            {
-                "run": run,
-                "step": state.step,
-                "points": state.course.points(points, state.table.domains),
-                "difficulty": state.course.difficulty(state.step, state.difficulties()),
-                "ages": [{"commits": commits, "tasks": tasks} for commits, tasks in ages],
-            }
-        ).encode()
-
-    return await unless_known(request, await app.live_runs.of(run), course)
-
-
-@router.get("/runs/{run}/cost", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
-@Call("read")
-async def get_cost(run: RunName, app: App) -> CostView:
-    """How long the last calls of this run's training steps took, in the process that answers."""
-    await app.runs.find(run)
-    return CostView(
-        run=run,
-        select=_call_cost(app.costs.of(run, "select")),
-        report=_call_cost(app.costs.of(run, "report")),
-    )
-
-
-def _call_cost(seconds: Sequence[float]) -> CallCostView | None:
-    if not seconds:
-        return None
-    ms = [round(1e3 * each, 3) for each in np.quantile(seconds, [0.5, 0.95]).tolist()]
-    return CallCostView(calls=len(seconds), p50_ms=ms[0], p95_ms=ms[1])
-
-
-@router.get(
-    "/runs/{run}/visits",
-    response_model=VisitsView,
-    responses=NOT_MODIFIED | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK),
-)
-@Call("read")
-async def get_visits(
-    run: RunName, app: App, request: Request, task: Annotated[Id, Query(description="Which task")]
-) -> Response:
-    """What is known of one task, and each time that it was handed out or evaluated, as far as that is kept."""
-
-    def visits(state: RunState) -> bytes:
-        [index] = posteriors.chosen(state, posteriors.Wanted((task,)))
-        kept = state.history.visits
+        now = {"step": state.step, "tasks": state.difficulties().tolist()}
+        earlier = [each for each in state.course.histograms() if each["step"] < state.step]
         answer = {
+            "run": run,
             "step": state.step,
-            "posterior": posteriors.rows(state, np.array([index]))[0],
-            "visits": [
-                {**asdict(each), "at": None if each.at is None else rfc3339(each.at)}
-                for each in kept.of_task(int(index))
-            ],
-            "since": kept.since,
+            "points": state.course.points(points, state.table.domains),
+            "difficulty": [*earlier, now],
         }
         return json.dumps(answer).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), visits)
+    return await unless_known(request, await app.live_runs.of(run), course)
