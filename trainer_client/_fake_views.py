@@ -125,6 +125,7 @@ class FakeViews(FakeReports):
         last = first + POSTERIORS_PAGE
         return {
             "step": self._step,
+            "total": len(named) or self._size,
             "posteriors": [
                 {
                     "task": task,
@@ -137,6 +138,7 @@ class FakeViews(FakeReports):
                     "dropped": self._dropped[task],
                     "excluded": task in self.excluded or task in self.pool.retired,
                     "references": self.pool.tasks[task].references,
+                    "streak": self._course.streak(task),
                 }
                 for task in named or list(self.pool.tasks)[first:last]
             ],

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
-from selector_api.web.problems import NOT_FOUND, Problem
-
 FOLDER = Path(__file__).parent
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -64,29 +62,19 @@ class StaticFile:
 
 
 @cache
-def _files(folder: str) -> dict[str, Path]:
-    """The files of one of the folders here, by their paths in it: what is asked for is looked up, never opened."""
-    return {
-        path.relative_to(FOLDER / folder).as_posix(): path
-        for path in (FOLDER / folder).rglob("*")
-        if path.suffix in _TYPES
-    }
-
-
-@cache
 def _file(path: Path) -> StaticFile:
     return StaticFile.read(path)
 
 
-def static_answer(request: Request, folder: str, name: str) -> Response:
-    """A file of a folder here; a 304 if the asker has it.
+def files_of(folder: str) -> dict[str, Path]:
+    """The files of one of the folders here, by their paths in it."""
+    root = FOLDER / folder
+    found = (path for path in sorted(root.rglob("*")) if path.suffix in _TYPES)
+    return {path.relative_to(root).as_posix(): path for path in found}
 
-    Raises:
-        Problem: not-found.
-    """
-    path = _files(folder).get(name)
-    if path is None:
-        raise Problem(NOT_FOUND, "path: there is no such file of the service's pages")
+
+def static_answer(request: Request, path: Path) -> Response:
+    """A file; a 304 if the asker has it."""
     file = _file(path)
     headers = {**HEADERS, "ETag": f"W/{file.etag}"}
     if file.etag in request.headers.get("if-none-match", ""):

@@ -58,6 +58,7 @@ def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
         "dropped": 0,
         "excluded": False,
         "references": {},
+        "streak": 0,
     }
     untouched = {"mean": 0.5, "alpha": 1.0, "beta": 1.0, "selected": 0, "last_step": None}
     assert all(row.items() >= untouched.items() for row in rows[2:])

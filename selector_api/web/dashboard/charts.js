@@ -99,7 +99,7 @@ const padded = (low, high) => {
   const spare = (high - low || Math.abs(high) || 1) * 0.08;
   return [low >= 0 ? Math.max(0, low - spare) : low - spare, high + spare];
 };
-const written = (number, value) => (value === whole ? whole(number) : value === percent ? percent(number) : `${+number.toFixed(3)}`);
+const written = (number, value) => (value === whole ? whole(number) : value === percent ? `${Math.round(100 * number)} %` : `${+number.toFixed(3)}`);
 
 /** The value at a place, or, if that is what is wanted, the last that is known. */
 function at(values, place, isLast) {

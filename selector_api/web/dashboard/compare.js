@@ -6,11 +6,11 @@ import { lines } from "./charts.js";
 
 const mean = (values) => (values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null);
 const FIGURES = {
-  "effective task ratio": [(point) => point.etr, rate],
-  "expected effective task ratio": [(point) => point.predicted_etr, rate],
+  ETR: [(point) => point.etr, rate],
+  "ETR expected": [(point) => point.predicted_etr, rate],
   capability: [(point) => mean(Object.values(point.capability)), rate],
-  "seen pass rate": [(point) => point.seen, rate],
-  "expected pass rate": [(point) => point.predicted, rate],
+  "pass rate seen": [(point) => point.seen, rate],
+  "pass rate expected": [(point) => point.predicted, rate],
   "all failed": [(point) => point.all_failed, percent],
   "all passed": [(point) => point.all_passed, percent],
   solved: [(point) => point.solved, whole],
@@ -24,11 +24,12 @@ export function compareView(names) {
   const picture = h("div", { class: "figures" });
   const numbers = h("div");
   const element = h("div", {}, h("h1", {}, `${runs.length} runs compared`), h("div", { class: "bar" }, h("label", {}, "Figure", figure)),
-    picture, h("h2", {}, "As they are now"), numbers);
+    picture, h("h2", {}, "As they are now"),
+    h("p", { class: "faint" }, "Capability means the same only between runs of one kind of posterior."), numbers);
 
   async function look() {
     const told = [];
-    for (const name of runs) told.push(await get(path(name, "/insight"), { points: 200 }));
+    for (const name of runs) told.push(await get(path(name, "/insight"), { points: 100 }));
     const moved = told.some((each, number) => each !== former[number]);
     former = told;
     if (moved) write();
@@ -41,7 +42,7 @@ export function compareView(names) {
     const steps = [...new Set(former.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
     const chart = lines(figure.value, null, { value });
     chart.element.classList.add("wide");
-    chart.element.querySelector(".plot").style.height = "340px";
+    chart.element.querySelector(".plot").style.minHeight = "340px";
     picture.replaceChildren(chart.element);
     chart.update(steps, former.map(({ points }, style) => {
       const known = new Map(points.map((point) => [point.step, of(point)]));

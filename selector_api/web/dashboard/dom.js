@@ -30,7 +30,7 @@ const known = (value) => value !== null && value !== undefined && !Number.isNaN(
 
 export const whole = (value) => (known(value) ? Math.round(value).toLocaleString("en") : NONE);
 export const rate = (value, digits = 2) => (known(value) ? value.toFixed(digits) : NONE);
-export const percent = (value) => (known(value) ? `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %` : NONE);
+export const percent = (value) => (known(value) ? `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %` : NONE);
 export const signed = (value) => (known(value) ? `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}` : NONE);
 export const ms = (value) => (known(value) ? `${value < 10 ? value.toFixed(1) : Math.round(value)} ms` : NONE);
 
@@ -70,7 +70,7 @@ export function table(caption, columns, rows, empty = "None.") {
 /** Figures with their names. */
 export function tiles(entries) {
   return h("dl", { class: "tiles" }, entries.filter(Boolean).map(([name, value, more]) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value, more ? h("small", {}, ` ${more}`) : null))));
+    h("div", {}, h("dt", {}, name), h("dd", {}, value, more ? h("small", {}, more) : null))));
 }
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;

@@ -41,7 +41,7 @@ export function runView(name) {
     const former = status;
     const now = await get(path(name));
     const [insight, open, cost] = former === now ? [] : await Promise.all([
-      get(path(name, "/insight"), { points: 200 }),
+      get(path(name, "/insight"), { points: 100 }),
       get(path(name, "/selections"), { status: "open", limit: 50 }),
       get(path(name, "/cost")),
     ]);
@@ -73,8 +73,8 @@ export function runView(name) {
       ["Drops", whole(now.dropped), `${whole(insight.resting)} rest, ${whole(now.excluded)} excluded`],
       ["Open leases", whole(now.selections.open), `${whole(now.selections.released)} released`],
       now.staleness ? ["Staleness", rate(now.staleness.mean, 1), `at most ${whole(now.staleness.largest)}`] : null,
-      ["Select, median", ms(cost.select?.p50_ms), cost.select ? `19 of 20 under ${ms(cost.select.p95_ms)}` : "not at this replica"],
-      ["Report, median", ms(cost.report?.p50_ms), cost.report ? `19 of 20 under ${ms(cost.report.p95_ms)}` : "not at this replica"],
+      ...["select", "report"].filter((call) => cost[call]).map((call) =>
+        [`A ${call} takes`, ms(cost[call].p50_ms), `19 of 20 under ${ms(cost[call].p95_ms)}`]),
     ]));
     write.pictures(now, insight, points, open);
   }
