@@ -9,7 +9,7 @@ PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-browser test-compose test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -42,6 +42,10 @@ test-adapters: frameworks  ## trainings by other frameworks, each with its real 
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+
+test-browser: .venv/.server .venv/.dev .venv/.browser  ## every view of the dashboard in a real chromium; as root, to install that
+	command -v chromium chromium-browser google-chrome >/dev/null || apt-get install --yes --no-install-recommends chromium fonts-dejavu-core || true
+	BOTS_TEST_BROWSER=yes $(BIN)/pytest --timeout 600 tests/browser
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py

@@ -31,7 +31,11 @@ const known = (value) => value !== null && value !== undefined && !Number.isNaN(
 export const whole = (value) => (known(value) ? Math.round(value).toLocaleString("en") : NONE);
 export const rate = (value, digits = 2) => (known(value) ? value.toFixed(digits) : NONE);
 export const percent = (value) => (known(value) ? `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %` : NONE);
-export const signed = (value) => (known(value) ? `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}` : NONE);
+export const signed = (value) => {
+  if (!known(value)) return NONE;
+  const text = Math.abs(value).toFixed(2);
+  return text === "0.00" ? text : `${value < 0 ? "−" : "+"}${text}`;
+};
 export const ms = (value) => (known(value) ? `${value < 10 ? value.toFixed(1) : Math.round(value)} ms` : NONE);
 
 /** How long something took or is ago, in its largest unit. */

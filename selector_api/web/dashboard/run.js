@@ -123,7 +123,7 @@ export function runView(name) {
       h("p", { class: "faint" }, `Of the last ${whole(groups)} groups: on the dashed line is honest. Error ${rate(insight.calibration_error)}.`),
       h("div", { class: "pair" }, reliability(bins), table("Calibration by tenths", [
         ["Expected", true, (row) => rate(row.predicted)], ["Seen", true, (row) => rate(row.seen)],
-        ["Off", true, (row) => signed(row.predicted - row.seen)], ["Groups", true, (row) => whole(row.groups)]], bins)));
+        ["Expected − seen", true, (row) => signed(row.predicted - row.seen)], ["Groups", true, (row) => whole(row.groups)]], bins)));
   }
 
   function writeDomains(now, insight, points) {
@@ -141,7 +141,7 @@ export function runView(name) {
       ["Share of the last tenth", true, (row) => percent(share(row))],
       ["Expected", true, (row) => rate(told(row)?.predicted)],
       ["Seen", true, (row) => rate(told(row)?.seen)],
-      ["Off", true, (row) => (told(row) ? signed(told(row).predicted - told(row).seen) : "–")],
+      ["Expected − seen", true, (row) => (told(row) ? signed(told(row).predicted - told(row).seen) : "–")],
       ["Groups", true, (row) => whole(told(row)?.groups ?? 0)]], rows));
   }
 

@@ -70,8 +70,9 @@ export function taskView(name, task) {
     const target = policy.target;
     if (target === undefined || target === null) return `in proportion to its signal: 4p(1−p) = ${rate(4 * (mean * (1 - mean) - sd * sd))}`;
     if (typeof target === "object") return `near the target, which goes from ${target.from} to ${target.to}`;
-    const off = Math.abs(mean - target);
-    return off <= sd ? `expected near the target ${target}` : `${rate(off)} off the target ${target}: a draw of it, or few were nearer`;
+    if (policy.type === "posterior-mean") return `its mean was ${rate(Math.abs(mean - target))} off the target ${target}`;
+    const off = Math.abs(mean - target) / Math.max(sd, 1e-9);
+    return `a draw of it came near the target ${target}${off > 2 ? `, which is ${off.toFixed(1)} sd off, or few were nearer` : ""}`;
   }
 
   async function change(verb, button) {
