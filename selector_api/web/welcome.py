@@ -43,6 +43,7 @@ def announce(settings: Settings, url: str, *, is_open: bool) -> None:
 def _lines(settings: Settings, url: str, *, is_open: bool) -> Sequence[str]:
     lines = [
         f"BOTS Selector {version('bots-selector')} serves at {url}",
+        f"  page    {url}/",
         f"  API     {url}/docs",
         f"  data    {_data(settings)}",
     ]

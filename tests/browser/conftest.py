@@ -92,7 +92,7 @@ def watch(chromium: Any, dashboard: Service) -> Iterator[Callable[..., Watched]]
     def open_page(service: Service | None = None, **options: Any) -> Watched:
         settings = {"viewport": {"width": 1280, "height": 800}} | options
         context = chromium.new_context(**settings)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         opened.append((context, Watched(context, service or dashboard)))
         return opened[-1][1]
 

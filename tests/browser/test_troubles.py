@@ -1,4 +1,4 @@
-"""Tokens, a service that is away, a run that is gone, a hidden tab: the page says what is so, and asks no more than it must."""
+"""Tokens, a service that is away, a run that is gone, a hidden tab: what the page says, and how little it asks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from tests.browser.trainings import make, train
 from tests.service import Service
 
 Watch = Callable[..., Watched]
+HIDING = """
+let away = false;
+Object.defineProperty(document, "hidden", {get: () => away});
+addEventListener("away", () => {
+  away = !away;
+  document.dispatchEvent(new Event("visibilitychange"));
+});
+"""
+"""Hides the tab, and shows it, by an event."""
 
 
 def make_token(service: Service, name: str, scope: str) -> str:
@@ -114,10 +123,7 @@ def test_a_hidden_tab_asks_nothing_and_an_idle_run_little(watch: Watch, dashboar
     watched = watch()
     page = watched.page
     page.clock.install()
-    page.add_init_script(
-        "let away = false; addEventListener('away', () => { away = !away; document.dispatchEvent("
-        "new Event('visibilitychange')); }); Object.defineProperty(document, 'hidden', {get: () => away});"
-    )
+    page.add_init_script(HIDING)
     watched.open("#/runs/idle")
     asked = len(watched.asked)
     for _ in range(60):

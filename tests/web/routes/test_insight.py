@@ -1,4 +1,4 @@
-"""What the dashboard asks: insight, visits, cost, ids that have a text, orders, and answers that are known already."""
+"""What the dashboard asks: insight, visits, cost, ids that have a text, orders, what is known."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ByHand:
         alpha, beta = dict.fromkeys(ids, ALPHA), dict.fromkeys(ids, BETA)
         held: dict[str, list[tuple[str, float, float]]] = {}
         self.groups: list[tuple[str, float, float, float, bool]] = []
-        """Of each group the domain, what was expected and seen, the chance to be informative, and whether it was."""
+        """Of each group the domain, what was expected and seen, the chance to be informative, whether it was."""
         self.heat: list[tuple[int, list[int], list[int]]] = []
         chosen = [0] * 10
         step = 0
