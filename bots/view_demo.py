@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from bots.replay_logs import table_of
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION, fold
 from selector_api.core.select import select
 from selector_api.core.tasks import TaskTable
+from trainer_client import Task
 
 DOMAINS = {"math": 0.0, "code": -0.6, "logic": 0.5}
 """By name how well the model does there at first."""
@@ -49,13 +51,13 @@ def made_runs(
     domains = rng.choice(list(DOMAINS), TASKS, p=[0.5, 0.3, 0.2]).tolist()
     difficulty = rng.normal(0.6, 1.5, TASKS)
     rates = {"small": _pass_rate(difficulty + 0.9), "large": _pass_rate(difficulty - 1.2)}
-    table = TaskTable.empty().extended(
-        [f"{domain}/{number:04}" for number, domain in enumerate(domains)],
-        domains,
-        [
-            {name: round(float(rng.binomial(16, rate[task]) / 16), 4) for name, rate in rates.items()}
-            for task in range(TASKS)
-        ],
+    table = table_of(
+        Task(
+            id=f"{domain}/{number:04}",
+            domain=domain,
+            references={name: float(rng.binomial(16, rate[number]) / 16) for name, rate in rates.items()},
+        )
+        for number, domain in enumerate(domains)
     )
     for name, more in _POLICIES.items():
         yield name, _events(table, difficulty, more, steps, seed), table

@@ -64,8 +64,11 @@ function told(mine, next, error) {
   trouble = error;
   if (!error) {
     answered = Date.now();
+    mine.hasShown = true;
     if (former) say("The service answers again.");
   } else if (error instanceof Refused && error.status === 401) {
+    polling.stop();
+    if (!mine.hasShown) main.replaceChildren(h("h1", {}, "A token is needed"), h("p", {}, h("button", { onclick: route }, "Give one")));
     askToken(hasToken() ? "This token is unknown to the service, or was revoked." : "The service wants one.");
   } else if (error instanceof Refused) {
     polling.stop();

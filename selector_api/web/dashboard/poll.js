@@ -12,23 +12,30 @@ export function poll(look, seconds, told) {
   let due = 0;
   let stopped = false;
   let busy = false;
+  let again = false; // what is looked at was changed meanwhile
 
   async function turn() {
     clearTimeout(timer);
-    if (stopped || busy || document.hidden) return;
+    if (stopped || document.hidden) return;
+    again = busy;
+    if (busy) return;
     busy = true;
     let error = null;
-    try {
-      pause = (await look()) ? seconds : Math.min(LONGEST, pause * 1.5);
-    } catch (caught) {
-      error = caught;
-      pause = Math.min(LONGEST, Math.max(seconds, pause * 1.5));
-    }
+    do {
+      again = false;
+      error = null;
+      try {
+        pause = (await look()) ? seconds : Math.min(LONGEST, pause * 1.5);
+      } catch (caught) {
+        error = caught;
+        pause = Math.min(LONGEST, Math.max(seconds, pause * 1.5));
+      }
+    } while (again && !stopped);
     busy = false;
     if (stopped) return;
     due = Date.now() + 1000 * pause;
     told(pause, error);
-    timer = setTimeout(turn, 1000 * pause);
+    if (!stopped) timer = setTimeout(turn, 1000 * pause);
   }
 
   function shown() {

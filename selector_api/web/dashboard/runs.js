@@ -17,15 +17,22 @@ const SORTS = {
 
 export function runsView() {
   let rows = [];
+  let waiting = 0;
   const told = new Map();
   const chosen = new Set();
-  const filter = h("input", { type: "search", placeholder: "name, pool, policy", oninput: write });
-  const sort = h("select", { onchange: write }, Object.keys(SORTS).map((name) => h("option", {}, name)));
+  const filter = h("input", { type: "search", placeholder: "name, pool, policy", oninput: moved });
+  const sort = h("select", { onchange: moved }, Object.keys(SORTS).map((name) => h("option", {}, name)));
   const compare = h("button", { onclick: () => (location.hash = link("compare", ...chosen)) }, "Compare");
   const count = h("span", { class: "faint", role: "status" });
   const list = h("div", {}, h("p", { class: "faint" }, "Asking the service …"));
   const element = h("div", {}, h("h1", {}, "Runs"),
     h("div", { class: "bar" }, h("label", {}, "Filter", filter), h("label", {}, "Sort by", sort), compare, count), list);
+
+  function moved() {
+    write();
+    clearTimeout(waiting);
+    waiting = setTimeout(() => view.again(), 400); // what came into sight may not be known yet
+  }
 
   function shown() {
     const wanted = filter.value.trim().toLowerCase();
@@ -108,5 +115,6 @@ export function runsView() {
     if (due.length) write();
   }
 
-  return { title: "Runs", element, look, seconds: 12 };
+  const view = { title: "Runs", element, look, seconds: 12, close: () => clearTimeout(waiting) };
+  return view;
 }
