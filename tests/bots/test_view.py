@@ -68,7 +68,7 @@ def test_a_data_folder_and_an_exported_run_are_shown_and_stay_as_they_are(tmp_pa
             client.add_tasks("p", [{"id": f"t{number}"} for number in range(20)])
             client.create_run("r", "p")
             batch = client.select(4)
-            client.report(batch, dict.fromkeys(batch.tasks, [0.0, 1.0]))
+            client.report(batch, {task: [0.0, 1.0] for task in batch.tasks})
             known = httpx.get(f"{service.url}/runs/r/insight").json()
             write_run(client, "r", tmp_path / "saved.zip")
         refused = subprocess.run(

@@ -30,7 +30,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": DESK, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
 }
-_COLOURS = 48
+_COLOURS = 128
 
 
 def main() -> None:

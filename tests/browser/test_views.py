@@ -146,7 +146,7 @@ def test_ever_so_many_tasks_are_paged_sorted_and_searched_by_the_service(
     make_large(dashboard, "large", TASKS)
     with client_of(dashboard, "large") as client:
         batch = client.select(8)
-        client.report(batch, dict.fromkeys(batch.tasks, [1.0] * 8))
+        client.report(batch, {task: [1.0] * 8 for task in batch.tasks})
     watched = watch()
     page = watched.open("#/runs/large/tasks")
     page.get_by_text(f"1 to 50 of {TASKS:,} tasks").wait_for()

@@ -19,6 +19,8 @@ from tests.browser.trainings import client_of, make
 from tests.service import Service
 
 VIEWERS, ROUNDS, STEPS, BATCH = 5, 4, 25, 32
+PASSED = [[float(number < passed) for number in range(8)] for passed in range(10)]
+"""Rewards of a group, by the last figure of its task."""
 PAUSE = 0.4
 """Seconds between two steps, in which a trainer would roll out."""
 

@@ -60,12 +60,12 @@ export function runsView() {
     count.textContent = `${whole(found.length)} of ${whole(rows.length)} runs${chosen.size >= MOST ? `; ${MOST} are the most` : ""}`;
     list.replaceChildren(table("Runs", [
       ["Run", false, (row) => h("a", { href: link("runs", row.run), "data-of": `run ${row.run}` }, row.run)],
-      ["Step", true, (row) => whole(row.step)],
       ["ETR", false, (row) => etr(told.get(row.run))],
       ["recent", true, (row) => rate(told.get(row.run)?.etr)],
+      ["Look at", true, (row) => looks(row.run, told.get(row.run))],
+      ["Step", true, (row) => whole(row.step)],
       ["Last commit", true, (row) => (row.last_commit_at ? `${span(ago(row.last_commit_at))} ago` : "none")],
       ["Leases", true, (row) => whole(row.open)],
-      ["Look at", true, (row) => looks(row.run, told.get(row.run))],
       ["Pool", false, (row) => row.pool],
       ["Policy", false, (row) => row.policy],
       ["Posterior", false, (row) => row.posterior],
