@@ -4,6 +4,7 @@ import json
 import time
 from inspect import signature
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -142,20 +143,30 @@ def create(
     typer.echo(f"run {run!r}: {status.tasks:,} tasks of pool {status.config['pool']!r}, step {status.step:,}")
 
 
+@app.command("status", no_args_is_help=True, hidden=True)
 @app.command(no_args_is_help=True)
-def show(run: RunName, url: Url = "", token: Token = None) -> None:
+def show(
+    run: RunName,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, for notes and agents.")] = False,
+    url: Url = "",
+    token: Token = None,
+) -> None:
     """Show a run's config, step, selections, capability and effective task ratio.
 
     Example:
 
         bots run show my-run
+        bots run show my-run --markdown
     """
     from rich.console import Console
 
-    from bots.run_view import config_view, status_view
+    from bots.run_view import config_view, status_markdown, status_view
 
     with connected(url, token) as client:
         status = client.run_status(run)
+    if markdown:
+        typer.echo(status_markdown(status))
+        return
     console = Console()
     console.print(config_view(status))
     console.print(status_view(status))
@@ -168,28 +179,36 @@ def watch(
     url: Url = "",
     token: Token = None,
 ) -> None:
-    """Watch a run's step, selections, capability and effective task ratio until Ctrl-C.
+    """Watch a run until Ctrl-C: where it stands, its course, open leases, hardest and easiest tasks.
 
     Example:
 
         bots run watch my-run --interval 5
     """
+    from rich.console import Group
     from rich.live import Live
 
+    from bots.run_course import course_view
     from bots.run_view import status_view
     from trainer_client import SelectorUnavailable
 
     with connected(url, token, max_retries=0) as client:
-        status = client.run_status(run)
-        with Live(status_view(status), auto_refresh=False) as live:
+        status, first, started = client.run_status(run), None, monotonic()
+        course = course_view(client, run, None)
+        with Live(Group(status_view(status), course), auto_refresh=False) as live:
             try:
                 while True:
                     time.sleep(interval)
+                    before = status
                     try:
                         status, note = client.run_status(run), None
+                        if status != before:
+                            first = first or before
+                            minutes = (monotonic() - started) / 60
+                            course = course_view(client, run, (status.step - first.step) / minutes)
                     except SelectorUnavailable as error:
                         note = str(error)
-                    live.update(status_view(status, note), refresh=True)
+                    live.update(Group(status_view(status, note), course), refresh=True)
             except KeyboardInterrupt:
                 pass
 

@@ -48,6 +48,30 @@ def status_view(status: RunStatus, note: str | None = None) -> RenderableType:
     return Group(table, domains, *(Text(each, style="red") for each in notes))
 
 
+def status_markdown(status: RunStatus) -> str:
+    """Where the run stands, as Markdown: a list, a table of the domains, and what should be seen to."""
+    config = status.config
+    lines = [
+        f"## Run `{status.run}`",
+        "",
+        f"- step {status.step:,} over {status.tasks:,} tasks of pool `{config['pool']}`, "
+        f"{status.never_selected:,} never selected",
+        f"- posterior `{config['posterior']['type']}`, policy `{config['policy']['type']}`",
+        "- selections: " + ", ".join(f"{n:,} {name}" for name, n in status.selections.model_dump().items()),
+        f"- effective task ratio: last {_number(status.etr.last)}, recent {_number(status.etr.recent)}",
+        f"- drops {_count(status.dropped)}, excluded {_count(status.excluded)}",
+        *(f"- **warning**: {each}" for each in status.warnings),
+        "",
+        "| domain | capability μ | ETR recent |",
+        "|---|---|---|",
+    ]
+    for domain in sorted(status.capability.keys() | status.etr.by_domain.keys()):
+        cell = domain.replace("|", "\\|")
+        ratio = _number(status.etr.by_domain.get(domain))
+        lines.append(f"| {cell} | {_number(status.capability.get(domain))} | {ratio} |")
+    return "\n".join(lines)
+
+
 def _pairs(title: str) -> Table:
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE, show_header=False)
     table.add_column()

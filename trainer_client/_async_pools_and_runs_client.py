@@ -3,12 +3,15 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import httpx
 
 from trainer_client._calls import Calls
 from trainer_client._exchange import Plan, Reply, Request, Wait
+from trainer_client._frames import FrameLibrary, frame_library, points_frame
 from trainer_client.listings import (
     Page,
     PoolSummary,
@@ -17,7 +20,7 @@ from trainer_client.listings import (
     RunSummary,
     SelectionSummary,
 )
-from trainer_client.models import PoolInfo, PosteriorRow, RunStatus, Task, TaskReceipt
+from trainer_client.models import PoolInfo, PosteriorOrder, PosteriorRow, RunStatus, Task, TaskReceipt
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -148,12 +151,18 @@ class AsyncPoolsAndRunsClient:
         await self._carry_out(self._calls.delete_run(run))
 
     async def posteriors(
-        self, run: str | None = None, *, task: str | None = None
+        self,
+        run: str | None = None,
+        *,
+        task: str | None = None,
+        domain: str | None = None,
+        sort: PosteriorOrder | None = None,
     ) -> AsyncIterator[PosteriorRow]:
         """See `SelectorClient.posteriors`."""
+        wanted = {"task": task, "domain": domain, "sort": sort}
         cursor: str | None = None
         while True:
-            page = await self._carry_out(self._calls.posteriors(run, task, cursor))
+            page = await self._carry_out(self._calls.posteriors(run, wanted, cursor))
             for row in page.posteriors:
                 yield row
             if page.next is None:
@@ -163,6 +172,34 @@ class AsyncPoolsAndRunsClient:
     async def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
         """See `SelectorClient.download_posteriors`."""
         await self._carry_out(self._calls.download_posteriors(run, path))
+
+    async def posteriors_frame(self, run: str | None = None, *, library: FrameLibrary | None = None) -> Any:
+        """The posterior of every task of the pool, in one state of the run, as a data frame, a row a task.
+
+        Its columns are those of `download_posteriors`.
+
+        Args:
+            run: the run.
+            library: whose frame; None: pandas, or polars if that is not installed.
+
+        Raises:
+            ModuleNotFoundError: the library is not installed.
+        """
+        frames = frame_library(library)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "posteriors.parquet"
+            await self.download_posteriors(file, run)
+            return frames.read_parquet(file)
+
+    async def history_frame(
+        self, run: str | None = None, *, points: int | None = None, library: FrameLibrary | None = None
+    ) -> Any:
+        """A run's course as a data frame, a row a point; what is told by domain is a column a domain.
+
+        Such as `capability.math`. Arguments and errors are those of `history` and `posteriors_frame`.
+        """
+        frames = frame_library(library)
+        return points_frame(frames, (await self.history(run, points=points)).points)
 
     async def _all(self, page_from: Callable[[str | None], Plan[Page[Row]]]) -> AsyncIterator[Row]:
         """The rows of a list, page by page."""

@@ -154,7 +154,9 @@ class FakePoolsAndRuns:
         cursor = http.checked(http.CURSOR, params.get("cursor", "0"), "cursor")
         run = self._run(name)
         http.refuse_parquet(request)
-        return httpx.Response(200, json=run.posteriors(named, int(cursor)))
+        return httpx.Response(
+            200, json=run.posteriors(run.chosen(named, params.get("domain"), params.get("sort")), int(cursor))
+        )
 
     def _get_events(self, request: httpx.Request, name: str) -> httpx.Response:
         after = http.checked(http.AFTER, request.url.params.get("after", "0"), "after")

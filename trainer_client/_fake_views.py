@@ -1,8 +1,10 @@
 """What the fake selector's runs tell of themselves."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from trainer_client._contract.core_config import RunConfig
 from trainer_client._fake_course import RECENT_COMMITS, FakeCourse, effective, histogram
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
@@ -18,6 +20,7 @@ class FakeViews(FakeReports):
     name: str
     pool: FakePool
     document: dict[str, Any]
+    _config: RunConfig
     excluded: set[str]
     _parent: dict[str, Any] | None
     _size: int
@@ -62,8 +65,21 @@ class FakeViews(FakeReports):
             "calibration": self._course.calibration(),
             "parent": self._parent,
             "rewound": None,
-            "warnings": [],
+            "warnings": list(self._warnings()),
         }
+
+    def _warnings(self) -> Iterator[str]:
+        policy = self._config.policy
+        unsuited = policy.unsuited(self._config.posterior)
+        if unsuited is not None:
+            yield unsuited
+        if policy.domains is not None:
+            for name in self.pool.domains:
+                if name not in policy.domains:
+                    yield (
+                        f"policy.domains: the domain {name!r} has no share, so none of its tasks is drawn; "
+                        "PATCH the run with shares of all domains (0 for none)"
+                    )
 
     def history(self, points: int) -> dict[str, Any]:
         """The answer of `GET /runs/{run}/history`."""
@@ -118,10 +134,23 @@ class FakeViews(FakeReports):
             "expires_at": moment(batch.expires_at) if batch.state == "open" else None,
         }
 
-    def posteriors(self, named: list[str], first: int) -> dict[str, Any]:
-        """The answer of `GET /runs/{run}/posteriors`: of the named tasks, or a page from a place on."""
+    def chosen(self, named: list[str], domain: str | None, sort: str | None) -> list[str]:
+        """The named tasks, or all; of this domain, if one is given, and in this order."""
         if not self.pool.tasks.keys() >= set(named):
             raise Problem(404, "unknown-task", "task: the run has no task of this id")
+        tasks = [task for task in named or self.pool.tasks if domain in (None, self.pool.tasks[task].domain)]
+        match sort:
+            case "mean" | "-mean":
+                sign = -1 if sort == "-mean" else 1
+                tasks.sort(key=lambda task: sign * self._posterior.of(task)["mean"])
+            case "last_step":
+                tasks.sort(key=lambda task: self._last_step.get(task, -1))
+            case _:
+                pass
+        return tasks
+
+    def posteriors(self, tasks: list[str], first: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/posteriors`: a page of these tasks, from a place on."""
         last = first + POSTERIORS_PAGE
         return {
             "step": self._step,
@@ -140,9 +169,9 @@ class FakeViews(FakeReports):
                     "references": self.pool.tasks[task].references,
                     "streak": self._course.streak(task),
                 }
-                for task in named or list(self.pool.tasks)[first:last]
+                for task in tasks[first:last]
             ],
-            "next": str(last) if not named and first < last < self._size else None,
+            "next": str(last) if last < len(tasks) else None,
         }
 
 

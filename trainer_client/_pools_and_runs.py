@@ -154,10 +154,12 @@ class PoolsAndRuns:
         )
         return exchange(request, answer_of(model), self.max_retries)
 
-    def posteriors(self, run: str | None, task: str | None, cursor: str | None) -> Plan[PosteriorPage]:
+    def posteriors(
+        self, run: str | None, wanted: Mapping[str, str | None], cursor: str | None
+    ) -> Plan[PosteriorPage]:
         """One page of `GET /runs/{run}/posteriors`."""
         path = path_of("runs", self.run_or(run), "posteriors")
-        return self._page(PosteriorPage, path, {"task": task, "cursor": cursor})
+        return self._page(PosteriorPage, path, {**wanted, "cursor": cursor})
 
     def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Plan[None]:
         """`GET /runs/{run}/posteriors` as one Parquet file."""

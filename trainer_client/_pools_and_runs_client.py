@@ -3,12 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import httpx
 
 from trainer_client._calls import Calls
 from trainer_client._exchange import Plan, Reply, Request, Wait
+from trainer_client._frames import FrameLibrary, frame_library, points_frame
 from trainer_client.listings import (
     Page,
     PoolSummary,
@@ -17,7 +20,7 @@ from trainer_client.listings import (
     RunSummary,
     SelectionSummary,
 )
-from trainer_client.models import PoolInfo, PosteriorRow, RunStatus, Task, TaskReceipt
+from trainer_client.models import PoolInfo, PosteriorOrder, PosteriorRow, RunStatus, Task, TaskReceipt
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -170,14 +173,24 @@ class PoolsAndRunsClient:
         """Delete a run with all its evidence."""
         self._carry_out(self._calls.delete_run(run))
 
-    def posteriors(self, run: str | None = None, *, task: str | None = None) -> Iterator[PosteriorRow]:
-        """The posterior of every task of the pool, or of one `task`, fetched page by page.
+    def posteriors(
+        self,
+        run: str | None = None,
+        *,
+        task: str | None = None,
+        domain: str | None = None,
+        sort: PosteriorOrder | None = None,
+    ) -> Iterator[PosteriorRow]:
+        """The posterior of every task of the pool, of those of a `domain`, or of one `task`, fetched page by page.
+
+        In the order of the pool, or as `sort` says: by "mean", by "-mean", the highest first, or by "last_step".
 
         A commit between two pages shows in the later one; `download_posteriors` gives one state.
         """
+        wanted = {"task": task, "domain": domain, "sort": sort}
         cursor: str | None = None
         while True:
-            page = self._carry_out(self._calls.posteriors(run, task, cursor))
+            page = self._carry_out(self._calls.posteriors(run, wanted, cursor))
             yield from page.posteriors
             if page.next is None:
                 return
@@ -194,6 +207,34 @@ class PoolsAndRunsClient:
             OSError: the file cannot be written.
         """
         self._carry_out(self._calls.download_posteriors(run, path))
+
+    def posteriors_frame(self, run: str | None = None, *, library: FrameLibrary | None = None) -> Any:
+        """The posterior of every task of the pool, in one state of the run, as a data frame, a row a task.
+
+        Its columns are those of `download_posteriors`.
+
+        Args:
+            run: the run.
+            library: whose frame; None: pandas, or polars if that is not installed.
+
+        Raises:
+            ModuleNotFoundError: the library is not installed.
+        """
+        frames = frame_library(library)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "posteriors.parquet"
+            self.download_posteriors(file, run)
+            return frames.read_parquet(file)
+
+    def history_frame(
+        self, run: str | None = None, *, points: int | None = None, library: FrameLibrary | None = None
+    ) -> Any:
+        """A run's course as a data frame, a row a point; what is told by domain is a column a domain.
+
+        Such as `capability.math`. Arguments and errors are those of `history` and `posteriors_frame`.
+        """
+        frames = frame_library(library)
+        return points_frame(frames, (self.history(run, points=points)).points)
 
     def _all(self, page_from: Callable[[str | None], Plan[Page[Row]]]) -> Iterator[Row]:
         """The rows of a list, page by page."""

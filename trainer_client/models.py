@@ -6,11 +6,13 @@ client works with a newer service.
 
 import warnings
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat
 
 from trainer_client.outcomes import Identifier
+
+PosteriorOrder = Literal["mean", "-mean", "last_step"]
 
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 

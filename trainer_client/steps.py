@@ -13,7 +13,8 @@ is here, and in `feed` for frameworks that draw at one place and tell at another
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -203,9 +204,8 @@ class TrainingSteps:
         return self._asked_once(ask, "selection")[0]
 
     def _ask(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
-        start = time.perf_counter()
-        selection = self._selections.select(key, wanted, policy_version)
-        self._measure("select_ms", _ms_since(start))
+        with self._timed("select_ms"):
+            selection = self._selections.select(key, wanted, policy_version)
         predicted = selection.predicted and selection.predicted.informative
         if predicted is not None:
             self._measure("predicted_etr", predicted / len(selection.tasks))
@@ -244,11 +244,10 @@ class TrainingSteps:
             self._check(outcomes)
         seen = outcome_list(outcomes)
         self._say_dropped(selection, dropped or {})
-        start = time.perf_counter()
-        receipt = self._selector.report(
-            selection, seen, dropped=dropped, final=final, policy_version=policy_version
-        )
-        self._measure("report_ms", _ms_since(start))
+        with self._timed("report_ms"):
+            receipt = self._selector.report(
+                selection, seen, dropped=dropped, final=final, policy_version=policy_version
+            )
         if not receipt.spooled:
             self._selections.commits = receipt.step
         ratio = effective_task_ratio(seen)
@@ -283,6 +282,11 @@ class TrainingSteps:
             why,
         )
 
-
-def _ms_since(start: float) -> float:
-    return 1000 * (time.perf_counter() - start)
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        """Measure the milliseconds that this takes, also where it is refused."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._measure(name, 1000 * (time.perf_counter() - start))

@@ -7,6 +7,7 @@ judges predictions, not selection: the tasks are those that the run picked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
         if not states:
             raise UnreadableLog(f"the log begins with {event['type']!r}, not with 'created'")
         with damage_told(number):
+            _refuse_impossible(states[0], number, event)
             if event["type"] == "committed":
                 tasks, successes, trials = evidence_of(states[0], event).by_task
                 seen.append((np.full(len(tasks), states[0].step + 1), tasks, successes, trials))
@@ -111,6 +113,28 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
     groups = Groups(step, task, table.domain_codes[task].astype(np.int64), successes, trials)
     forecasts = [Forecast(*_columns(rows, 2)) for rows in expected]
     return Replay(groups, forecasts, states[0].step, states[0].evaluated, states[0].dropped)
+
+
+def _refuse_impossible(state: RunState, number: int, event: Event) -> None:
+    """Raise `UnreadableLog` if an outcome in the event with this number has what its trials cannot have."""
+    for selection, rows in _rows(event).items():
+        for row in rows:
+            place, successes, trials = (
+                (row["task"], row["successes"], row["trials"]) if isinstance(row, dict) else row[:3]
+            )
+            if 0 <= successes <= trials and 0 < trials < math.inf:
+                continue
+            task = place if isinstance(place, str) else state.table.ids(state.handed[selection][[place]])[0]
+            raise UnreadableLog(
+                f"event {number}: task {task!r} has {successes} successes out of {trials} trials; there is at "
+                "least one trial, and successes are from 0 to the trials"
+            )
+
+
+def _rows(event: Event) -> Mapping[str, list[Any]]:
+    """The outcomes in an event, by selection; those of none, and those of an evaluation, under ""."""
+    outcomes: dict[str, list[Any]] | list[Any] = event.get("outcomes", event.get("rows", []))
+    return outcomes if isinstance(outcomes, dict) else {"": outcomes}
 
 
 @contextmanager
@@ -153,10 +177,8 @@ class NamedTasks:
     def log(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events as those of a run with these tasks."""
         for event in events:
-            if event["type"] == "created":
-                yield {**event, "tasks": len(self._ids)}
-            elif event["type"] != "grown":
-                yield event
+            # All are there from the beginning: nothing joins, and each event keeps its number.
+            yield {**event, "tasks": len(self._ids)} if event["type"] in ("created", "grown") else event
 
 
 def _named(event: Event) -> Iterator[str]:
@@ -164,9 +186,7 @@ def _named(event: Event) -> Iterator[str]:
     ids = event.get("tasks")
     if isinstance(ids, list):
         yield from cast("list[str]", ids)
-    outcomes: dict[str, list[Any]] | list[Any] = event.get("outcomes", [])
-    parts: list[list[Any]] = list(outcomes.values()) if isinstance(outcomes, dict) else [outcomes]
-    for rows in (*parts, event.get("rows", []), event.get("drops", [])):
+    for rows in (*_rows(event).values(), event.get("drops", [])):
         for row in rows:
             place: Any = row["task" if isinstance(row, dict) else 0]
             if isinstance(place, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from selector_api.core.shares import apportioned, largest_batch
 from selector_api.core.shortage import Shortage
 from selector_api.core.state import RunState
 
-__all__ = ["Choice", "TooFewInformative", "TooFewTasks", "explained", "plan", "predicted", "select"]
+__all__ = ["Choice", "TooFewInformative", "TooFewTasks", "foretold", "plan", "select"]
 
 _DECIMALS = 9
 """Of expected numbers of groups: a batch is large enough whatever the last bit of its sum is."""
@@ -215,31 +216,34 @@ def group_size(state: RunState, rollouts: int | None) -> int:
     return state.config.posterior.group_size if rollouts is None else rollouts
 
 
-def predicted(state: RunState, choice: Choice, rollouts: int | None = None) -> dict[str, float]:
-    """What is expected of a batch: its mean pass rate, and how many of its groups of `rollouts` are informative."""
-    marginals = state.posterior.of_tasks(choice.tasks)
-    informative = marginals.informative(group_size(state, rollouts))
-    return {"mean": rounded(marginals.mean().mean()), "informative": rounded(informative.sum())}
+def foretold(
+    state: RunState, choice: Choice, rollouts: int | None = None, *, explain: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What is expected of a batch, rounded, as the log keeps it.
 
-
-def explained(state: RunState, choice: Choice, rollouts: int | None = None) -> dict[str, list[float | None]]:
-    """Why each task was chosen: what its posterior is, and the success probability by which it was chosen.
-
-    In columns, and rounded: the log keeps it. `draw` is None where the policy looks at none, `informative` is the
-    probability that a group of `rollouts` is so. The posterior's own parameters stand by their names.
+    Returns:
+        `predicted`: its `mean` pass rate, and how many of its groups of `rollouts` are `informative`. With
+        `explain` also `explain`, why each task was chosen, in columns: the `mean` and `sd` of its posterior, the
+        probability that its group is `informative`, the posterior's own parameters by their names, and `draw`,
+        the success probability by which it was chosen, None where the policy looks at none.
     """
     marginals = state.posterior.of_tasks(choice.tasks)
+    mean, informative = marginals.mean(), marginals.informative(group_size(state, rollouts))
+    predicted = {"mean": rounded(mean.mean()), "informative": rounded(informative.sum())}
+    if not explain:
+        return {"predicted": predicted}
     columns = {
-        "mean": marginals.mean(),
+        "mean": mean,
         "sd": marginals.sd(),
         "draw": choice.scores,
-        "informative": marginals.informative(group_size(state, rollouts)),
+        "informative": informative,
         **marginals.parameters(),
     }
-    return {
+    rows = {
         name: [None if math.isnan(value) else rounded(value) for value in values.tolist()]
         for name, values in columns.items()
     }
+    return {"predicted": predicted, "explain": rows}
 
 
 def rounded(value: float) -> float:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from selector_api.core.select import explained, plan, predicted, select
+from selector_api.core.select import foretold, plan, select
 from selector_api.core.state import RunState
 from selector_api.store.log import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
@@ -52,8 +52,7 @@ def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
         "batch_size": len(choice.tasks),
         **{name: value for name, value in told.items() if value is not None},
         "tasks": state.table.ids(choice.tasks),
-        "predicted": predicted(state, choice, wanted.rollouts),
-        **({"explain": explained(state, choice, wanted.rollouts)} if explain else {}),
+        **foretold(state, choice, wanted.rollouts, explain=explain),
     }
 
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 
 from selector_api.settings import Settings
 from selector_api.store.tokens import Token, Tokens
 from selector_api.web.calls import Call, Matched
-from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem
+from selector_api.web.problems import FORBIDDEN, UNAUTHORIZED, Problem, without_secrets
 
 
 class UnsafeBinding(Exception):
@@ -57,12 +58,12 @@ class Caller:
             Problem: forbidden.
         """
         call, run, pool = matched.call, matched.names.get("run"), matched.names.get("pool")
+        if run is not None:
+            self.check_run(run)
         if self.token is None or call.scope is None:
             return
         if self.token.scopes.isdisjoint(call.scopes):
             raise Problem(FORBIDDEN, f"Authorization: this call needs a token with the scope {call.scope!r}")
-        if run is not None:
-            self.check_run(run)
         if pool is not None:
             self.check_pool(pool)
         if run is None and pool is None and not call.names_run_in_body and self.token.is_limited:
@@ -77,13 +78,14 @@ class Caller:
         return self.token is None or self.token.is_for_pool(pool)
 
     def check_run(self, run: str) -> None:
-        """Refuse a run that the token is not for.
+        """Refuse a run that the token is not for; the log's line of this request gets its name.
 
         Raises:
             Problem: forbidden.
         """
         if not self.may_use_run(run):
             raise Problem(FORBIDDEN, "run: this token is limited to others; ask for one that is for this run")
+        structlog.contextvars.bind_contextvars(run=without_secrets(run))
 
     def check_pool(self, pool: str) -> None:
         """Refuse a pool that the token is not for.

@@ -30,6 +30,7 @@ from selector_api.web.problems import OVERLOADED, PAYLOAD_TOO_LARGE, REQUEST_TIM
 from selector_api.web.rate_limit import RateLimit
 
 _BODY_SECONDS = 30.0
+_REFUSED = 400
 _REQUEST_ID = re.compile(r"(?!bots_)[A-Za-z0-9._-]{1,64}")
 """`bots_` begins the tokens that the service makes."""
 
@@ -39,7 +40,8 @@ log = structlog.get_logger("selector_api.access")
 class Observe:
     """Gives every request an id (the caller's `X-Request-ID`, if it is a sane one), counts it, logs it.
 
-    Refused ones too: by route, and in the log with the name of the token that was sent.
+    Refused ones too: by route, and in the log with the name of the token that was sent, the run, the problem's code
+    and the reason. Those that go well are a line at debug.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -76,7 +78,9 @@ class Observe:
                 if not matched.call.is_probe:
                     line = {"method": method, "route": matched.route, "status": status, "ms": _ms(seconds)}
                     times = {f"{timing}_ms": _ms(spent) for timing, spent in timings.items()}
-                    log.info("request", **_caller(scope), **line, **times)
+                    tell = log.debug if status < _REFUSED else log.info
+                    tell("request", **_caller(scope), **line, **times)
+                structlog.contextvars.unbind_contextvars("run", "code", "reason")
 
 
 def _request_id(headers: Headers) -> str:

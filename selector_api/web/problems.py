@@ -6,6 +6,7 @@ task, reference, domain or field), what is near it, and what to do. It repeats n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ _HEADERS = {
     503: {"Retry-After": ("1", "Seconds after which to try again")},
 }
 """By status the headers that it asks for: their values, and what they mean."""
+
+
+_LIKE_A_TOKEN = re.compile(r"[\w-]{32,}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ class Problem(Exception):
         return cls(KINDS[error.code], f"{place}: {error.detail}" if place else error.detail, **members)
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """The answer; the log's line of this request gets code and reason."""
+        structlog.contextvars.bind_contextvars(code=self.kind.code, reason=without_secrets(self.detail))
         body = {
             "type": f"urn:bots:problem:{self.kind.code}",
             "title": self.kind.title,
@@ -139,6 +144,11 @@ class Problem(Exception):
         if request_id is not None:
             body["request_id"] = request_id
         return JSONResponse(body, self.kind.status, self.headers, MEDIA_TYPE)
+
+
+def without_secrets(text: str) -> str:
+    """The text for the log, without words so long that one might be a token that was sent in a wrong place."""
+    return _LIKE_A_TOKEN.sub("…", text)
 
 
 class ProblemDocument(BaseModel):

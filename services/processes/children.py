@@ -21,14 +21,15 @@ def start(
     """Start a command that writes what it says to `output`, in a session of its own.
 
     `output` is a file or subprocess.DEVNULL. `inherited` are file descriptors that stay open in it; `environment`
-    takes the place of this process' own.
+    takes the place of this process' own. A Python that crashes, as in a library's C code, writes to `output` where
+    it was.
     """
     return subprocess.Popen(  # noqa: S603 - our own command, or one that the user gave
         ending_with_this(command),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env=environment,
+        env={"PYTHONFAULTHANDLER": "1", **(os.environ if environment is None else environment)},
         pass_fds=inherited,
         start_new_session=True,
     )

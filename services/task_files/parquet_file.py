@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ UUID_BYTES = 16
 class ParquetRows:
     """The rows of a Parquet file; only the asked columns are read, so others may be of any type. None: all.
 
-    UUIDs come as such, also out of a column of 16 bytes, as which Parquet stores them.
+    UUIDs come as such, also out of a column of 16 bytes, as which Parquet stores them. A map is read as a struct of
+    its keys: `references.weak` of the tasks as `GET /pools/{pool}/tasks` answers them.
     """
 
     all_text = False
@@ -35,21 +36,42 @@ class ParquetRows:
         types = {name: kind for field in schema for name, kind in _paths(field.name, field.type)}
         self.columns = schema.names if columns is None else columns
         for column in self.columns:
-            if column not in types:
+            if column not in types and not self._is_key(column, _map_of(column, types)):
                 raise no_column(path, column, schema.names)
-        self._uuids = [column for column in self.columns if _is_uuid(types[column])]
+        self._read = list(dict.fromkeys(_map_of(column, types) or column for column in self.columns))
+        self._uuids = [column for column in self.columns if column in types and _is_uuid(types[column])]
 
     def __iter__(self) -> Iterator[Row]:
         number = 0
         with _opened(self.path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns)):
-                for record in batch.to_pylist():
+            for batch in file.iter_batches(BATCH_ROWS, columns=self._read):
+                for record in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     values = {column: find(record, column)[1] for column in self.columns}
                     for column in self._uuids:
                         if isinstance(values[column], bytes):
                             values[column] = UUID(bytes=values[column])
                     yield Row(f"row {number}", number, values)
+
+    def _is_key(self, column: str, map_: str | None) -> bool:
+        """Whether a column names a key that this map has in some row."""
+        if map_ is None:
+            return False
+        with _opened(self.path) as file:
+            return any(
+                find(record, column)[0]
+                for batch in file.iter_batches(BATCH_ROWS, columns=[map_])
+                for record in batch.to_pylist(maps_as_pydicts="strict")
+            )
+
+
+def _map_of(column: str, types: Mapping[str, pa.DataType]) -> str | None:
+    """The map that a dotted name reaches into; None if it is a column's, or reaches into none."""
+    import pyarrow as pa
+
+    parts = column.split(".")
+    above = [".".join(parts[:end]) for end in range(1, len(parts))] if column not in types else []
+    return next((name for name in above if name in types and pa.types.is_map(types[name])), None)
 
 
 def _paths(name: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

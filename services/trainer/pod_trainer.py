@@ -3,8 +3,6 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +41,13 @@ class PodTrainer(SelectedGRPOTrainer):
         self.rewards_sum = 0.0
         self.add_callback(StepRecorder(self))
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Count the time that this takes as the selector's."""
-        start = time.perf_counter()
-        yield
-        self.selector_seconds += time.perf_counter() - start
-
-    def _select(self, batch_size: int) -> Selection:
-        with self._asking():
-            return super()._select(batch_size)
-
-    def _plan(self, informative: int, at_most: int) -> Selection | None:
-        with self._asking():
-            return super()._plan(informative, at_most)
+    def _measure(self, name: str, value: float) -> None:
+        super()._measure(name, value)
+        if name.endswith("_ms"):
+            self.selector_seconds += value / 1000
 
     def _report(self, selection: Selection, rewards: list[list[float]]) -> None:
-        with self._asking():
-            super()._report(selection, rewards)
+        super()._report(selection, rewards)
         means = {told.task: told.mean for told in selection.explain or []}
         tasks = [
             TaskRecord(

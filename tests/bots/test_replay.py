@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
 
+import httpx
 import pytest
 
 from bots.replay_report import NOTE
@@ -103,6 +104,22 @@ def test_a_run_of_a_service_is_replayed_as_it_is(
     live = replayed(run, "--url", service_url)["logs"][0]
     file = replayed(saved)["logs"][0]
     assert live == file | {"log": run}
+
+
+def test_a_log_and_the_tasks_as_the_service_answers_them_are_the_run(
+    replayed: Replayed, bots: Bots, service_url: str, run: str, saved: Path, tmp_path: Path
+) -> None:
+    with SelectorClient(service_url, run=run) as client:
+        pool = client.run_status().config["pool"]
+    headers = {"Accept": "application/vnd.apache.parquet"}
+    tasks, log = tmp_path / "tasks.parquet", tmp_path / "events.jsonl"
+    tasks.write_bytes(httpx.get(f"{service_url}/pools/{pool}/tasks", headers=headers).content)
+    log.write_bytes(httpx.get(f"{service_url}/runs/{run}/events").content)
+    columns = ("--domain", "domain", "--reference", "strong=references.strong")
+    (found,) = replayed(log, "--tasks", tasks, *columns, "--reference", "weak=references.weak")["logs"]
+    assert found == replayed(saved)["logs"][0] | {"log": "events.jsonl"}
+    result = bots("replay", log, "--tasks", tasks, *columns, "--reference", "weak=references.weka")
+    assert "no column 'references.weka'; it has id, domain, references" in result.stderr
 
 
 @pytest.mark.slow
@@ -255,7 +272,10 @@ class TestOutcomes:
             (["--successes", "passed"], "give both or neither"),
             (["--step", "step"], "it goes with --successes and --trials"),
             (["--successes", "passd", "--trials", "of"], "no column 'passd'"),
-            (["--successes", "of", "--trials", "passed"], "'of'"),
+            (
+                ["--successes", "of", "--trials", "passed"],
+                "outcomes.csv, line 2, column 'of': got 4.0. It is from 0 to the trials, 2",
+            ),
             (["--successes", "task", "--trials", "4"], "It is a number"),
             (["--successes", "passed", "--trials", "0"], "There is at least one trial"),
         ],
@@ -368,6 +388,25 @@ class TestWhatIsNoLog:
             ),
             ('{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 0}\n' * 2, "another log"),
             ('{"type": "observed", "rows": 5}', "event 1 is damaged: TypeError"),
+            (
+                '{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 1}\n'
+                '{"type": "grown", "tasks": 2}\n'
+                '{"type": "selected", "selection": "s", "tasks": ["a", "b"]}\n'
+                '{"type": "committed", "selection": "s", "closes": ["s"], "reason": "complete", '
+                '"outcomes": {"s": [[0, 4, 8], [1, 9, 8]]}}',
+                "events.jsonl: event 4: task 'b' has 9 successes out of 8 trials",
+            ),
+            (
+                '{"type": "created", "version": 1, "config": {"pool": "p"}, "tasks": 1}\n'
+                '{"type": "committed", "selection": null, "reason": "late", '
+                '"outcomes": [{"task": "a", "successes": -1, "trials": 8}]}',
+                "event 2: task 'a' has -1 successes out of 8 trials",
+            ),
+            (
+                '{"type": "created", "version": 2, "config": {"pool": "p"}, "tasks": 1}\n'
+                '{"type": "observed", "rows": [["a", 0, 0]]}',
+                "event 2: task 'a' has 0 successes out of 0 trials",
+            ),
         ],
     )
     def test_a_file(self, bots: Bots, tmp_path: Path, content: str, words: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bots import run as run_commands
+from bots.run_course import sparkline
 from tests.bots.conftest import Bots, client_of, commit
 from trainer_client import FakeSelector, SelectorClient, Task
 
@@ -205,6 +206,22 @@ def test_show_tells_what_should_be_seen_to(bots: Bots, service_url: str, run: st
     assert all(" ".join(each.split()) in " ".join(result.stdout.split()) for each in warnings)
 
 
+def test_show_as_markdown(bots: Bots, service_url: str, run: str):
+    result = bots("run", "show", run, "--markdown", "--url", service_url)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"## Run `{run}`\n\n- step 1 over 12 tasks")
+    assert [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("| ")] == [
+        "domain",
+        "algebra",
+        "sets",
+    ]
+    assert bots("run", "status", run, "--markdown", "--url", service_url).stdout == result.stdout
+
+
+def test_a_sparkline_is_a_bar_a_value():
+    assert sparkline([0, 0.5, None, 1, 2]) == "▁▅ ██"
+
+
 def test_show_of_no_run_says_so(bots: Bots, service_url: str):
     result = bots("run", "show", "no-such-run", "--url", service_url)
     assert result.exit_code == 1
@@ -231,6 +248,8 @@ class TestWatch:
         assert result.exit_code == 0
         assert pauses == [3.0, 3.0]
         assert rows(result.stdout)["step"] == ["2"]
+        assert "▁" in result.stdout or "█" in result.stdout
+        assert {"hardest", "easiest", "commits"} <= rows(result.stdout).keys()
 
     def test_it_outlives_a_service_that_is_away(
         self, bots: Bots, fake: FakeSelector, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
 from selector_api.core.policies import EasyToHard, PosteriorMean, Sequential, Signal, Thompson
 from selector_api.core.posteriors.bots import Bots
-from selector_api.core.select import TooFewInformative, explained, plan, predicted, select
+from selector_api.core.select import TooFewInformative, foretold, plan, select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 from tests.core.test_drops import step
@@ -131,10 +131,13 @@ def test_rollouts_are_the_posterior_s_unless_they_are_told():
     of_4, of_8 = 1 - 2 / 5, 1 - 2 / 9
     assert [len(plan(state, 30, rollouts).tasks) for rollouts in (None, 4, 8)] == [50, 50, 39]
     choice = select(state, 10)
-    assert predicted(state, choice) == {"mean": 0.5, "informative": pytest.approx(10 * of_4)}
-    assert predicted(state, choice, 8)["informative"] == pytest.approx(10 * of_8, rel=1e-6)
-    assert explained(state, choice)["informative"] == pytest.approx([of_4] * 10)
-    assert explained(state, choice, 8)["informative"] == pytest.approx([of_8] * 10, rel=1e-6)
+    assert foretold(state, choice) == {"predicted": {"mean": 0.5, "informative": pytest.approx(10 * of_4)}}
+    told = foretold(state, choice, explain=True)
+    assert told["predicted"] == foretold(state, choice)["predicted"]
+    assert told["explain"]["informative"] == pytest.approx([of_4] * 10)
+    told = foretold(state, choice, 8, explain=True)
+    assert told["predicted"]["informative"] == pytest.approx(10 * of_8, rel=1e-6)
+    assert told["explain"]["informative"] == pytest.approx([of_8] * 10, rel=1e-6)
 
 
 def test_tasks_that_cool_down_come_last():

@@ -126,7 +126,13 @@ def brier_of_unseen(target: int, others: list[int], by_domain: bool) -> float:
 def test_it_predicts_unseen_tasks_from_domains_and_other_models(
     which: str, by_domain: bool, brier: float
 ) -> None:
-    """Over ten models, each by none of the others, by the weakest and strongest of them, or by all."""
+    """Over ten models, each by none of the others, by the weakest and strongest of them, or by all.
+
+    The posterior's specification has 0.214 and 0.114 for the first two, without saying over which models or tasks.
+    Its own implementation has on this split what this one has, as for the models 0, 2, 4, 6 and 8: 0.174, 0.179,
+    0.214, 0.204, 0.170 without domains, 0.127, 0.141, 0.164, 0.137, 0.112 with them. No set of the ten has 0.214
+    and 0.114: no model's score with domains is below 0.6 times that without. The last two are the specification's.
+    """
     scores: list[float] = []
     for target in range(10):
         others = [model for model in range(10) if model != target]

@@ -17,7 +17,7 @@ from tests.promises.course import Pool
 from tests.promises.model import Model
 from tests.promises.pair import Pair, Run, Task, ok, refused
 from tests.promises.relatives import Relative, commit_every, dense_of
-from tests.promises.rows import Drop, Sent, contradicts_itself
+from tests.promises.rows import Counts, Drop, Sent, contradicts_itself
 
 FIRST_TASKS = 10
 MOST_FORKS = 3
@@ -198,6 +198,9 @@ class Contract(RuleBasedStateMachine):
 
     @rule(replica=replicas, change=some.patches)
     def patch(self, replica, change):
+        self._patch(replica, change)
+
+    def _patch(self, replica: int, change: dict[str, Any]) -> None:
         self.run.patch(replica, **change)
         self.now.config = self.now.config | change
         self.model.share_leased = self.now.config.get("share_leased", False)
@@ -305,9 +308,25 @@ class Contract(RuleBasedStateMachine):
             self.now.check_log()
 
     def teardown(self) -> None:
+        if self.relatives:
+            self._end_by_patches()
         for each in self.relatives:
             each.check(0)
             each.check_log()
+
+    def _end_by_patches(self) -> None:
+        """Change when outcomes enter while one waits, to and fro: no program ends without it."""
+        if len(self.model.free) >= 3:
+            self._select(0, 3, None, None)
+        for every in (1, 3):
+            self._patch(0, {"commit": "selection"})
+            if self.model.open:  # what waited may have been all that was missing
+                name = self.model.open[-1]
+                tasks = self.model.selections[name].unknown or self.model.selections[name].tasks
+                self._report(0, name, [Sent(tasks[0], Counts(1, 2))], final=False)
+            self._patch(1, {"commit": {"outcomes": every}})
+            self.now.check(1)
+        self._patch(0, {"commit": "selection"})
 
     def _others(self) -> list[Relative]:
         return [each for each in self.relatives if each is not self.now]

@@ -30,8 +30,8 @@ ENTRIES = {
     ],
 }
 """By module of the service, what the fake uses of it."""
-METHODS = {"__post_init__", "reads", "references", "settled_as", "shares"}
-"""Of dataclasses: their rules, and what they ask of a pool."""
+METHODS = {"__post_init__", "reads", "references", "settled_as", "shares", "unsuited"}
+"""Of dataclasses: their rules, what they ask of a pool, and what they warn of."""
 
 HEADER = '''"""Taken over from {} by generate_contract.py: change it there."""
 

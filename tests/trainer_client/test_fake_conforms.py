@@ -178,6 +178,28 @@ def test_leases_may_be_shared(http: httpx.Client, pool: str):
     assert set(select(http, run, 10)["tasks"]) == set(select(http, run, 10)["tasks"])
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"policy": {"type": "signal"}}, "posterior.forgetting: the policy signal wants 0.01 or less"),
+        ({"policy": {"type": "signal"}, "posterior": {"type": "bots", "forgetting": 0.01}}, None),
+        ({"policy": {"type": "signal"}, "posterior": {"type": "rasch"}}, None),
+        (
+            {"policy": {"type": "random", "domains": {"default": 1.0}}},
+            "policy.domains: the domain 'algebra' has no share",
+        ),
+    ],
+)
+def test_what_should_be_seen_to_is_said(
+    http: httpx.Client, pool: str, config: dict[str, Any], said: str | None
+):
+    run = f"run-{SESSION}-{next(numbers)}"
+    assert http.put(f"/runs/{run}", json={"pool": pool} | config).status_code == 201
+    add_tasks(http, pool, '{"id": "late", "domain": "algebra"}')
+    warnings = http.get(f"/runs/{run}").json()["warnings"]
+    assert [warning[: len(said or "")] for warning in warnings] == ([said] if said else [])
+
+
 def test_a_key_is_one_selection(http: httpx.Client, run: str):
     first = select(http, run, 3, key="step-0")
     assert select(http, run, 3, key="step-0") == {**first, "replayed": True}

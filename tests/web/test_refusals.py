@@ -92,4 +92,17 @@ def test_the_log_tells_who_was_refused_what(refused: Refused) -> None:
         ("root", "POST", "none", 404),
     ]
     assert {line[:3] for line in told[5:35]} == {("reader\n\x1b[2J", "POST", "/select")}
-    assert told[35][:3] == ("root", "GET", "/metrics")
+    assert len(told) == 35  # and nothing of what went well
+
+
+def test_the_log_tells_why(refused: Refused) -> None:
+    assert [line["code"] for line in refused.lines[:6]] == [
+        "unauthorized",
+        "misdirected-request",
+        "payload-too-large",
+        "method-not-allowed",
+        "not-found",
+        "forbidden",
+    ]
+    assert refused.lines[5]["reason"] == "Authorization: this call needs a token with the scope 'train'"
+    assert refused.lines[3]["run"] == "r"

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Le
 
 from trainer_client._contract.core_fields import Id, NumberOr, Share, schema
+from trainer_client._contract.core_posteriors_posterior import PosteriorKind
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class PolicyKind(ABC):
         """The share of each domain, of those that are named."""
         parts = (self.domains or {}).items()
         return {name: part.share if isinstance(part, DomainPart) else part for name, part in parts}
+
+    def unsuited(self, posterior: PosteriorKind) -> str | None:
+        """What should be seen to where it draws by this posterior, None if nothing."""
+        return None
 
 
 def _target_of(part: float | DomainPart) -> float | MovingTarget | None:

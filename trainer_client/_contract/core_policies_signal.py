@@ -11,6 +11,11 @@ from annotated_types import Gt, Le
 
 from trainer_client._contract.core_fields import Share, schema
 from trainer_client._contract.core_policies_policy import PolicyKind
+from trainer_client._contract.core_posteriors_bots import Bots
+from trainer_client._contract.core_posteriors_posterior import PosteriorKind
+
+MOST_FORGETTING = 0.01
+"""Of a `bots` posterior, for this policy."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,13 @@ class Signal(PolicyKind):
     exploration: Share = 0.0
     """Share of a batch that is drawn uniformly"""
     type: Literal["signal"] = "signal"
+
+    def unsuited(self, posterior: PosteriorKind) -> str | None:
+        """A posterior that forgets much at every step has too little to tell tasks apart by."""
+        if not isinstance(posterior, Bots) or posterior.forgetting <= MOST_FORGETTING:
+            return None
+        return (
+            f"posterior.forgetting: the policy signal wants {MOST_FORGETTING} or less, and this run has "
+            f"{posterior.forgetting:g}: most tasks are forgotten before they are drawn again; fork the run with a "
+            "posterior that forgets less"
+        )

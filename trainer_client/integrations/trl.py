@@ -100,7 +100,7 @@ class SelectedGRPOTrainer(GRPOTrainer):
             on_rollback=on_rollback,
             is_main=self.accelerator.is_main_process,
             broadcast=_broadcast,
-            measure=lambda name, value: self._metrics["train"][f"selector/{name}"].append(value),
+            measure=self._measure,
         )
         self._steps.fit(tasks)
 
@@ -214,6 +214,10 @@ class SelectedGRPOTrainer(GRPOTrainer):
             dropped=not_scored(selection.tasks, seen),
             policy_version=self.state.global_step,
         )
+
+    def _measure(self, name: str, value: float) -> None:
+        """Take a figure of the selector's part, for TRL's log; see `TrainingSteps`."""
+        self._metrics["train"][f"selector/{name}"].append(value)
 
     def _row(self, task: str) -> dict[str, Any]:
         if task not in self._row_of_task:

@@ -23,6 +23,17 @@ def test_what_a_child_says_goes_to_the_output_and_its_environment_is_the_one_giv
     assert set((tmp_path / "log").read_text().splitlines()) == {"value", "wrong"}
 
 
+@pytest.mark.parametrize("environment", [None, {"PATH": os.environ["PATH"]}])
+def test_a_child_that_crashes_says_where(tmp_path: Path, environment: dict[str, str] | None):
+    code = "import os, signal\ndef crashes(): os.kill(os.getpid(), signal.SIGSEGV)\ncrashes()"
+    with (tmp_path / "log").open("wb") as log:
+        process = children.start([sys.executable, "-c", code], log, environment)
+    assert process.wait() == -signal.SIGSEGV
+    said = (tmp_path / "log").read_text()
+    assert "Fatal Python error: Segmentation fault" in said
+    assert "in crashes" in said
+
+
 @linux
 def test_a_child_and_what_it_started_end_together(tmp_path: Path):
     fifo = tmp_path / "fifo"

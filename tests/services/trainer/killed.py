@@ -1,35 +1,72 @@
-"""`python -m tests.services.trainer.killed CALL NUMBER CONFIG`: a training that dies after so many such calls.
+"""`python -m tests.services.trainer.killed CALL WHICH CONFIG`: a training that dies after a call.
 
-CALL is select or report.
+CALL is select or report. WHICH is a number, of such calls; `top-up`, the first in a step after the first that has
+selected before; or `none`.
 
 The process kills itself as soon as the selector has answered that call, before it does anything with the answer.
+Each process notes how many rollouts it trains on in a step that filters groups: `BATCHES` in the output folder.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from services.trainer.command import train
+from services.trainer.pod_trainer import PodTrainer
 from trainer_client import SelectorClient
 
+BATCHES = "batches-{process}"
 
-def kill_after(call: str, number: int) -> None:
-    answered = 0
-    original = getattr(SelectorClient, call)
 
-    def dying(*args: Any, **kwargs: Any) -> Any:
-        nonlocal answered
-        answer = original(*args, **kwargs)
-        answered += 1
-        if answered == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
+def kill_after(call: str, is_it: Callable[[int, str], bool]) -> None:
+    """Die after the first call of which this holds: its number from 1, and the key of the newest selection."""
+    answered, key = 0, ""
+    originals = {name: getattr(SelectorClient, name) for name in ("select", "report")}
 
-    setattr(SelectorClient, call, dying)
+    def dying(name: str) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            nonlocal answered, key
+            key = kwargs["key"] if name == "select" else key
+            answer = originals[name](*args, **kwargs)
+            answered += name == call
+            if name == call and is_it(answered, key):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return wrapped
+
+    for name in originals:
+        setattr(SelectorClient, name, dying(name))
+
+
+def tops_up(_: int, key: str) -> bool:
+    """Whether a key is of a step after the first that has selected before: "step-3.1"."""
+    step, _, selection = key.removeprefix("step-").partition(".")
+    return int(step) >= 1 and selection != "0"
+
+
+def note_batches() -> None:
+    """Note the size of what is trained on where groups are filtered."""
+    original = PodTrainer._informative_batch
+
+    def noting(trainer: PodTrainer, *args: Any) -> Any:
+        batch = original(trainer, *args)
+        file = Path(str(trainer.args.output_dir)) / BATCHES.format(process=trainer.accelerator.process_index)
+        with file.open("a") as notes:
+            notes.write(f"{len(batch['completion_ids'])}\n")
+        return batch
+
+    PodTrainer._informative_batch = noting
 
 
 if __name__ == "__main__":
-    kill_after(sys.argv[1], int(sys.argv[2]))
-    train(Path(sys.argv[3]))
+    call, which, config = sys.argv[1:]
+    if which == "top-up":
+        kill_after(call, tops_up)
+    elif which != "none":
+        kill_after(call, lambda number, _: number == int(which))
+    note_batches()
+    train(Path(config))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from services.command_line.configuration import save_mapping
 from services.trainer.records import read_records
 from tests.services.tiny import trainer_config
+from tests.services.trainer.killed import BATCHES
 from tests.services.trainer.logs import (
     assert_each_selection_counted_once,
     events_of,
     evidence_in_log,
+    evidence_in_records,
 )
 
 TORCHRUN = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2", "-m"]
@@ -23,7 +26,7 @@ ONE_PROCESS = [sys.executable, "-m"]
 
 
 def start(launcher: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*launcher, *arguments], capture_output=True, text=True, timeout=100)
+    return subprocess.run([*launcher, *arguments], capture_output=True, text=True, timeout=140)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +74,47 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
     assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
     assert [(seen.step, seen.tasks) for seen in records.evaluations] == [(0, 6), (2, 6), (4, 6), (5, 6)]
     assert records.finished
+
+
+SURE_OF_NEARLY_ALL = {"type": "bots", "prior": [50, 50], "rollouts": 4}
+"""It expects nearly every group to be informative, so what it plans often has to be topped up."""
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_killed_in_a_top_up_count_each_group_once_and_train_on_full_batches(
+    folder: Path, service_url: str
+):
+    run = "killed-in-a-top-up"
+    config = trainer_config(
+        folder,
+        service_url,
+        run,
+        selector={"create": {"pool": run, "posterior": SURE_OF_NEARLY_ALL}},
+        training={"steps": 4, "device_batch": 4, "filter_groups": {"max_rounds": 10}},
+        checkpoints={"every": 1},
+    )
+    save_mapping(folder / "config.yaml", config)
+    killed = start(TORCHRUN, "tests.services.trainer.killed", "select", "top-up", str(folder / "config.yaml"))
+    assert killed.returncode == 1, killed.stderr
+    before = events_of(service_url, run)
+    assert [event["type"] for event in before[-3:]] == ["selected", "committed", "selected"]
+    done = len(read_records(folder / run).steps)
+    assert done >= 1
+    for process in range(2):
+        (folder / run / BATCHES.format(process=process)).unlink()
+
+    resumed = start(TORCHRUN, "tests.services.trainer.killed", "select", "none", str(folder / "config.yaml"))
+    assert resumed.returncode == 0, resumed.stderr
+    records = read_records(folder / run)
+    assert [step.step for step in records.steps] == [1, 2, 3, 4]
+    assert records.finished
+    assert events_of(service_url, run) == before
+    events = events_of(service_url, f"{run}-2")  # from the step's begin on, as half of it was counted
+    committed = Counter(event["selection"] for event in events if event["type"] == "committed")
+    assert set(committed.values()) == {1}
+    assert evidence_in_log(events) == evidence_in_records(records)
+    for step in records.steps:
+        assert sum(task.effective for selection in step.selections for task in selection.tasks) >= 4
+    for process in range(2):
+        batches = (folder / run / BATCHES.format(process=process)).read_text().split()
+        assert batches == ["8"] * (4 - done)
