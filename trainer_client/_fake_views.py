@@ -154,7 +154,7 @@ class FakeViews(FakeReports):
         last = first + POSTERIORS_PAGE
         return {
             "step": self._step,
-            "total": len(named) or self._size,
+            "total": len(tasks),
             "posteriors": [
                 {
                     "task": task,
