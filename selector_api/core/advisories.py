@@ -188,16 +188,16 @@ def _used_up(state: RunState) -> Iterator[Advisory]:
 
 
 def _drops(state: RunState) -> Iterator[Advisory]:
-    resting = state.history.tallies.cooling_count(state.step)
+    cooling = state.history.tallies.cooling_count(state.step)
     handed = int(state.course.groups) + state.dropped
-    if state.dropped and (state.dropped > _MANY_DROPS * handed or resting):
+    if state.dropped and (state.dropped > _MANY_DROPS * handed or cooling):
         reason = max(state.drops, key=lambda name: state.drops[name])
         share = state.dropped / max(handed, 1)
         yield Advisory(
             "drops",
             "look" if share > _MANY_DROPS else "ok",
             f"{_counted(state.dropped, 'drop')}, {_percent(share)} of what was handed out; the most frequent "
-            f"reason is `{reason}`. {_counted(resting, 'task')} {'rests' if resting == 1 else 'rest'} for it now.",
+            f"reason is `{reason}`. {_counted(cooling, 'task')} {'cools' if cooling == 1 else 'cool'} down now.",
         )
 
 

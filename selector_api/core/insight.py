@@ -25,7 +25,7 @@ def insight(state: RunState, points: int) -> dict[str, Any]:
             for name, each in by_domain(state.calibration, state.domains(MAX_DOMAINS)).items()
         },
         "drops": dict(state.drops),
-        "resting": state.history.tallies.cooling_count(state.step),
+        "cooling": state.history.tallies.cooling_count(state.step),
         "solved": streaks.solved,
         "relapsed": streaks.relapsed,
         "stuck": streaks.stuck,

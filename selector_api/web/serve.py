@@ -95,6 +95,15 @@ def serve(settings: Settings) -> None:
         runner.run(_serve(settings))
 
 
+def outlive_signals() -> None:
+    """Let the process go on after the signal that stops uvicorn, which raises it once more at its end.
+
+    The store is still to be closed then.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """How an application is served."""
     return uvicorn.Config(
@@ -122,9 +131,7 @@ async def _serve(settings: Settings) -> None:
         await refuse_unsafe(settings, store.tokens)
         drain = Drain(settings.drain_seconds)
         config = server_config(create_app(settings, store, drain), settings)
-        # At its end uvicorn raises the signal that stopped it once more; the store is still to be closed.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+        outlive_signals()
         # What is there now stays: the collector need not look at it again, which would take 0.1 s each time.
         gc.freeze()
         is_open = not await Tokens(

@@ -18,7 +18,7 @@ from selector_api.store.store import Store, open_store
 from selector_api.web.app import create_app
 from selector_api.web.drain import Drain, DrainingServer
 from selector_api.web.problems import METHOD_NOT_ALLOWED, Problem
-from selector_api.web.serve import configure_logging, server_config
+from selector_api.web.serve import configure_logging, outlive_signals, server_config
 from selector_api.web.welcome import address_of
 
 
@@ -70,6 +70,7 @@ async def _view(
         await check_server(store.redis)
         await store.redis.execute_command("DEL", TOKENS)  # who can read the folder may see what is in it
         await fill(store)
+        outlive_signals()
         drain = Drain(0.0)
         app = ReadOnly(create_app(settings, store, drain))
         server = DrainingServer(

@@ -21,7 +21,7 @@ from selector_api.core.fold import fold_all
 from selector_api.core.insight import insight
 from tests.bots.conftest import Bots
 from tests.service import Service
-from trainer_client import SelectorClient
+from trainer_client import SelectorClient, Task
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_a_data_folder_and_an_exported_run_are_shown_and_stay_as_they_are(tmp_pa
     with Service(tmp_path / "data") as service:
         with SelectorClient(service.url, run="r") as client:
             client.create_pool("p")
-            client.add_tasks("p", [{"id": f"t{number}"} for number in range(20)])
+            client.add_tasks("p", [Task(id=f"t{number}") for number in range(20)])
             client.create_run("r", "p")
             batch = client.select(4)
             client.report(batch, {task: [0.0, 1.0] for task in batch.tasks})

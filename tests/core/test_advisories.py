@@ -134,7 +134,7 @@ def test_drops_are_counted_by_reason():
     assert state.drops[OTHER_REASONS] == 40 - MAX_REASONS - 1
     told = said(state)["drops"]
     assert (told.level, told.text[:41]) == ("look", "40 drops, 100 % of what was handed out; t")
-    assert told.text.endswith("40 tasks rest for it now.")
+    assert told.text.endswith("40 tasks cool down now.")
     assert state.history.visits.of_task(0)[0].kind == "drop"
 
 

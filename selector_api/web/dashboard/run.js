@@ -70,7 +70,7 @@ export function runView(name) {
       ["Never selected", percent(now.tasks ? now.never_selected / now.tasks : null), `${whole(now.never_selected)} tasks`],
       ["Solved", whole(insight.solved), `${whole(insight.relapsed)} relapsed`],
       ["Stuck", whole(insight.stuck), "failed 4 times"],
-      ["Drops", whole(now.dropped), `${whole(insight.resting)} rest, ${whole(now.excluded)} excluded`],
+      ["Drops", whole(now.dropped), `${whole(insight.cooling)} cooling down, ${whole(now.excluded)} excluded`],
       ["Open leases", whole(now.selections.open), `${whole(now.selections.released)} released`],
       now.staleness ? ["Staleness", rate(now.staleness.mean, 1), `at most ${whole(now.staleness.largest)}`] : null,
       ...["select", "report"].filter((call) => cost[call]).map((call) =>

@@ -91,7 +91,7 @@ class InsightView(Answer):
         calibration_error=0.03,
         calibration_by_domain={"math": {"groups": 600, "predicted": 0.5, "seen": 0.48}},
         drops={"timeout": 3},
-        resting=1,
+        cooling=1,
         solved=310,
         relapsed=12,
         stuck=37,
@@ -109,7 +109,7 @@ class InsightView(Answer):
     )
     calibration_by_domain: dict[str, CalibrationBin] = Field(description="Of the domains that have groups")
     drops: dict[str, int] = Field(description="How many drops came for which reason; rare ones together")
-    resting: int = Field(description="Tasks left out of selections for a while, because they were dropped")
+    cooling: int = Field(description="Tasks left out of selections for a while, because they were dropped")
     solved: int = Field(description="Tasks that passed in every rollout of their last group")
     relapsed: int = Field(description="Tasks of which that was so once, and is so no more")
     stuck: int = Field(description="Tasks that failed in every rollout of each of their last four groups")
