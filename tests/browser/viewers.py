@@ -55,6 +55,8 @@ def main() -> None:
         steps(service)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         pages: list[Any] = [browser.new_page() for _ in range(VIEWERS)]
+        for page in pages:
+            page.on("request", lambda request: asked.append(request.url))
         for _ in range(ROUNDS):
             for page in pages:
                 page.goto("about:blank")
@@ -62,8 +64,6 @@ def main() -> None:
             for page in pages:
                 page.goto(f"{service.url}/#/runs/watched")
                 page.wait_for_selector(".tiles")
-            for page in pages:
-                page.on("request", lambda request: asked.append(request.url))
             started = time.perf_counter()
             times["five"] += steps(service)
             for page in pages:  # events arrive while Playwright is asked something
