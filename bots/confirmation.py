@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import PASSING, Failure
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -26,6 +26,6 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not can_be_asked():
-        raise Failure(f"{question} Nobody can be asked here: add --yes", MISTAKE)
+        raise Failure(f"{question} Nobody can be asked here: add --yes")
     if not typer.confirm(question):
-        raise Failure("nothing was deleted")
+        raise Failure("nothing was deleted", PASSING)

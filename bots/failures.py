@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.command_line.failures import Failure
+from services.command_line.failures import PASSING, Failure
 
 
 @contextmanager
@@ -16,6 +16,6 @@ def store_failures() -> Iterator[None]:
     try:
         yield
     except (StoreError, OSError) as error:
-        raise Failure(str(error)) from error
+        raise Failure(str(error), PASSING) from error
     except RedisError as error:
-        raise Failure(f"Redis refuses: {error}") from error
+        raise Failure(f"Redis refuses: {error}", PASSING) from error

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from services.command_line.connection import RunName, Token, Url, connected
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 app = typer.Typer(help="Posteriors: what a run knows about every task.", no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def export(
     suffix = file.suffix.lower()
     if suffix != ".parquet" and suffix not in WRITERS:
         suffixes = ", ".join([".parquet", *WRITERS])
-        raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}", MISTAKE)
+        raise Failure(f"FILE: got {file.name!r}; its suffix must be one of {suffixes}")
     with connected(url, token) as client, replacing(file) as unfinished:
         if suffix == ".parquet":
             client.download_posteriors(unfinished, run)

@@ -14,7 +14,7 @@ import typer
 from bots.run_export import SUFFIX, write_run
 from bots.task_columns import Domain, Id, IdFromHash, Prefix, Reference, Scale, task_columns
 from services.command_line.connection import Token, Unreachable, Url, connected
-from services.command_line.failures import MISTAKE, Failure, needing_extra
+from services.command_line.failures import Failure, needing_extra
 from services.command_line.output import replacing
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _file(
     path = Path(name)
     if not path.is_file():
         if "/" in name or path.suffix in FILES:
-            raise Failure(f"{name}: there is no such file", MISTAKE)
+            raise Failure(f"{name}: there is no such file")
         return None
     if outcomes is not None:
         return outcome_file(path, columns, outcomes)

@@ -19,7 +19,7 @@ from selector_api.known_fields import KnownFields
 from selector_api.near_names import hint, shown
 from selector_api.web.exception_handlers import explain_validation
 from selector_api.web.schemas.runs import RunRequest
-from services.command_line.failures import MISTAKE, Failure, needing_extra
+from services.command_line.failures import Failure, needing_extra
 
 OWN = "as it ran"
 """The label of a run's own posterior."""
@@ -55,8 +55,7 @@ class Wanted:
             except (OSError, UnicodeDecodeError) as error:
                 raise Failure(
                     f"--posterior: {text} cannot be read: {error}. Give a file, or JSON such as "
-                    '\'{"type": "bots", "forgetting": 0.01}\'',
-                    MISTAKE,
+                    '\'{"type": "bots", "forgetting": 0.01}\''
                 ) from error
         return cls(path.stem, _posterior(fields, text))
 
@@ -71,17 +70,16 @@ class Wanted:
             posterior = _config.validate_python({"pool": "replay", "posterior": fields}).posterior
         except ValidationError as error:
             told = explain_validation(error.errors(), KnownFields.of_type(RunRequest))
-            raise Failure(f"--posterior {self.label}: {told}", MISTAKE) from error
+            raise Failure(f"--posterior {self.label}: {told}") from error
         for name in missing(posterior, table):
             near = hint(name, table.reference_names)
             raise Failure(
-                f"--posterior {self.label}: no task was measured with a reference named {shown(name)}{near}",
-                MISTAKE,
+                f"--posterior {self.label}: no task was measured with a reference named {shown(name)}{near}"
             )
         try:
             return posterior.settled(table)
         except ValueError as error:
-            raise Failure(f"--posterior {self.label}: {error}", MISTAKE) from error
+            raise Failure(f"--posterior {self.label}: {error}") from error
 
 
 def distinct(texts: Sequence[str]) -> list[Wanted]:
@@ -94,9 +92,7 @@ def distinct(texts: Sequence[str]) -> list[Wanted]:
     labels = [each.label for each in wanted]
     for label in labels:
         if labels.count(label) > 1:
-            raise Failure(
-                f"--posterior: two are called {label!r}; leave one out, or rename its file", MISTAKE
-            )
+            raise Failure(f"--posterior: two are called {label!r}; leave one out, or rename its file")
     return wanted
 
 
@@ -114,11 +110,9 @@ def _json(text: str, place: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Failure(f"{place}: not JSON: {error}", MISTAKE) from error
+        raise Failure(f"{place}: not JSON: {error}") from error
     if not isinstance(fields, dict):
-        raise Failure(
-            f"{place}: got {type(fields).__name__}; give an object with a posterior's fields", MISTAKE
-        )
+        raise Failure(f"{place}: got {type(fields).__name__}; give an object with a posterior's fields")
     return cast("dict[str, Any]", fields)
 
 
@@ -129,9 +123,9 @@ def _posterior(fields: Mapping[str, Any], place: str) -> Mapping[str, Any]:
     try:
         posterior = upgraded(fields)["posterior"]
     except ValueError as error:
-        raise Failure(f"{place}: {error}", MISTAKE) from error
+        raise Failure(f"{place}: {error}") from error
     if not isinstance(posterior, Mapping):
-        raise Failure(f"{place}: posterior: give an object with its fields", MISTAKE)
+        raise Failure(f"{place}: posterior: give an object with its fields")
     return cast("Mapping[str, Any]", posterior)
 
 

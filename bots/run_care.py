@@ -10,7 +10,7 @@ from bots.confirmation import Yes, confirm
 from bots.run_options import CommitOutcomes, changed, given, part
 from bots.task_names import TaskFile, TaskNames, task_names
 from services.command_line.connection import RunName, Token, Url, checked_name, connected
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 
 def list_runs(
@@ -68,7 +68,7 @@ def change(
         }
     )
     if not changes:
-        raise Failure("nothing to change: give --policy, --target, --lease-seconds …", MISTAKE)
+        raise Failure("nothing to change: give --policy, --target, --lease-seconds …")
     with connected(url, token) as client:
         if "policy" in changes:
             changes |= changed(client.run_status(run).config, {"policy": changes["policy"]})

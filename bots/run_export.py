@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import typer
 
 from services.command_line.connection import RunName, Token, Url, connected
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 if TYPE_CHECKING:
     from trainer_client import SelectorClient
@@ -39,7 +39,7 @@ def export(
     from services.command_line.output import replacing
 
     if file.suffix.lower() != SUFFIX:
-        raise Failure(f"FILE: got {file.name!r}; its suffix must be {SUFFIX}", MISTAKE)
+        raise Failure(f"FILE: got {file.name!r}; its suffix must be {SUFFIX}")
     with connected(url, token) as client, replacing(file) as unfinished:
         events, tasks = write_run(client, run, unfinished)
     typer.echo(f"{file}: {events:,} events, {tasks:,} tasks")

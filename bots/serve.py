@@ -7,7 +7,7 @@ import typer
 
 from bots.failures import store_failures
 from bots.settings import DataDir, RedisUrl, settings_from
-from services.command_line.failures import Failure
+from services.command_line.failures import PASSING, Failure
 
 
 def serve(
@@ -45,6 +45,6 @@ def serve(
         with store_failures():
             web.serve(settings)
     except (UnsafeBinding, UnusableAddress) as error:
-        raise Failure(str(error)) from error
+        raise Failure(str(error), PASSING) from error
     except SystemExit as end:  # uvicorn has logged why
-        raise Failure("the service could not start") from end
+        raise Failure("the service could not start", PASSING) from end

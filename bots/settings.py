@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure, needing_extra
+from services.command_line.failures import Failure, needing_extra
 
 if TYPE_CHECKING:
     from selector_api.settings import Settings
@@ -18,7 +18,10 @@ DataDir = Annotated[
 ]
 RedisUrl = Annotated[
     str | None,
-    typer.Option(help="Redis >= 7.0 or Valkey >= 7.2 instead of the embedded one: redis://…, unix:///…"),
+    typer.Option(
+        help="Redis >= 7.0 or Valkey >= 7.2 instead of the embedded one: redis://…, unix:///…, redis+cluster://…, "
+        "redis+sentinel://…"
+    ),
 ]
 
 
@@ -40,9 +43,9 @@ def settings_from(**options: Any) -> Settings:
     except ValidationError as error:
         # The value is left out: a URL may hold a password.
         problems = [f"{_origin(str(each['loc'][0]), given)}: {words(each)}" for each in error.errors()]
-        raise Failure("; ".join(problems), MISTAKE) from error
+        raise Failure("; ".join(problems)) from error
     except SettingsError as error:
-        raise Failure(str(error), MISTAKE) from error
+        raise Failure(str(error)) from error
 
 
 def _origin(name: str, given: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 TaskNames = Annotated[list[str] | None, typer.Argument(metavar="TASK…", help="Ids of tasks.")]
 TaskFile = Annotated[
@@ -27,7 +27,7 @@ def task_names(tasks: list[str] | None, file: Path | None) -> list[str]:
         try:
             names += [line for line in file.read_text(encoding="utf-8").split("\n") if line]
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"--file: {file} cannot be read: {error}", MISTAKE) from error
+            raise Failure(f"--file: {file} cannot be read: {error}") from error
     if not names:
-        raise Failure("TASK…: name at least one task, or give --file", MISTAKE)
+        raise Failure("TASK…: name at least one task, or give --file")
     return names

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bots.failures import store_failures
+from bots.running_server import running_server
 from bots.settings import DataDir, RedisUrl, settings_from
 from services.command_line.connection import checked_name
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 if TYPE_CHECKING:
     from selector_api.settings import Settings
@@ -88,7 +89,7 @@ def create(
     async def work(tokens: Tokens) -> tuple[bool, str | None]:
         is_first = not await tokens.list()
         if is_first and scope is not Scope.ADMIN and not without_admin:
-            raise Failure(_NOT_FIRST.format(scope), MISTAKE)
+            raise Failure(_NOT_FIRST.format(scope))
         if texts:
             await tokens.put(name, [scope.value], texts, runs, pools)
             return is_first, None
@@ -161,12 +162,11 @@ def _token_in(file: Path) -> str:
     try:
         text = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"--from-file: {file} cannot be read: {error}", MISTAKE) from error
+        raise Failure(f"--from-file: {file} cannot be read: {error}") from error
     if not re.fullmatch(r"[!-~]{32,256}", text):
         raise Failure(
             f"--from-file: {file} must hold one token of 32 to 256 printable characters without blanks; make one "
-            "with `openssl rand -hex 32`",
-            MISTAKE,
+            "with `openssl rand -hex 32`"
         )
     return text
 
@@ -200,7 +200,7 @@ def _check_folder(folder: Path) -> None:
     beside = folder.absolute().parent
     others = [each.name for each in beside.iterdir() if holds_data(each)] if beside.is_dir() else []
     there_is = "has no data of a service in it" if folder.is_dir() else "is not there"
-    raise Failure(f"--data-dir: the folder {folder} {there_is}{hint(folder.name, others)}", MISTAKE)
+    raise Failure(f"--data-dir: the folder {folder} {there_is}{hint(folder.name, others)}")
 
 
 @asynccontextmanager
@@ -208,28 +208,5 @@ async def _stored_tokens(settings: Settings) -> AsyncIterator[Tokens]:
     from selector_api.store.connection import connect
     from selector_api.store.tokens import Tokens
 
-    async with _server(settings) as url, connect(url) as redis:
+    async with running_server(settings) as url, connect(url) as redis:
         yield Tokens(redis)
-
-
-@asynccontextmanager
-async def _server(settings: Settings) -> AsyncIterator[str]:
-    """The URL of the Redis, of the Valkey that a service runs in the data folder, or of one run here."""
-    from selector_api.store.embedded_valkey import EmbeddedValkey
-    from selector_api.store.errors import DataFolderInUse
-
-    if settings.redis_url is not None:
-        yield settings.redis_url.get_secret_value()
-        return
-    embedded = EmbeddedValkey(settings.data_dir, settings.appendfsync)
-    try:
-        await embedded.start()
-    except DataFolderInUse as error:
-        if error.url is None:
-            raise
-        yield error.url
-        return
-    try:
-        yield embedded.url
-    finally:
-        await embedded.stop()

@@ -3,7 +3,7 @@
 A folder a secret, to be mounted by whoever needs it and by nobody else:
 
     redis-url/url          the address of Redis with the selector's password
-    redis-users/users.acl  the users of Redis, with the password's hash
+    redis-users/users.acl  the users of the Redis that comes with it, with the password's hash
     token-admin/token      tokens for the selector, of scope admin,
     token-train/token      train
     token-read/token       and read
@@ -24,6 +24,8 @@ user default off ~* &* +@all
 user probe on nopass +ping
 user selector on #{digest} ~bots:* +@all -@admin -@dangerous +info +config|get
 """
+OWN_REDIS = "redis"
+"""The host name of the Redis that comes with it."""
 SCOPES = ("admin", "train", "read")
 
 
@@ -46,9 +48,10 @@ def make_secrets(folder: Path) -> list[Path]:
         return path.read_text()
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    url = kept("redis-url/url", f"redis://selector:{secrets.token_hex(32)}@redis:6379/0")
-    password = url.partition("@")[0].rpartition(":")[2]
-    kept("redis-users/users.acl", USERS.format(digest=hashlib.sha256(password.encode()).hexdigest()))
+    url = kept("redis-url/url", f"redis://selector:{secrets.token_hex(32)}@{OWN_REDIS}:6379/0")
+    if url.partition("@")[2].startswith(f"{OWN_REDIS}:"):  # one of yours has users of its own
+        password = url.partition("@")[0].rpartition(":")[2]
+        kept("redis-users/users.acl", USERS.format(digest=hashlib.sha256(password.encode()).hexdigest()))
     for scope in SCOPES:
         kept(f"token-{scope}/token", f"bots_{secrets.token_urlsafe(32)}")
     return made

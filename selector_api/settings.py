@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, RedisDsn, SecretStr, TypeAdapter, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from selector_api.store.redis_url import FORMS, RedisUrl
+
 MEBIBYTE = 1 << 20
 _LARGEST_BODY = 256 * MEBIBYTE
 
@@ -26,13 +28,15 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
     announce: Path | None = None
-    """A file that gets the service's address once it listens, for those who read SELECTOR_URL_FILE."""
+    """A file that gets the service's address once it listens, for those who read SELECTOR_URL_FILE. If the service
+    listens on all addresses, it is this machine's name."""
     data_dir: Path = Path("bots-data")
     """Where the embedded Valkey keeps its data, when there is no `redis_url`."""
     redis_url_file: Path | None = None
     """A file that holds `redis_url`, such as a mounted secret; not read if that is given."""
     redis_url: Annotated[SecretStr | None, Field(validate_default=True)] = None
-    """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; none: an embedded one."""
+    """redis://, rediss:// or unix:// address of a Redis >= 7.0 or Valkey >= 7.2; redis+cluster://host:port,host:port
+    of a cluster; redis+sentinel://host:port,host:port/NAME of what sentinels watch over. None: an embedded one."""
     appendfsync: Literal["everysec", "always"] = "always"
     """When the embedded Valkey flushes to disk. "always" loses nothing acknowledged; "everysec" is faster and
     can lose the last second or two."""
@@ -44,6 +48,8 @@ class Settings(BaseSettings):
     """Largest body of POST /pools/{pool}/tasks."""
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 512
     """Requests at work at a time; more are told to come back (503). Probes are not counted."""
+    require_token: bool = False
+    """Whether calls need a token on loopback too: so that what empties Redis opens nothing."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
     """Seconds after SIGTERM in which /readyz already fails and calls are still served: as long as whoever sends
     calls here needs to notice."""
@@ -93,11 +99,11 @@ class Settings(BaseSettings):
         if url.startswith("unix://"):
             if not url.startswith("unix:///"):
                 raise ValueError("give a unix socket as unix:///absolute/path")
-        else:
+        elif RedisUrl.parse(url).kind == "server":
             try:
                 TypeAdapter(RedisDsn).validate_python(url)
             except ValueError:
-                raise ValueError("give redis://host:port/0, rediss://… or unix:///absolute/path") from None
+                raise ValueError(FORMS) from None
         return value
 
     @property
@@ -106,6 +112,11 @@ class Settings(BaseSettings):
         if self.allowed_hosts is not None:
             return self.allowed_hosts
         return ("localhost",) if self.is_loopback else ("*",)
+
+    @property
+    def is_open_without_tokens(self) -> bool:
+        """Whether anyone who reaches the service may call it while there is no token."""
+        return self.is_loopback and not self.require_token
 
     @property
     def is_loopback(self) -> bool:

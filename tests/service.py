@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 
 def free_port() -> int:
@@ -48,8 +48,8 @@ class Service:
 
     @property
     def redis_url(self) -> str:
-        """Where the embedded Valkey listens."""
-        return f"unix://{self.data_dir / 'valkey.sock'}"
+        """Where the embedded Valkey listens, or what stands for it."""
+        return self._redis_url or f"unix://{self.data_dir / 'valkey.sock'}"
 
     def start(self) -> Service:
         """Start and return when the service is ready."""
@@ -105,6 +105,19 @@ class Service:
         """Send SIGTERM, and do not wait."""
         assert self._process is not None
         self._process.terminate()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, if it ends by itself within so many seconds."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> int:
         """End it as a crash would."""

@@ -69,6 +69,8 @@ def test_what_a_secret_holds_is_checked_and_not_shown(
         ("REDIS_URL", "redis.example:6379", "redis://"),
         ("REDIS_URL", "unix://relative/socket", "unix:///absolute/path"),
         ("REDIS_URL", "unix://", "unix:///absolute/path"),
+        ("REDIS_URL", "redis+cluster://user:secret@host/3", "one database"),
+        ("REDIS_URL", "redis+sentinel://user:secret@host", "redis+sentinel://host:port,host:port/NAME"),
         ("APPENDFSYNC", "no", "'everysec' or 'always'"),
         ("SNAPSHOT_EVERY", "0", "greater than or equal to 1"),
         ("MAX_REPORT_BODY_BYTES", "0", "greater than or equal to 1024"),

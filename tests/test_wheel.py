@@ -148,7 +148,7 @@ def test_with_the_client_alone_a_command_says_what_to_install(
     client_alone: Environment, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     ended = client_alone.run(*command, cwd=tmp_path)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     [line] = ended.stderr.splitlines()
     assert line.startswith("Error: typer is not installed; it comes with pip install 'bots-selector[")
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from trainer_client._calls import Calls
+from trainer_client._connection import Address
 from trainer_client._exchange import Plan, Reply, Request, Wait
 from trainer_client._frames import FrameLibrary, frame_library, points_frame
 from trainer_client.listings import (
@@ -30,6 +31,7 @@ class AsyncPoolsAndRunsClient:
     """What an `AsyncSelectorClient` can do about pools and runs."""
 
     _calls: Calls
+    _address: Address
     _http: httpx.AsyncClient
 
     async def create_pool(self, pool: str) -> PoolInfo:
@@ -233,8 +235,8 @@ class AsyncPoolsAndRunsClient:
 
     async def _send(self, request: Request) -> httpx.Response:
         if request.file is None:
-            return await self._http.request(**request.arguments())
-        async with self._http.stream(**request.arguments()) as response:
+            return await self._http.request(**request.arguments(self._address))
+        async with self._http.stream(**request.arguments(self._address)) as response:
             if not response.is_success:
                 await response.aread()
                 return response

@@ -10,14 +10,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from trainer_client._exchange import Plan, answer_of, exchange, nothing
+from trainer_client._outbox import Outbox, send_lost, send_report
 from trainer_client._pools_and_runs import PoolsAndRuns, json_request, path_of
-from trainer_client._spooling import Spooling, report_request
+from trainer_client._spooling import Spooling
 from trainer_client.fallback import Fallback, logger
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcome, Outcomes, id_text, outcome_list
 
 NAMED = 10
 """How many tasks a warning names."""
+RETRIES_BEFORE_FALLBACK = 4
+"""Some seconds: with a fallback a training need not wait."""
 
 
 class Lease(BaseModel):
@@ -29,9 +32,12 @@ class Lease(BaseModel):
 class Calls(PoolsAndRuns):
     """The calls of one client: its run, its patience and its fallback."""
 
-    def __init__(self, run: str | None, max_retries: int, fallback: Fallback | None):
+    def __init__(self, run: str | None, max_retries: int | None, fallback: Fallback | None):
+        if fallback is not None and max_retries is None:
+            max_retries = RETRIES_BEFORE_FALLBACK
         super().__init__(run, max_retries)
-        self._spooling = None if fallback is None else Spooling(fallback, max_retries)
+        self._outbox = Outbox(None if fallback is None else fallback.spool.folder / "acknowledged")
+        self._spooling = None if fallback is None else Spooling(fallback, max_retries or 0, self._outbox)
         self.resumes = False
         self._warned_of_replay = False
         self._warned_of_differing: set[str] = set()
@@ -85,11 +91,11 @@ class Calls(PoolsAndRuns):
         body = _report_body(selection, seen, {id_text(task): why for task, why in dropped.items()}, final)
         if policy_version is not None:
             body["policy_version"] = policy_version
-        request = report_request(json.dumps(body).encode())
+        text = json.dumps(body).encode()
         if self._spooling is None:
-            receipt = yield from exchange(request, answer_of(Receipt), self.max_retries)
+            receipt = yield from self._send(selection.run, text)
         else:
-            receipt = yield from self._spooling.report(request, selection)
+            receipt = yield from self._spooling.report(text, selection)
         self._check_replay(selection, receipt)
         self._check_differing(selection.run, receipt)
         return receipt
@@ -105,9 +111,7 @@ class Calls(PoolsAndRuns):
             body["evaluation"] = True
         if policy_version is not None:
             body["policy_version"] = policy_version
-        receipt = yield from exchange(
-            json_request("POST", "report", body), answer_of(Receipt), self.max_retries
-        )
+        receipt = yield from self._send(run, json.dumps(body).encode())
         self._check_differing(run, receipt)
         return receipt
 
@@ -123,16 +127,23 @@ class Calls(PoolsAndRuns):
         path = path_of("runs", self.run_or(run), "selections", selection, "release")
         return exchange(json_request("POST", path, {}), nothing, self.max_retries)
 
+    def _send(self, run: str, body: bytes) -> Plan[Receipt]:
+        receipt = yield from send_report(self._outbox, run, body, self.max_retries)
+        yield from send_lost(self._outbox)
+        return receipt
+
     def flush(self) -> Plan[int]:
-        """Send what is spooled; the number of reports that still wait."""
+        """Send what is spooled or was lost; the number of reports that still wait."""
         if self._spooling is None:
-            return 0
+            yield from send_lost(self._outbox)
+            return len(self._outbox.lost)
         return (yield from self._spooling.flush())
 
     def end(self) -> None:
         """Say so if reports are left for the folder's next client."""
         if self._spooling is not None:
             self._spooling.end()
+        self._outbox.close()
 
     def _check_replay(self, selection: Selection, receipt: Receipt) -> None:
         """Say, once, if a selection was made before and all its reported outcomes had been counted before."""

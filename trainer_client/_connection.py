@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,36 +56,56 @@ def _authorize(request: httpx.Request, token: str) -> None:
         request.headers["Authorization"] = f"Bearer {token}"
 
 
-def http_options(base_url: str | None, token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:
+class Address:
+    """Where the service is. One that a file holds is read again at every call, since a service may move.
+
+    Raises:
+        ValueError: no address is given or set, or it is none, or the file cannot be read at the start.
+    """
+
+    def __init__(self, base_url: str | None):
+        self._file = ""
+        source = "base_url"
+        if base_url is None and (base_url := os.environ.get("SELECTOR_URL")):
+            source = "SELECTOR_URL"
+        if not base_url and (file := os.environ.get("SELECTOR_URL_FILE")):
+            self._file = file
+            base_url, source = _content("SELECTOR_URL_FILE", file), f"SELECTOR_URL_FILE: {file}"
+        if base_url is None:
+            raise ValueError("base_url: none given; name it, or set SELECTOR_URL or SELECTOR_URL_FILE")
+        if not _is_address(base_url):
+            raise ValueError(
+                f"{source}: got {base_url!r}, it must start with http:// or https://, as in http://127.0.0.1:8000"
+            )
+        self._now = base_url
+
+    def of(self, path: str) -> str:
+        """The URL of a path below the address, as it is now."""
+        if self._file:
+            with suppress(ValueError):  # It is away for a moment; the service may still be where it was.
+                content = _content("", self._file)
+                self._now = content if _is_address(content) else self._now
+        return f"{self._now.rstrip('/')}/{path.lstrip('/')}"
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
+def http_options(token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:
     """The arguments that both of httpx's clients are made with.
 
     Raises:
-        ValueError: no address is given or set, or it is none; or a file that the environment names cannot be read.
+        ValueError: the file of the token that the environment names cannot be read.
     """
     if not isinstance(timeout, httpx.Timeout):
         timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
     return {
-        "base_url": _address(base_url),
         "auth": _authorization(token),
         "timeout": timeout,
         # Shorter than the 75 s after which the service closes, so that no request meets a closing connection.
         "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30),
     }
-
-
-def _address(base_url: str | None) -> str:
-    source = "base_url"
-    if base_url is None and (base_url := os.environ.get("SELECTOR_URL")):
-        source = "SELECTOR_URL"
-    if not base_url and (file := os.environ.get("SELECTOR_URL_FILE")):
-        base_url, source = _content("SELECTOR_URL_FILE", file), f"SELECTOR_URL_FILE: {file}"
-    if base_url is None:
-        raise ValueError("base_url: none given; name it, or set SELECTOR_URL or SELECTOR_URL_FILE")
-    if not base_url.startswith(("http://", "https://")):
-        raise ValueError(
-            f"{source}: got {base_url!r}, it must start with http:// or https://, as in http://127.0.0.1:8000"
-        )
-    return base_url
 
 
 def _authorization(token: str | None) -> httpx.Auth | None:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from trainer_client._connection import Address
 from trainer_client.errors import (
     ApiError,
     BatchTooLarge,
@@ -34,11 +35,13 @@ from trainer_client.errors import (
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
 LONGEST_RETRY_AFTER = 60.0
+RESTART_SECONDS = 60.0
+"""As long as a restart of the service, or of its Redis, may take."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to send; `path` is relative to the service's address.
+    """A request to send; `path` is below the service's address.
 
     With `file`, a successful answer's body is streamed there, from the file's start at every attempt.
     """
@@ -50,11 +53,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     file: Path | None = None
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, address: Address) -> dict[str, Any]:
         """The arguments of httpx's `request` and `stream`."""
         return {
             "method": self.method,
-            "url": self.path,
+            "url": address.of(self.path),
             "content": self.content,
             "params": self.params,
             "headers": self.headers,
@@ -79,15 +82,38 @@ Plan = Generator[Request | Wait, Reply | None, T]
 Reader = Callable[[httpx.Response], T]
 
 
-def exchange(request: Request, read: Reader[T], max_retries: int) -> Plan[T]:
+class Patience:
+    """When to give up a call: after `max_retries` attempts, or, with None, after the pauses of a restart."""
+
+    def __init__(self, max_retries: int | None):
+        self._max_retries = max_retries
+        self._attempts = 0
+        self._waited = 0.0
+
+    def wait_after(self, reply: Reply) -> float | None:
+        """Seconds to wait after an attempt that failed; None: no more."""
+        if (
+            self._waited >= RESTART_SECONDS
+            if self._max_retries is None
+            else self._attempts >= self._max_retries
+        ):
+            return None
+        seconds = pause(self._attempts, reply)
+        self._attempts += 1
+        self._waited += seconds
+        return seconds
+
+
+def exchange(request: Request, read: Reader[T], max_retries: int | None) -> Plan[T]:
     """Send a request, again if need be, and return what `read` makes of the answer.
 
     Every call of the contract may be sent again safely.
 
     Raises:
-        SelectorUnavailable: no usable answer came in 1 + `max_retries` attempts.
+        SelectorUnavailable: no usable answer came as long as the `Patience` of `max_retries` lasted.
         ApiError: the service refused, at whichever attempt.
     """
+    patience = Patience(max_retries)
     for attempt in count():
         reply = yield request
         assert reply is not None
@@ -98,9 +124,10 @@ def exchange(request: Request, read: Reader[T], max_retries: int) -> Plan[T]:
                 return read(reply)  # gone: the earlier attempt did it and its reply was lost
             raise
         except SelectorUnavailable:
-            if attempt >= max_retries:
+            seconds = patience.wait_after(reply)
+            if seconds is None:
                 raise
-        yield Wait(pause(attempt, reply))
+        yield Wait(seconds)
     raise AssertionError("unreachable")
 
 

@@ -1,5 +1,6 @@
 """What reports and the ends of leases do to the fake selector's runs."""
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class FakeReports:
         self._unsolicited: dict[str, dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
         self._step: int = 0
+        self._places: Counter[str] = Counter()
+        self._incarnation = uuid.uuid4().hex[:16]
 
     def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
         raise NotImplementedError
@@ -74,8 +77,15 @@ class FakeReports:
         """Let outcomes of tasks inform the posteriors: of a commit, with what was expected, or of none (None)."""
         raise NotImplementedError
 
-    def report(self, sent: ReportRequest, now: int) -> dict[str, Any]:
+    def report(self, sent: ReportRequest, now: int, outbox: str | None = None) -> dict[str, Any]:
         """The answer of `POST /report`."""
+        receipt = self._reported(sent, now)
+        if outbox is None:
+            return receipt
+        self._places[outbox] += 1
+        return receipt | {"place": {"incarnation": self._incarnation, "number": self._places[outbox]}}
+
+    def _reported(self, sent: ReportRequest, now: int) -> dict[str, Any]:
         seen = counted(sent.outcomes, self._scale, sent.policy_version)
         if sent.selection is None:
             return self._report_unsolicited(str(sent.key), seen, sent.evaluation, now)

@@ -31,8 +31,8 @@ class PosteriorPage(BaseModel):
 class PoolsAndRuns:
     """The calls about pools and runs of one client: its run and its patience."""
 
-    def __init__(self, run: str | None, max_retries: int):
-        if max_retries < 0:
+    def __init__(self, run: str | None, max_retries: int | None):
+        if max_retries is not None and max_retries < 0:
             raise ValueError(f"max_retries: got {max_retries}, it must be 0 or more")
         self.run = run
         self.max_retries = max_retries

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from trainer_client._calls import Calls
+from trainer_client._connection import Address
 from trainer_client._exchange import Plan, Reply, Request, Wait
 from trainer_client._frames import FrameLibrary, frame_library, points_frame
 from trainer_client.listings import (
@@ -30,6 +31,7 @@ class PoolsAndRunsClient:
     """What a `SelectorClient` can do about pools and runs."""
 
     _calls: Calls
+    _address: Address
     _http: httpx.Client
 
     def create_pool(self, pool: str) -> PoolInfo:
@@ -267,8 +269,8 @@ class PoolsAndRunsClient:
 
     def _send(self, request: Request) -> httpx.Response:
         if request.file is None:
-            return self._http.request(**request.arguments())
-        with self._http.stream(**request.arguments()) as response:
+            return self._http.request(**request.arguments(self._address))
+        with self._http.stream(**request.arguments(self._address)) as response:
             if not response.is_success:
                 response.read()
                 return response

@@ -3,6 +3,7 @@
 import json
 
 from trainer_client._exchange import Plan, Request, answer_of, exchange
+from trainer_client._outbox import Outbox, send_report, without_selection
 from trainer_client.errors import (
     ApiError,
     BatchTooLarge,
@@ -15,16 +16,13 @@ from trainer_client.fallback import Fallback, SpooledReport, logger
 from trainer_client.models import Receipt, Selection
 
 
-def report_request(body: bytes) -> Request:
-    """The request of a report, from the body that is also what waits on disk."""
-    return Request("POST", "report", body, headers={"Content-Type": "application/json"})
-
-
 class Spooling:
     """The calls of a training that goes on while the service is away (see `fallback`)."""
 
-    def __init__(self, fallback: Fallback, max_retries: int):
+    def __init__(self, fallback: Fallback, max_retries: int, outbox: Outbox):
         self._fallback = fallback
+        self._outbox = outbox
+        outbox.on_lost = self._wait_for_its_turn
         self._max_retries = max_retries
 
     def select(
@@ -58,13 +56,14 @@ class Spooling:
         fallback.found(selection.step)
         return selection
 
-    def report(self, request: Request, selection: Selection) -> Plan[Receipt]:
+    def report(self, body: bytes, selection: Selection) -> Plan[Receipt]:
         """One report; it is on disk before the first attempt, and until the service acknowledged it."""
         fallback = self._fallback
-        spooled = fallback.spool.put(request.content)
+        spooled = fallback.spool.put(body)
         try:
             yield from self._send_waiting()
             receipt = yield from self._send(spooled, self._patience)
+            yield from self._send_waiting()
         except SelectorUnavailable as error:
             fallback.lost(error)
             return fallback.receipt(selection)
@@ -79,6 +78,11 @@ class Spooling:
         except SelectorUnavailable as error:
             self._fallback.lost(error)
         return len(self._fallback.spool)
+
+    def _wait_for_its_turn(self, body: bytes) -> None:
+        """Let a report wait on disk that Redis has lost."""
+        spool = self._fallback.spool
+        spool.release(spool.put(body))
 
     def end(self) -> None:
         """Say so if reports are left for the folder's next client."""
@@ -126,7 +130,8 @@ class Spooling:
         """
         spool = self._fallback.spool
         try:
-            receipt = yield from exchange(report_request(report.body), answer_of(Receipt), max_retries)
+            run = json.loads(report.body)["run"]
+            receipt = yield from send_report(self._outbox, run, report.body, max_retries)
         except (Unauthorized, Forbidden):
             raise
         except NotFound as error:
@@ -147,26 +152,12 @@ class Spooling:
         self, report: SpooledReport, error: NotFound, max_retries: int
     ) -> Plan[Receipt | None]:
         """Send the outcomes of a selection that the service has lost as evidence without one."""
-        body = json.loads(report.body)
-        rows = [row for row in body["outcomes"] if "dropped" not in row]
-        logger.warning(
-            "run %r: the service does not know selection %s any more, as when Redis lost its last seconds; its %d "
-            "outcomes are sent as evidence without a selection: %s",
-            body["run"],
-            body["selection"],
-            len(rows),
-            error,
-        )
         spool = self._fallback.spool
-        if not rows:
+        body = without_selection(report.body, error)
+        if body is None:
             spool.remove(report)
             return None
-        body = {"run": body["run"], "selection": None, "key": body["selection"], "outcomes": rows} | {
-            name: body[name] for name in ("policy_version",) if name in body
-        }
-        instead = spool.put(
-            json.dumps(body).encode()
-        )  # Before the first one leaves: nothing is ever on neither.
+        instead = spool.put(body)  # Before the first one leaves: nothing is ever on neither.
         spool.remove(report)
         try:
             return (yield from self._send(instead, max_retries))

@@ -9,8 +9,8 @@ import httpx
 
 from trainer_client._async_pools_and_runs_client import AsyncPoolsAndRunsClient
 from trainer_client._calls import Calls
-from trainer_client._connection import http_options
-from trainer_client._exchange import EventLines, Reply, accepted, pause
+from trainer_client._connection import Address, http_options
+from trainer_client._exchange import EventLines, Patience, Reply, accepted
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
 from trainer_client.models import Receipt, Selection
@@ -31,12 +31,13 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
         *,
         token: str | None = None,
         timeout: float | httpx.Timeout = 30.0,
-        max_retries: int = 4,
+        max_retries: int | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         fallback: Fallback | None = None,
     ):
         self._calls = Calls(run, max_retries, fallback)
-        self._http = httpx.AsyncClient(transport=transport, **http_options(base_url, token, timeout))
+        self._address = Address(base_url)
+        self._http = httpx.AsyncClient(transport=transport, **http_options(token, timeout))
 
     @property
     def run(self) -> str | None:
@@ -124,16 +125,17 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
 
     async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """See `SelectorClient.events`."""
-        attempt = 0
+        patience = Patience(self._calls.max_retries)
         while True:
             request = self._calls.events(run, after)
             try:
-                async with self._http.stream(**request.arguments()) as response:
+                async with self._http.stream(**request.arguments(self._address)) as response:
                     if response.is_success:
                         lines = EventLines(response)
                         async for chunk in response.aiter_bytes():
                             for event in lines.feed(chunk):
-                                after, attempt = event["seq"], 0
+                                after = event["seq"]
+                                patience = Patience(self._calls.max_retries)
                                 yield event
                         for event in lines.feed(b""):
                             yield event
@@ -145,10 +147,10 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
             try:
                 accepted(request, reply)
             except SelectorUnavailable:
-                if attempt >= self._calls.max_retries:
+                seconds = patience.wait_after(reply)
+                if seconds is None:
                     raise
-            await asyncio.sleep(pause(attempt, reply))
-            attempt += 1
+                await asyncio.sleep(seconds)
 
     async def aclose(self) -> None:
         """See `SelectorClient.close`."""

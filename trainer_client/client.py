@@ -9,8 +9,8 @@ from typing import Any, Self
 import httpx
 
 from trainer_client._calls import Calls
-from trainer_client._connection import http_options
-from trainer_client._exchange import EventLines, Reply, accepted, pause
+from trainer_client._connection import Address, http_options
+from trainer_client._exchange import EventLines, Patience, Reply, accepted
 from trainer_client._pools_and_runs_client import PoolsAndRunsClient
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
@@ -21,18 +21,20 @@ from trainer_client.outcomes import Drops, Outcomes
 class SelectorClient(PoolsAndRunsClient):
     """A trainer's line to the selector. Threads may share it; use it as a context manager or `close` it.
 
-    Every call is tried up to 1 + `max_retries` times: it is sent again after a lost connection, a timeout, a
-    408, 429 or 5xx, with exponential backoff, full jitter and respect for `Retry-After` (up to a minute).
-    Sending again is always safe. Every call can raise the errors of `trainer_client.errors`.
+    A call is sent again after a lost connection, a timeout, a 408, 429 or 5xx, with exponential backoff, full
+    jitter and respect for `Retry-After` (up to a minute). Sending again is always safe. Every call can raise the
+    errors of `trainer_client.errors`.
 
     Args:
         base_url: where the service is, such as "http://127.0.0.1:8000"; without one, the environment's
-            SELECTOR_URL, or what the file SELECTOR_URL_FILE holds.
+            SELECTOR_URL, or what the file SELECTOR_URL_FILE holds. The file is read at every call, so the client
+            follows a service that moves.
         run: the run that `select` draws for, and that calls about a run mean when none is named.
         token: bearer token; without one, the environment's SELECTOR_TOKEN, or what the file SELECTOR_TOKEN_FILE
             holds, if they are set. The file is read again when the service refuses the token.
         timeout: seconds for each attempt, of which at most 5 to connect; or an `httpx.Timeout`.
-        max_retries: how often a call is sent again.
+        max_retries: how often a call is sent again; None: as often as it takes to outlast a restart of a minute,
+            or four times with a fallback, since a training then goes on.
         transport: an httpx transport, such as `FakeSelector().transport`.
         fallback: what to do while the service is away; with it, `select` and `report` never raise
             `SelectorUnavailable`.
@@ -48,12 +50,13 @@ class SelectorClient(PoolsAndRunsClient):
         *,
         token: str | None = None,
         timeout: float | httpx.Timeout = 30.0,
-        max_retries: int = 4,
+        max_retries: int | None = None,
         transport: httpx.BaseTransport | None = None,
         fallback: Fallback | None = None,
     ):
         self._calls = Calls(run, max_retries, fallback)
-        self._http = httpx.Client(transport=transport, **http_options(base_url, token, timeout))
+        self._address = Address(base_url)
+        self._http = httpx.Client(transport=transport, **http_options(token, timeout))
 
     @property
     def run(self) -> str | None:
@@ -192,16 +195,17 @@ class SelectorClient(PoolsAndRunsClient):
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[dict[str, Any]]:
         """The run's log from the event after `after` on; a broken stream is taken up where it broke."""
-        attempt = 0
+        patience = Patience(self._calls.max_retries)
         while True:
             request = self._calls.events(run, after)
             try:
-                with self._http.stream(**request.arguments()) as response:
+                with self._http.stream(**request.arguments(self._address)) as response:
                     if response.is_success:
                         lines = EventLines(response)
                         for chunk in chain(response.iter_bytes(), [b""]):
                             for event in lines.feed(chunk):
-                                after, attempt = event["seq"], 0
+                                after = event["seq"]
+                                patience = Patience(self._calls.max_retries)
                                 yield event
                         return
                     response.read()
@@ -211,10 +215,10 @@ class SelectorClient(PoolsAndRunsClient):
             try:
                 accepted(request, reply)
             except SelectorUnavailable:
-                if attempt >= self._calls.max_retries:
+                seconds = patience.wait_after(reply)
+                if seconds is None:
                     raise
-            time.sleep(pause(attempt, reply))
-            attempt += 1
+                time.sleep(seconds)
 
     def close(self) -> None:
         """Close the connections. Reports that still wait on disk are left to the folder's next client."""

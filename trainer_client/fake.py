@@ -19,6 +19,7 @@ It is not the method, and what it does not do is this:
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
 """
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ from trainer_client._contract.web_schemas_selections import (
 from trainer_client._fake_calls import RUN, FakePoolsAndRuns
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
+from trainer_client._fake_run import FakeRun
 
 _SELECT: TypeAdapter[SelectRequest] = TypeAdapter(SelectRequest)
 _REPORT: TypeAdapter[ReportRequest] = TypeAdapter(ReportRequest)
@@ -60,6 +62,7 @@ class FakeSelector(FakePoolsAndRuns):
         self._down = False
         self._failures: deque[tuple[int | None, str | None]] = deque()
         self._losses = 0
+        self._backup: dict[str, FakeRun] = {}
         self._one_at_a_time = threading.Lock()
         self._calls: dict[tuple[str, ...], dict[str, Callable[..., httpx.Response]]] = {
             ("pools",): {"GET": self._list_pools},
@@ -110,6 +113,16 @@ class FakeSelector(FakePoolsAndRuns):
     def lose_replies(self, calls: int = 1) -> None:
         """Process the next so many calls, but lose the connection before the answer."""
         self._losses += calls
+
+    def backup(self) -> None:
+        """Keep what there is now, for `restore`."""
+        self._backup = copy.deepcopy(self._runs)
+
+    def restore(self) -> None:
+        """Lose all that came to the runs since `backup`, as a Redis does that fails over to a replica behind it."""
+        for name, run in copy.deepcopy(self._backup).items():
+            run.go_on_as(self._runs[name])
+            self._runs[name] = run
 
     def advance(self, seconds: float) -> None:
         """Move the clock on; leases end by it."""
@@ -170,4 +183,5 @@ class FakeSelector(FakePoolsAndRuns):
 
     def _report(self, request: httpx.Request) -> httpx.Response:
         sent = http.body_of(request, _REPORT)
-        return httpx.Response(200, json=self._run(sent.run).report(sent, self._now))
+        outbox = http.checked(http.OUTBOX, request.headers.get("X-Bots-Outbox"), "X-Bots-Outbox")
+        return httpx.Response(200, json=self._run(sent.run).report(sent, self._now, outbox))

@@ -12,7 +12,7 @@ step begins.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from trainer_client.client import SelectorClient
@@ -70,9 +70,10 @@ class TaskFeed:
         self.batch_size = batch_size
         self.figures: dict[str, float] = {}
         """The newest of each figure that `TrainingSteps` measures, for the framework's log."""
-        self.url = url
+        self.connect = partial(SelectorClient, url, **options)
+        """Makes a client, given a run, as this feed's own is made; can be pickled if its options can."""
         self.unsent_reports = unsent_reports
-        self._asked_for, self._options = run, options
+        self._asked_for = run
         self._tasks = tasks
         self._look_ahead = look_ahead
         self._on_rollback: OnRollback = on_rollback
@@ -80,13 +81,14 @@ class TaskFeed:
         self._drawn, self._position = 0, 0
         self._hand: Selection | None = None
         self._restored: Mapping[str, Any] | None = None
+        self._told = False
 
     @cached_property
     def _steps(self) -> TrainingSteps:
         """The line to the service."""
         folder = self.unsent_reports
         fallback = Fallback(self._tasks, folder) if folder is not None else None
-        client = SelectorClient(self.url, self._asked_for, fallback=fallback, **self._options)
+        client = self.connect(self._asked_for, fallback=fallback)
         steps = TrainingSteps(client, on_rollback=self._on_rollback, measure=self.figures.__setitem__)
         steps.fit(self._tasks)
         return steps
@@ -103,6 +105,11 @@ class TaskFeed:
             steps.go_on(self._restored["run"] or {})
             self._take_up(self._restored)
             self._restored = None
+
+    @property
+    def logged(self) -> dict[str, float]:
+        """`figures` by the names they have in a framework's log, such as "selector/etr"."""
+        return {f"selector/{name}": value for name, value in self.figures.items()}
 
     @property
     def selection(self) -> Selection | None:
@@ -149,6 +156,7 @@ class TaskFeed:
             SelectorError: as `SelectorClient.report`.
         """
         self.open()
+        self._told = True
         seen = grouped(groups, groups.values())
         lost = {**not_scored(groups, seen), **(dropped or {})}
         for number, batch in list(self._open.items()):
@@ -174,6 +182,20 @@ class TaskFeed:
                 self._steps.run,
                 len(left),
                 left[0],
+            )
+
+    def expect_reports(self, cure: str) -> None:
+        """Say, once, that batches were drawn and nothing was reported, and what is to be done.
+
+        For a framework whose reports need a setting of their own; where some of the batches have ended.
+        """
+        if len(self._open) > 1 and not self._told:
+            self._told = True
+            logger.warning(
+                "run %r: %d batches were drawn, and nothing was reported of any: %s",
+                self._steps.run,
+                len(self._open),
+                cure,
             )
 
     def state(self) -> dict[str, Any]:

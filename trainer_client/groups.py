@@ -29,15 +29,12 @@ def grouped(tasks: Iterable[str], groups: Iterable[Iterable[Reward]]) -> dict[st
     return {task: rewards for task, rewards in scored.items() if rewards}
 
 
-def grouped_by_rollout(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[float]]:
-    """The scored rewards of each task, for `report`, where each rollout is a row, in any order.
+def by_task(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[Reward]]:
+    """The rewards of each task, scored or not, where each rollout is a row, in any order.
 
     Args:
         tasks: the task of each rollout.
         rewards: as long as `tasks`: the reward of each rollout.
-
-    Returns:
-        The rewards by task. A task without any scored rollout is left out: nothing is known of it.
 
     Raises:
         ValueError: `tasks` and `rewards` differ in length.
@@ -45,6 +42,15 @@ def grouped_by_rollout(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[
     groups: dict[str, list[Reward]] = {}
     for task, reward in zip(tasks, rewards, strict=True):
         groups.setdefault(task, []).append(reward)
+    return groups
+
+
+def grouped_by_rollout(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[float]]:
+    """The scored rewards of each task, for `report`, where each rollout is a row, in any order.
+
+    As `by_task`, but a task without any scored rollout is left out: nothing is known of it.
+    """
+    groups = by_task(tasks, rewards)
     return grouped(groups, groups.values())
 
 

@@ -102,6 +102,13 @@ class Selection(_Answer):
     fallback: bool = False
 
 
+class Place(_Answer):
+    """Where a report stands among those of its client's outbox, by which the client notices what Redis has lost."""
+
+    incarnation: str
+    number: int
+
+
 class Receipt(_Answer):
     """The answer to a report.
 
@@ -123,6 +130,7 @@ class Receipt(_Answer):
     committed: bool
     step: int
     spooled: bool = False
+    place: Place | None = None
 
 
 class PoolInfo(_Answer):

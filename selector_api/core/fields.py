@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Le, Len, Predicate
@@ -149,7 +150,7 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
         TypeError: an unknown field, or one is missing that has no default.
         ValueError: values that contradict each other.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = {_json_name(name): name for name in hints}
     return kind(
         **{
@@ -157,6 +158,12 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
             for name, value in values.items()
         }
     )
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    """The types of a dataclass' fields; a log has many configurations, and to find these out takes long."""
+    return get_type_hints(kind)
 
 
 def _object_or_number(value: Any) -> str:

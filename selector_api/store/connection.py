@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -15,9 +17,6 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
     ClusterDownError,
     InvalidResponse,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -26,7 +25,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from selector_api.store.errors import StoreUnavailable, UnreadableData, UnsupportedServer, UnusableUrl
+from selector_api.store.redis_url import Address, RedisUrl
+from selector_api.store.routing import Router
 from selector_api.store.timings import timed
+from selector_api.store.topologies import ClusterSlots, SentinelMaster
 
 log = logging.getLogger(__name__)
 
@@ -34,32 +36,61 @@ _OLDEST_REDIS = (7, 0)
 _OLDEST_VALKEY = (7, 2)
 _DEADLINE_SECONDS = 10.0
 """For one command with all that redis-py does around it: waiting for a connection, connecting, retrying."""
-_UNAVAILABLE = (
-    ClusterDownError,
-    InvalidResponse,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisConnectionError,
-    RedisTimeoutError,
-    TryAgainError,
-)
-_TRANSIENT_ERRORS = ("BUSY ", "DENIED ", "MISCONF", "NOREPLICAS")
-"""How those of the server's refusals begin that redis-py has no class for, and that end by themselves or when an
-operator has seen to the server (DENIED: it is in protected mode)."""
+_UNAVAILABLE = (ClusterDownError, InvalidResponse, RedisConnectionError, RedisTimeoutError, TryAgainError)
+_STATES = {
+    "READONLY": "is read-only, as a replica is after a failover",
+    "MASTERDOWN": "is a replica that does not reach its primary",
+    "NOREPLICAS": "takes no writes, since too few replicas would keep them",
+    "OOM": "is full: its maxmemory has to be raised, or runs deleted",
+    "MISCONF": "is full: it cannot write to its disk",
+    "LOADING": "is loading its data",
+    "BUSY": "is busy with a script",
+    "DENIED": "lets nobody in, since it is in protected mode",
+    "CLUSTERDOWN": "has no master for a part of its cluster",
+    "TRYAGAIN": "is moving the run's slot to another node of its cluster",
+}
+"""What a refusal by the server says of it, by the refusal's code. These end by themselves, or when an operator has
+seen to the server."""
+_ELSEWHERE = ("READONLY", "MASTERDOWN", "NOREPLICAS")
+"""Refusals of a server that may no longer be the one at this address: a connection outlives a failover."""
 _UNREADABLE = "UNREADABLE "
 """How the scripts' own refusal begins; see lua/common.lua."""
+
+
+@asynccontextmanager
+async def _failures_told() -> AsyncGenerator[None, None]:
+    """Inside, what Redis does not do within the deadline, or refuses for a while, is `StoreUnavailable`."""
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error
+    except RedisError as error:
+        code = _code(error)
+        if code in _STATES:
+            raise StoreUnavailable(f"Redis is not available: {error}", _STATES[code]) from error
+        if isinstance(error, _UNAVAILABLE):
+            raise StoreUnavailable(f"Redis is not available: {error}") from error
+        if str(error).startswith(_UNREADABLE):
+            raise UnreadableData(str(error).removeprefix(_UNREADABLE)) from error
+        raise
 
 
 class StoreClient(Redis):
     """A Redis client whose failures to reach the server, or to be let in by it, are `StoreUnavailable`.
 
-    Replies are bytes.
+    Replies are bytes. Where there are several servers, a router finds the one for each command.
     """
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, router: Router | None = None) -> None:
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
+        self._router = router
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the keys are spread over several servers."""
+        return self._router is not None and self._router.is_cluster
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command and read the reply.
@@ -68,20 +99,41 @@ class StoreClient(Redis):
             StoreUnavailable: no connection, no reply, or the server accepts no writes at the moment.
             UnreadableData: a script found data of another version.
         """
-        try:
-            async with asyncio.timeout(_DEADLINE_SECONDS):
-                with timed("redis"):
+        async with _failures_told():
+            with timed("redis"):
+                if self._router is not None:
+                    return await self._router.send(*args, **options)
+                try:
                     return await super().execute_command(*args, **options)
-        except TimeoutError as error:
-            raise StoreUnavailable(f"Redis does not answer within {_DEADLINE_SECONDS:g} s") from error
-        except _UNAVAILABLE as error:
-            raise StoreUnavailable(f"Redis is not available: {error}") from error
-        except ResponseError as error:
-            if str(error).startswith(_TRANSIENT_ERRORS):
-                raise StoreUnavailable(f"Redis is not available: {error}") from error
-            if str(error).startswith(_UNREADABLE):
-                raise UnreadableData(str(error).removeprefix(_UNREADABLE)) from error
-            raise
+                except ResponseError as error:
+                    if _code(error) not in _ELSEWHERE:
+                        raise
+                    await self._connect_anew()
+                    return await super().execute_command(*args, **options)
+
+    async def check_primary(self) -> None:
+        """See that all servers are such to write to, by new connections if those that are there lead elsewhere.
+
+        Raises:
+            StoreUnavailable: one is a replica, or cannot be reached.
+        """
+        if await self._has_replica():
+            await self._connect_anew()
+            if await self._has_replica():
+                raise StoreUnavailable("Redis is a replica: it takes no writes", _STATES["READONLY"])
+
+    async def _has_replica(self) -> bool:
+        servers = await self.servers()
+        async with _failures_told():
+            roles = await asyncio.gather(*(_role(server) for server in servers))
+        return "slave" in roles
+
+    async def _connect_anew(self) -> None:
+        """Give up all connections: those that are idle now, those at work when they are given back."""
+        pool = self.connection_pool
+        await pool.update_active_connections_for_reconnect()
+        for connection in list(pool._available_connections):  # pyright: ignore[reportPrivateUsage]
+            await connection.disconnect(nowait=True)  # without a pause in which somebody else could take it
 
     async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
         """These fields of a hash, None for each that is not there."""
@@ -91,9 +143,35 @@ class StoreClient(Redis):
         """All fields of a hash."""
         return await self.execute_command("HGETALL", key)
 
+    async def servers(self) -> list[Redis]:
+        """Those that take writes now: one, or all masters of a cluster.
+
+        Raises:
+            StoreUnavailable: nobody tells which.
+        """
+        if self._router is None:
+            return [self]
+        async with _failures_told():
+            return await self._router.holders()
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close all connections."""
+        if self._router is not None:
+            await self._router.aclose()
+        await super().aclose(close_connection_pool)
+
+
+async def _role(server: Redis) -> str | None:
+    return (await server.info("replication")).get("role")
+
+
+def _code(error: RedisError) -> str:
+    """The code of a refusal; redis-py takes it off those that it has a class for."""
+    return getattr(error, "status_code", None) or str(error).partition(" ")[0]
+
 
 def connect(url: str, max_connections: int = 50) -> StoreClient:
-    """A client of the server at `url` (redis://, rediss:// or unix://). Connects when it is first used.
+    """A client of what is at `url`, see `redis_url`. Connects when it is first used.
 
     A command whose connection fails is sent again a few times, although it may have taken effect: every write
     of this package is an idempotent script or sets a value that it fully determines.
@@ -102,34 +180,74 @@ def connect(url: str, max_connections: int = 50) -> StoreClient:
         UnusableUrl: the URL has options that there are not, or with other values than they take.
     """
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=max_connections,
-            timeout=5,
-            socket_connect_timeout=5,
-            socket_timeout=_DEADLINE_SECONDS / 2,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=4),
-        )
-        pool.make_connection()  # which is where unknown options are noticed
+        parsed = RedisUrl.parse(url)
+        if parsed.kind == "server":
+            return StoreClient(_pool(url, max_connections, retries=4))
+
+        def client(address: Address) -> Redis:
+            return Redis.from_pool(_pool(parsed.server(address), max_connections, retries=0))
+
+        if parsed.kind == "cluster":
+            topology = ClusterSlots(parsed.addresses, client)
+        else:
+            urls = [parsed.sentinel(address) for address in parsed.addresses]
+            sentinels = [Redis.from_pool(_pool(url, 4, retries=0, seconds=1)) for url in urls]
+            topology = SentinelMaster(parsed.master, sentinels, client)
+        never_used = _pool(parsed.server(parsed.addresses[0]), max_connections, retries=0)
+        return StoreClient(never_used, Router(topology, is_cluster=parsed.kind == "cluster"))
     except (RedisError, TypeError, ValueError) as error:
         raise UnusableUrl(f"the URL of Redis cannot be used: {error}") from error
-    return StoreClient(pool)
 
 
-async def check_server(redis: Redis) -> None:
-    """Refuse a server that is too old, and warn of settings under which acknowledged data can be lost.
+def _pool(url: str, connections: int, retries: int, seconds: float = 5.0) -> BlockingConnectionPool:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=5,
+        socket_connect_timeout=seconds,
+        socket_timeout=seconds,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries),
+    )
+    pool.make_connection()  # which is where unknown options are noticed
+    return pool
+
+
+async def check_server(redis: StoreClient) -> None:
+    """Refuse servers that cannot be used, and warn of settings under which acknowledged data can be lost.
 
     Raises:
-        UnsupportedServer: Redis before 7.0 or Valkey before 7.2.
-        StoreUnavailable: the server cannot be reached.
+        UnsupportedServer: Redis before 7.0 or Valkey before 7.2; or it is not what the URL says.
+        StoreUnavailable: a server cannot be reached.
     """
+    for server in await redis.servers():
+        async with _failures_told():
+            await _check(server, in_cluster=redis.is_cluster)
+
+
+async def _check(redis: Redis, *, in_cluster: bool) -> None:
     info = await redis.info("server")
+    mode = info.get("redis_mode") or info.get("server_mode")
+    if mode == "sentinel":
+        raise UnsupportedServer(
+            "this is a sentinel, not the server that it watches: give redis+sentinel://host:port,host:port/NAME"
+        )
+    if mode == "cluster" and not in_cluster:
+        raise UnsupportedServer(
+            "this is a node of a cluster: give redis+cluster://host:port,host:port with some of its nodes"
+        )
     is_valkey = "valkey_version" in info
     name, oldest = ("Valkey", _OLDEST_VALKEY) if is_valkey else ("Redis", _OLDEST_REDIS)
     version = str(info["valkey_version" if is_valkey else "redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < oldest:
         raise UnsupportedServer(
             f"the server is {name} {version}: {name} {oldest[0]}.{oldest[1]} or later is needed"
+        )
+    replication = await redis.info("replication")
+    if replication.get("role") == "slave":
+        master = f"{replication.get('master_host')}:{replication.get('master_port')}"
+        raise UnsupportedServer(
+            f"this is a replica of {master}, which takes no writes: give the URL of its master, or "
+            "redis+sentinel://host:port,host:port/NAME if sentinels watch over it"
         )
     try:
         policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy")

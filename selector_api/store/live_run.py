@@ -198,7 +198,7 @@ class LiveRun:
                 self._forget()
                 continue
             await self._fold(run, stretch.events)
-            if self._place.seq >= stretch.length:
+            if self._place.seq >= stretch.length and not stretch.more_due:
                 await self._save_if_due(run)
                 return stretch.replay
 
@@ -220,6 +220,7 @@ class LiveRun:
         # In this order, so that the run has at least as many tasks as the snapshot.
         snapshot = await self._snapshots.newest(self._name)
         run = await self._runs.find(self._name)
+        await self._runs.mend(run)
         table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks, run.chunks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:

@@ -12,6 +12,7 @@ import numpy as np
 from selector_api.store.codec import Drop, Outcome, dumps, event_fields
 from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
+from selector_api.store.receipts import Lease, Place, Reported
 from selector_api.store.refusals import (
     SelectionClosed,
     TaskNotInSelection,
@@ -68,6 +69,8 @@ class Stretch:
     """Of the whole log."""
     replay: Known | None
     """The selection that the idempotency field stands for, if it is known."""
+    more_due: bool
+    """Whether leases may have ended that are still to be closed: the next read goes on with them."""
 
 
 @dataclass(frozen=True)
@@ -91,36 +94,6 @@ class Appended:
     seq: int
 
 
-@dataclass(frozen=True)
-class Reported:
-    """What became of a report."""
-
-    accepted: int
-    duplicates: int
-    remaining: int
-    """Tasks of the selection without an outcome."""
-    committed: bool
-    """Whether all outcomes known of the selection, at least one, have entered the posteriors."""
-    step: int
-    """The run's number of commits after the call."""
-    differing: int = 0
-    """Outcomes with other values than what stands."""
-    dropped: int = 0
-    differing_tasks: tuple[str, ...] = ()
-    """Up to ten of those that differ."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Where a selection stands."""
-
-    status: str
-    expires_at: int | None = None
-    """Unix ms at which its lease ends, None if it has ended."""
-    step: int | None = None
-    """The run's number of commits, where that may have changed."""
-
-
 class Logs:
     """The logs of a service's runs."""
 
@@ -131,7 +104,7 @@ class Logs:
         self._threads = threads
 
     async def read(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
-        """Close what is due, then read the log behind `after`, a bounded stretch of it.
+        """Close what is due, at most 200 selections, then read the log behind `after`, a bounded stretch of it.
 
         `field` is an idempotency field to look up with it, "" for none.
 
@@ -146,8 +119,8 @@ class Logs:
         )
         if not _still_there(run.name, reply[0]):
             return None
-        _, length, replay, events = reply
-        return Stretch(events, length, Known.of(replay) if replay else None)
+        _, length, replay, more_due, events = reply
+        return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
         """Note in the log that it lost events behind which a process was, which had folded so many such notes.
@@ -202,25 +175,35 @@ class Logs:
         return Appended(*reply) if status == b"made" else Known.of(reply[0])
 
     async def report(
-        self, name: str, selection: str, outcomes: Sequence[Outcome | Drop], final: bool = False
+        self,
+        name: str,
+        selection: str,
+        outcomes: Sequence[Outcome | Drop],
+        final: bool = False,
+        outbox: str = "",
     ) -> Reported:
         """Take outcomes and drops of a selection, whole or not at all; of each task the first stands.
 
         When outcomes enter the posteriors is in the run's configuration, `commit`. By `final` nothing more is
-        awaited. What comes after a selection has ended is taken, too.
+        awaited. What comes after a selection has ended is taken, too. `outbox` is the one that counts the report,
+        "" for none.
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
             TaskNotInSelection: an outcome's task is not the selection's.
         """
         pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_text())]
-        status, *reply = await self._scripts.run("report", run_keys(name), selection, int(final), *pairs)
+        status, *reply = await self._scripts.run(
+            "report", run_keys(name), selection, int(final), outbox, *pairs
+        )
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
         _still_there(name, status)
-        accepted, duplicates, differing, dropped, remaining, committed, step, tasks = reply
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, number = (
+            reply
+        )
         return Reported(
             accepted,
             duplicates,
@@ -230,10 +213,11 @@ class Logs:
             differing,
             dropped,
             tuple(task.decode() for task in tasks),
+            Place(incarnation.decode(), number) if number else None,
         )
 
     async def report_unsolicited(
-        self, name: str, key: str, outcomes: Sequence[Outcome], evaluation: bool = False
+        self, name: str, key: str, outcomes: Sequence[Outcome], evaluation: bool = False, outbox: str = ""
     ) -> Reported:
         """Take outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
 
@@ -258,12 +242,15 @@ class Logs:
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), *triples
+                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
             )
             if _still_there(name, status):
-                accepted, duplicates, step, numbers = reply
+                accepted, duplicates, step, numbers, number = reply
+                place = Place(run.incarnation, number) if number else None
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
-                return Reported(accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing)
+                return Reported(
+                    accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing, place
+                )
 
     async def renew(self, name: str, selection: str, milliseconds: int) -> Lease:
         """Let the lease of an open selection end so long from now.

@@ -1,7 +1,10 @@
 """The names of all runs and pools, in order: what lists are made from.
 
 A name is written before what it names is made, and again afterwards, and struck out when that is deleted; so a
-name may be there a while that is nobody's, but not the other way round. Releases before 0.3 wrote none: theirs are
+name may be there that is nobody's, and is left out, but not the other way round. A cluster keeps the two on several
+nodes, of which one may lose what the other has kept: so whoever begins with a run or pool looks.
+
+Releases before 0.3 wrote none: theirs are
 gathered once, by a look through all keys.
 """
 
@@ -22,7 +25,7 @@ class Names:
 
     def __init__(self, redis: StoreClient) -> None:
         self._redis = redis
-        self._gathered = False
+        self._gathered = redis.is_cluster  # which no release before 0.3 could use
 
     async def add_run(self, name: str) -> None:
         """Write the name of a run."""
@@ -31,6 +34,16 @@ class Names:
     async def add_pool(self, name: str) -> None:
         """Write the name of a pool."""
         await self._redis.execute_command("ZADD", POOL_NAMES, 0, name)
+
+    async def mend_run(self, name: str) -> None:
+        """Write the name of a run that is there, if it is missing."""
+        if await self._redis.execute_command("ZSCORE", RUN_NAMES, name) is None:
+            await self.add_run(name)
+
+    async def mend_pool(self, name: str) -> None:
+        """Write the name of a pool that is there, if it is missing."""
+        if await self._redis.execute_command("ZSCORE", POOL_NAMES, name) is None:
+            await self.add_pool(name)
 
     async def drop_run(self, name: str) -> None:
         """Strike out a run that is no more."""

@@ -19,7 +19,7 @@ from selector_api.core.config import RunConfig
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
-from selector_api.store.errors import Overloaded
+from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.lru import Lru
 from selector_api.store.names import Names
@@ -135,12 +135,18 @@ class Pools:
 
         Raises:
             UnknownPool: this incarnation is gone.
+            UnreadableData: it has lost tasks that the run has kept.
         """
         copy = self._copy(pool)
         if copy.incarnation != incarnation or len(copy.table) < tasks or copy.chunks < chunks:
             copy = await self._read(pool)
             if copy.incarnation != incarnation:
                 raise UnknownPool(pool)
+            if len(copy.table) < tasks:
+                raise UnreadableData(
+                    f"pool {pool!r} has {len(copy.table)} tasks and a run that draws from it knows {tasks}: Redis "
+                    "has lost those that were added last; add them again, in the same order"
+                )
         return copy.table
 
     async def add_tasks(self, pool: str, rows: TaskRows) -> Added:
@@ -248,9 +254,10 @@ class Pools:
         return copy
 
     async def _read(self, pool: str) -> _Copy:
-        """Bring this process's copy up to date."""
+        """Bring this process's copy up to date; the first time see that lists name the pool."""
         copy = self._copy(pool)
         async with held(copy.lock):
+            is_first = not copy.incarnation
             while True:
                 status, *reply = await self._scripts.pool(
                     "pool_read",
@@ -271,4 +278,6 @@ class Pools:
                     copy.chunks += len(content)
                     copy.last_digest = sha1(content[-1], usedforsecurity=False).hexdigest()
                 if copy.chunks >= chunks:
+                    if is_first:
+                        await self._names.mend_pool(pool)
                     return copy

@@ -230,6 +230,22 @@ class Runs:
         incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
         return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks), int(*chunks))
 
+    async def mend(self, run: Run) -> None:
+        """See that lists name a run and that its pool knows of it.
+
+        Both are kept apart from the run, on other nodes of a cluster: these may have lost in a failover what the
+        run's own has kept.
+
+        Raises:
+            UnknownPool: its pool is gone.
+        """
+        await self._names.mend_run(run.name)
+        if await self._pools.registration_token(run.pool, run.name) is None:
+            pool = await self._pools.register(run.pool, run.name)
+            changes = await self._retirements.changes(run.pool)
+            await self._pools.grow(run.name, pool.incarnation, pool.tasks, pool.chunks)
+            await self._retirements.follow(run.name, pool.incarnation, changes)
+
     async def glance(self, name: str) -> Glance | None:
         """A run as a list shows it; None if there is none."""
         try:

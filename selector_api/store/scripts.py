@@ -7,10 +7,12 @@ and writes afterwards. Floats and JSON pass through as text, because Lua's numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 from selector_api.core.fold import LOG_VERSION
 from selector_api.store.connection import StoreClient
@@ -45,7 +47,6 @@ class Scripts:
 
     def __init__(self, redis: StoreClient) -> None:
         self._redis = redis
-        self._registered: dict[str, AsyncScript] = {}
 
     async def run(self, script: RunScript, keys: Sequence[str], *args: str | bytes | int) -> Any:
         """Call a script of a run; `keys` are `RunKeys`, and perhaps one behind them."""
@@ -58,9 +59,16 @@ class Scripts:
     async def _call(
         self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int], prelude: str
     ) -> Any:
-        script = self._registered.get(name)
-        if script is None:
-            files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-            text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
-            script = self._registered[name] = self._redis.register_script(text)
-        return await script(keys=list(keys), args=list(args))
+        digest, text = _script(name, prelude)
+        try:
+            return await self._redis.execute_command("EVALSHA", digest, len(keys), *keys, *args)
+        except NoScriptError:  # a server that was started anew, or that the key has come to
+            return await self._redis.execute_command("EVAL", text, len(keys), *keys, *args)
+
+
+@cache
+def _script(name: str, prelude: str) -> tuple[str, str]:
+    """The SHA-1 of a script, and its text."""
+    files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
+    text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
+    return sha1(text.encode(), usedforsecurity=False).hexdigest(), text

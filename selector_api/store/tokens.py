@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import secrets
 import time
@@ -66,7 +65,9 @@ class Tokens:
     def __init__(self, redis: StoreClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._clock = clock
+        self._records: dict[str, bytes] = {}
         self._known: dict[str, Token] = {}
+        """Those of the records that were looked at."""
         self._read_at: float | None = None
 
     async def create(
@@ -103,7 +104,7 @@ class Tokens:
         scopes, runs, pools = frozenset(scopes), tuple(sorted(runs)), tuple(sorted(pools))
         given = {_digest(text): text for text in texts}
         await self._read()
-        known = self._known
+        known = self._all()
         for digest in given:
             if digest in known and known[digest].name != name:
                 raise TokenConflict(known[digest].name)
@@ -119,12 +120,12 @@ class Tokens:
     async def list(self) -> list[Token]:
         """All tokens, by name."""
         await self._read()
-        return sorted(self._known.values(), key=lambda token: token.name)
+        return sorted(self._all().values(), key=lambda token: token.name)
 
     async def delete(self, name: str) -> bool:
         """Delete the token of this name; whether there was one."""
         await self._read()
-        digests = [digest for digest, token in self._known.items() if token.name == name]
+        digests = [digest for digest, token in self._all().items() if token.name == name]
         if digests:
             await self._redis.hdel(TOKENS, *digests)
             self._read_at = None
@@ -132,9 +133,9 @@ class Tokens:
 
     async def any(self) -> bool:
         """Whether there is any token, as of at most five seconds ago; that there is none, as of half a second."""
-        if self._age() > (_FRESH_SECONDS if self._known else _RETRY_SECONDS):
+        if self._age() > (_FRESH_SECONDS if self._records else _RETRY_SECONDS):
             await self._refresh()
-        return bool(self._known)
+        return bool(self._records)
 
     async def lookup(self, text: str) -> Token | None:
         """What this bearer token is, None if it is not one."""
@@ -146,12 +147,18 @@ class Tokens:
         return found
 
     def _find(self, digest: str) -> Token | None:
-        """The token of this hash. How long that takes tells nothing about the hashes that are kept."""
-        found = None
-        for known, token in self._known.items():
-            if hmac.compare_digest(known, digest):
-                found = token
-        return found
+        """The token of this hash.
+
+        How long that takes may tell of the hashes that are kept, but nobody can make a token with a certain one.
+        """
+        token, record = self._known.get(digest), self._records.get(digest)
+        if token is None and record is not None:
+            token = self._known[digest] = _token(json.loads(record))
+        return token
+
+    def _all(self) -> dict[str, Token]:
+        """All tokens by their hashes."""
+        return {digest: token for digest in self._records if (token := self._find(digest))}
 
     async def _keep(
         self, name: str, scopes: Iterable[str], text: str, runs: Iterable[str], pools: Iterable[str]
@@ -181,7 +188,8 @@ class Tokens:
 
     async def _read(self) -> None:
         records = await self._redis.read_hash(TOKENS)
-        self._known = {digest.decode(): _token(json.loads(record)) for digest, record in records.items()}
+        self._records = {digest.decode(): record for digest, record in records.items()}
+        self._known = {}
         self._read_at = self._clock()
 
 

@@ -57,7 +57,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
     app.add_middleware(
         Admit,
         hosts=Hosts(settings.hosts),
-        authorizer=Authorizer(store.tokens, settings.is_loopback),
+        authorizer=Authorizer(store.tokens, settings.is_open_without_tokens),
         rate_limit=RateLimit(settings.rate_limit),
     )
     app.add_middleware(LimitConcurrency, limit=settings.max_concurrent_requests)

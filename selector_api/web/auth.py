@@ -5,7 +5,7 @@
     admin   train, and all that creates or deletes
 
 A token may be limited to runs and pools by name. Without any token the service is open, which it allows on a
-loopback address only.
+loopback address only, and not there if a token is required.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ class UnsafeBinding(Exception):
 
 
 async def refuse_unsafe(settings: Settings, tokens: Tokens) -> None:
-    """Refuse to serve beyond this machine without a token.
+    """Refuse to serve without a token beyond this machine, or where one is required.
 
     Raises:
         UnsafeBinding: with what to do.
     """
-    if not settings.is_loopback and not await tokens.any():
+    if settings.is_open_without_tokens or await tokens.any():
+        return
+    made = "`bots token create --name NAME --scope admin` (same --data-dir or --redis-url)"
+    if settings.is_loopback:
         raise UnsafeBinding(
-            f"host: {settings.host!r} can be reached from other machines and no token is configured. "
-            "Make one with `bots token create --name NAME --scope admin` (same --data-dir or --redis-url), "
-            "or serve on 127.0.0.1"
+            f"require_token: no token is configured. Make one with {made}, or do not require it"
         )
+    raise UnsafeBinding(
+        f"host: {settings.host!r} can be reached from other machines and no token is configured. "
+        f"Make one with {made}, or serve on 127.0.0.1"
+    )
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,12 @@ class Authorizer:
 
     Args:
         tokens: the stored tokens.
-        loopback: whether only this machine can reach the service.
+        is_open: whether anyone may call while there is no token.
     """
 
-    def __init__(self, tokens: Tokens, loopback: bool) -> None:
+    def __init__(self, tokens: Tokens, is_open: bool) -> None:
         self._tokens = tokens
-        self._loopback = loopback
+        self._is_open = is_open
 
     async def identify(self, call: Call, authorization: str | None) -> Caller:
         """Who makes this call; whether they may is still to be checked.
@@ -117,7 +122,7 @@ class Authorizer:
         Raises:
             Problem: unauthorized.
         """
-        if call.scope is None or (self._loopback and not await self._tokens.any()):
+        if call.scope is None or (self._is_open and not await self._tokens.any()):
             return Caller()
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret:

@@ -35,7 +35,7 @@ _HTTP_KINDS = {
     415: (problems.UNSUPPORTED_MEDIA_TYPE, "Content-Type: see /docs for the types this call takes"),
 }
 
-_SOURCES = ("body", "query", "path")
+_SOURCES = ("body", "header", "path", "query")
 
 
 def _field(location: Sequence[str | int]) -> str:

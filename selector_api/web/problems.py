@@ -23,7 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _HEADERS = {
     401: {"WWW-Authenticate": ("Bearer", "How to authenticate")},
-    408: {"Connection": ("close", "The rest of the body is not waited for")},
+    408: {"Connection": ("close", "The rest of the request is not waited for")},
     429: {"Retry-After": ("1", "Seconds after which to try again")},
     503: {"Retry-After": ("1", "Seconds after which to try again")},
 }
@@ -42,6 +42,7 @@ class Kind:
     title: str
 
 
+INVALID_HTTP = Kind("invalid-http", 400, "The request is not one of HTTP")
 INVALID_JSON = Kind("invalid-json", 400, "The body is not valid JSON")
 UNAUTHORIZED = Kind("unauthorized", 401, "A valid token is needed")
 FORBIDDEN = Kind("forbidden", 403, "The token does not allow this")
@@ -52,7 +53,7 @@ UNKNOWN_SELECTION = Kind("unknown-selection", 404, "The run has no such selectio
 UNKNOWN_TASK = Kind("unknown-task", 404, "The run has no such task")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The address does not take this method")
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be given")
-REQUEST_TIMEOUT = Kind("request-timeout", 408, "The body took too long")
+REQUEST_TIMEOUT = Kind("request-timeout", 408, "The request took too long")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
 SELECTION_CLOSED = Kind("selection-closed", 409, "The selection has ended")
 NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
@@ -69,8 +70,9 @@ INVALID_PARQUET = Kind("invalid-parquet", 422, "The body is not a Parquet file o
 TASK_NOT_IN_SELECTION = Kind("task-not-in-selection", 422, "A task is not of this selection")
 UNKNOWN_DOMAIN = Kind("unknown-domain", 422, "The pool has no such domain")
 UNKNOWN_REFERENCE = Kind("unknown-reference", 422, "The pool has no such reference")
-INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
 RATE_LIMITED = Kind("rate-limited", 429, "The token is used too often")
+HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's head is too large")
+INTERNAL_ERROR = Kind("internal-error", 500, "The service failed")
 UNREADABLE_DATA = Kind("unreadable-data", 500, "Redis holds data that this release cannot read")
 SHUTTING_DOWN = Kind("shutting-down", 503, "This replica is about to end")
 STORE_UNAVAILABLE = Kind("store-unavailable", 503, "Redis cannot be used")
@@ -80,6 +82,7 @@ KINDS = {kind.code: kind for kind in list(globals().values()) if isinstance(kind
 """By code."""
 
 ANY_CALL = (
+    INVALID_HTTP,
     UNAUTHORIZED,
     FORBIDDEN,
     REQUEST_TIMEOUT,
@@ -87,6 +90,7 @@ ANY_CALL = (
     MISDIRECTED_REQUEST,
     INVALID_REQUEST,
     RATE_LIMITED,
+    HEAD_TOO_LARGE,
     INTERNAL_ERROR,
     UNREADABLE_DATA,
     STORE_UNAVAILABLE,

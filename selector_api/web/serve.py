@@ -20,12 +20,14 @@ from uvicorn.loops.auto import auto_loop_factory
 from selector_api.settings import Settings
 from selector_api.store.connection import check_server
 from selector_api.store.embedded_valkey import EmbeddedValkey
+from selector_api.store.errors import DataFolderInUse
 from selector_api.store.store import open_store
 from selector_api.store.tokens import Tokens
 from selector_api.web.address import check_address
 from selector_api.web.app import create_app
 from selector_api.web.auth import refuse_unsafe
 from selector_api.web.drain import Drain, DrainingServer
+from selector_api.web.http_protocol import GuardedProtocol
 from selector_api.web.welcome import address_of, announce
 
 _KEEP_ALIVE_SECONDS = 75
@@ -110,6 +112,8 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
+        http=GuardedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -144,4 +148,19 @@ async def _serve(settings: Settings) -> None:
                 valkey.serves(address)
             announce(settings, address, is_open=is_open)
 
-        await DrainingServer(config, drain, listening).serve()
+        server = DrainingServer(config, drain, listening)
+        if valkey is None:
+            await server.serve()
+            return
+        ending = asyncio.create_task(_end_when_lost(valkey, server))
+        try:
+            await server.serve()
+        finally:
+            ending.cancel()
+        if valkey.lost.is_set():
+            raise DataFolderInUse("another service has taken over the data folder", None)
+
+
+async def _end_when_lost(valkey: EmbeddedValkey, server: DrainingServer) -> None:
+    await valkey.lost.wait()
+    server.should_exit = True

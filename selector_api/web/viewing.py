@@ -54,7 +54,13 @@ def view(
         UnusableAddress: the port is taken.
     """
     settings = Settings(
-        host="127.0.0.1", port=port, data_dir=folder, redis_url=None, log_level="error", allowed_hosts=None
+        host="127.0.0.1",
+        port=port,
+        data_dir=folder,
+        redis_url=None,
+        log_level="error",
+        allowed_hosts=None,
+        require_token=False,
     )
     configure_logging(settings)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

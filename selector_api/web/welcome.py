@@ -31,13 +31,23 @@ def address_of(listener: socket.socket) -> str:
 def announce(settings: Settings, url: str, *, is_open: bool) -> None:
     """Write the address to the file that asks for it, and tell on standard error of a service that listens now."""
     if settings.announce is not None:
+        settings.announce.parent.mkdir(parents=True, exist_ok=True)
         unfinished = settings.announce.with_name(f".{settings.announce.name}.{os.getpid()}")
-        unfinished.write_text(f"{url}\n")
+        unfinished.write_text(f"{for_others(settings, url)}\n")
         unfinished.replace(settings.announce)
     if settings.log_format == "json":
         log.info("serving", url=url, version=version("bots-selector"), data=_data(settings), open=is_open)
     elif settings.log_level in ("debug", "info"):
         print("\n".join(_lines(settings, url, is_open=is_open)), file=sys.stderr, flush=True)
+
+
+def for_others(settings: Settings, url: str) -> str:
+    """The URL by which other machines call a service: by this one's name, if it listens on all addresses."""
+    try:
+        everywhere = ip_address(settings.host).is_unspecified
+    except ValueError:
+        everywhere = False
+    return f"http://{socket.gethostname()}:{urlsplit(url).port}" if everywhere else url
 
 
 def _lines(settings: Settings, url: str, *, is_open: bool) -> Sequence[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure, of_file
 from services.command_line.mistakes import mistakes
 
 EXTENDS = "extends"
@@ -37,7 +37,7 @@ def checked(mapping: Mapping[str, Any], kind: type[Config], path: Path) -> Confi
     try:
         return kind.model_validate(mapping)
     except ValidationError as error:
-        raise Failure(f"{path}: " + "\n  ".join(mistakes(error, kind)), MISTAKE) from error
+        raise Failure(f"{path}: " + "\n  ".join(mistakes(error, kind))) from error
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
@@ -69,18 +69,18 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 def _read(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in extended_by:
-        raise Failure(f"{path}: extends itself, by way of {extended_by[-1]}", MISTAKE)
+        raise Failure(f"{path}: extends itself, by way of {extended_by[-1]}")
     try:
         mapping = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}", MISTAKE) from error
+        raise Failure(f"{path}: {error.strerror or error}", of_file(error)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: not YAML: {error}", MISTAKE) from error
+        raise Failure(f"{path}: not YAML: {error}") from error
     if not isinstance(mapping, dict):
-        raise Failure(f"{path}: got a YAML {type(mapping).__name__}; give a mapping of sections", MISTAKE)
+        raise Failure(f"{path}: got a YAML {type(mapping).__name__}; give a mapping of sections")
     base = mapping.pop(EXTENDS, None)
     if base is None:
         return merge({}, mapping)
     if not isinstance(base, str):
-        raise Failure(f"{path}, {EXTENDS}: got {base!r}; give the path of a YAML file", MISTAKE)
+        raise Failure(f"{path}, {EXTENDS}: got {base!r}; give the path of a YAML file")
     return merge(_read(path.parent / base, (*extended_by, path)), mapping)

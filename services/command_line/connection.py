@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import MISTAKE, PASSING, Failure
 from services.command_line.refusals import refusal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _url(value: str) -> str:
     try:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"SELECTOR_URL_FILE: {file} cannot be read: {error}", MISTAKE) from error
+        raise Failure(f"SELECTOR_URL_FILE: {file} cannot be read: {error}") from error
 
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -59,15 +59,18 @@ PoolName = Annotated[str, typer.Argument(metavar="POOL", callback=checked_name, 
 class Unreachable(Failure):
     """No service answers."""
 
+    def __init__(self, message: str):
+        super().__init__(message, PASSING)
+
 
 @contextmanager
 def connected(
-    url: str, token: str | None = None, *, section: str | None = None, max_retries: int = 4
+    url: str | None, token: str | None = None, *, section: str | None = None, max_retries: int = 4
 ) -> Iterator[SelectorClient]:
     """A client of the service at `url`; inside, what the client cannot do is a `Failure`.
 
     Args:
-        url: Where the service is.
+        url: Where the service is; None: where the environment says.
         token: Its bearer token; None: the environment's, SELECTOR_TOKEN.
         section: The section of a configuration that names the service, for messages; None: the command's options.
         max_retries: How often a call is tried again.
@@ -75,20 +78,23 @@ def connected(
     Raises:
         Unreachable: No service answers; every other `Failure` is a refusal, or a URL that is none.
     """
-    from trainer_client import ApiError, SelectorUnavailable
+    from trainer_client import ApiError, SelectorUnavailable, Unauthorized
 
     with open_client(url, section, token=token, max_retries=max_retries) as client:
         try:
             yield client
         except ApiError as error:
             words = refusal(error)
-            raise Failure(f"{section}: {words}" if section else words) from error
+            # A token that is not known may be one that the service has not been told of yet.
+            status = PASSING if isinstance(error, Unauthorized) else MISTAKE
+            raise Failure(f"{section}: {words}" if section else words, status) from error
         except SelectorUnavailable as error:
             field = f"{section}.url: " if section else ""
+            where = url or "the address of SELECTOR_URL or SELECTOR_URL_FILE"
             if error.code:
-                what, cure = f"the service at {url} cannot answer", ""
+                what, cure = f"the service at {where} cannot answer", ""
             else:
-                what = f"no service at {url}"
+                what = f"no service at {where}"
                 cure = (
                     ""
                     if section
@@ -97,7 +103,7 @@ def connected(
             raise Unreachable(f"{field}{what}: {error}{cure}") from error
 
 
-def open_client(url: str, section: str | None, **options: Any) -> SelectorClient:
+def open_client(url: str | None, section: str | None, **options: Any) -> SelectorClient:
     """A client with these options. Raises `Failure` if the URL is none; for `section` see `connected`."""
     from trainer_client import SelectorClient
 
@@ -105,4 +111,4 @@ def open_client(url: str, section: str | None, **options: Any) -> SelectorClient
         return SelectorClient(url, **options)
     except ValueError as error:
         field = f"{section}.url" if section else "--url (or SELECTOR_URL)"
-        raise Failure(f"{field}: {error}", MISTAKE) from error
+        raise Failure(f"{field}: {error}") from error

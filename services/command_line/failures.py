@@ -4,10 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+PASSING = 1
+"""Exit status of what may pass by itself: the same command may succeed later."""
 MISTAKE = 2
-"""Exit status when the command was called wrongly."""
+"""Exit status of what stays until somebody has changed it: the command, a file, a name."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+TERMINATED = 143
+"""Exit status after SIGTERM, when what was at work is finished."""
 SHOWN_CHARACTERS = 80
 
 RED, PLAIN = "\033[31m", "\033[0m"
@@ -15,9 +19,9 @@ OURS = {"bots", "selector_api", "services", "trainer_client"}
 
 
 class Failure(Exception):
-    """Something that the user has to know; `exit_code` is 1 unless the command was called wrongly."""
+    """Something that the user has to know. Whoever starts programs again, such as a Job, does so by `exit_code`."""
 
-    def __init__(self, message: str, exit_code: int = 1):
+    def __init__(self, message: str, exit_code: int = MISTAKE):
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -26,6 +30,12 @@ def shown(value: object) -> str:
     """A value as a message shows it: its beginning, if it is long."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def of_file(error: OSError) -> int:
+    """The exit status of a file that cannot be used: a full disk may pass, a wrong path does not."""
+    mistakes = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+    return MISTAKE if isinstance(error, mistakes) else PASSING
 
 
 @contextmanager

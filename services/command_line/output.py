@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from services.command_line.failures import Failure
+from services.command_line.failures import Failure, of_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}") from error
+        raise Failure(f"{path}: {error.strerror or error}", of_file(error)) from error
 
 
 def told_of(pool: str, receipt: TaskReceipt) -> str:

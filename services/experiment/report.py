@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from services.command_line.failures import Failure
+from services.command_line.failures import PASSING, Failure
 from services.experiment import pictures
 from services.experiment.comparison import PolicyFigures, compare
 from services.experiment.measures import Measures
@@ -52,7 +52,9 @@ def write_report(file: Path, output: Path | None = None) -> Report:
         else:
             unfinished.append(training)
     if len(unfinished) == len(trainings):
-        raise Failure(f"{experiment.output}: no training is done yet; `bots experiment run {file}` does them")
+        raise Failure(
+            f"{experiment.output}: no training is done yet; `bots experiment run {file}` does them", PASSING
+        )
     figures = compare(policies, experiment.baseline)
     answers = [answer(question, policies) for question in experiment.questions]
     folder = output or experiment.output

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.command_line.failures import INTERRUPTED, Failure
+from services.command_line.failures import INTERRUPTED, PASSING, Failure
 from services.experiment.capability import capability_at
 from services.experiment.config import Experiment
 from services.experiment.guards import stop_requests
@@ -56,7 +56,8 @@ def run_experiment(file: Path) -> None:
     if failed:
         names = "; ".join(str(each.training) for each in failed)
         raise Failure(
-            f"{len(failed)} of {len(trainings)} trainings failed: {names}. {again} tries them again"
+            f"{len(failed)} of {len(trainings)} trainings failed: {names}. {again} tries them again",
+            PASSING,
         )
     progress.say(f"{len(trainings)} of {len(trainings)} trainings are done.")
     progress.say(f"`bots experiment report {file}` says what came out.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.command_line.configuration import checked, load, load_mapping, merge, save_mapping
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 from services.command_line.output import replacing
 from services.experiment.config import Experiment
 from services.experiment.measures import Measures
@@ -131,6 +131,4 @@ def _check(training: Training, file: Path) -> None:
     about = Path(f"{file}, the trainer's configuration with policy {training.policy}")
     config = checked(merge({"selector": {"url": "http://127.0.0.1"}}, training.config), TrainerConfig, about)
     if config.evaluation is None:
-        raise Failure(
-            f"{about}, evaluation: nothing given; an experiment compares held-out accuracy", MISTAKE
-        )
+        raise Failure(f"{about}, evaluation: nothing given; an experiment compares held-out accuracy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 from services.task_files.tasks import Prompt
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
     except (OSError, ValueError) as error:
-        raise Failure(
-            f"model.path: got {path!r}; no tokenizer can be loaded from there: {error}", MISTAKE
-        ) from error
+        raise Failure(f"model.path: got {path!r}; no tokenizer can be loaded from there: {error}") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 
 def require_vllm(otherwise: str) -> None:
@@ -10,6 +10,5 @@ def require_vllm(otherwise: str) -> None:
     if importlib.util.find_spec("vllm") is None:
         raise Failure(
             f"{otherwise}: pip install 'bots-selector[vllm]', see https://docs.vllm.ai for the wheels of other "
-            "machines, or take the engine {type: transformers}",
-            MISTAKE,
+            "machines, or take the engine {type: transformers}"
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selector_api.child_processes import locked
-from services.command_line.failures import Failure
+from services.command_line.failures import PASSING, Failure, of_file
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def only_one(folder: Path, field: str = "") -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise Failure(f"{field}{folder}: {error.strerror or error}") from error
+        raise Failure(f"{field}{folder}: {error.strerror or error}", of_file(error)) from error
     try:
         _take(lock, folder, field)
         os.ftruncate(lock, 0)
@@ -56,7 +56,8 @@ def _take(lock: int, folder: Path, field: str) -> None:
             if time.monotonic() > deadline or _lives(pid, host):
                 raise Failure(
                     f"{field}{folder} is in use by process {pid} on {host}, or by one that it started: end it "
-                    "first, or give another folder"
+                    "first, or give another folder",
+                    PASSING,
                 )
             if not said:
                 said = True

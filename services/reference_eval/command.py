@@ -31,6 +31,8 @@ def measure(
 
         bots measure weak.yaml
     """
+    # At once: the first process of a container has no handler but its own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with needing_extra("trainer"):
         from services.command_line.configuration import load
         from services.reference_eval.config import ReferenceEvaluation
@@ -38,7 +40,6 @@ def measure(
         from services.reference_eval.shards import Shard
     part = Shard.from_environment() if shard is None else Shard.parsed(shard)
     evaluation = load(config, ReferenceEvaluation)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         evaluate(evaluation, part)
     except KeyboardInterrupt:

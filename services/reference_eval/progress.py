@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from services.command_line.failures import Failure
+from services.command_line.failures import PASSING, Failure, of_file
 from services.reference_eval.config import ReferenceEvaluation
 from services.reference_eval.shards import Shard
 
@@ -118,9 +118,9 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except BlockingIOError:
-        raise Failure(f"{path}: another process is measuring this shard") from None
+        raise Failure(f"{path}: another process is measuring this shard", PASSING) from None
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}") from error
+        raise Failure(f"{path}: {error.strerror or error}", of_file(error)) from error
 
 
 def _whole_lines(path: Path) -> int:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.command_line.failures import Failure
+from services.command_line.failures import Failure, of_file
 from services.command_line.output import replacing
 from services.reference_eval.config import ReferenceEvaluation
 from services.task_files.pool_tasks import TaskFile
@@ -29,7 +29,9 @@ def check(config: ReferenceEvaluation) -> None:
         with _opened(config):
             pass
     except OSError as error:
-        raise Failure(f"tasks.file: {config.tasks.file}: {error.strerror or error}") from error
+        raise Failure(
+            f"tasks.file: {config.tasks.file}: {error.strerror or error}", of_file(error)
+        ) from error
 
 
 def write(config: ReferenceEvaluation, rates: Mapping[str, float]) -> None:

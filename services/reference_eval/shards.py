@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 
 T = TypeVar("T")
 
@@ -26,10 +26,10 @@ class Shard:
         """The shard that is written as i/n. Raises `Failure` naming the `origin`."""
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if match is None:
-            raise Failure(f"{origin}: got {text!r}; give INDEX/COUNT, such as 0/8", MISTAKE)
+            raise Failure(f"{origin}: got {text!r}; give INDEX/COUNT, such as 0/8")
         shard = cls(int(match[1]), int(match[2]))
         if shard.index >= shard.count:
-            raise Failure(f"{origin}: got {text!r}; shards count from 0, so 0/8 to 7/8 are all of 8", MISTAKE)
+            raise Failure(f"{origin}: got {text!r}; shards count from 0, so 0/8 to 7/8 are all of 8")
         return shard
 
     @classmethod
@@ -43,8 +43,7 @@ class Shard:
             return cls(0, 1)
         if count is None:
             raise Failure(
-                f"{INDEX} is {index!r} but {COUNT} is not set: set it to the Job's completions, or give --shard",
-                MISTAKE,
+                f"{INDEX} is {index!r} but {COUNT} is not set: set it to the Job's completions, or give --shard"
             )
         return cls.parsed(f"{index}/{count}", f"{INDEX}/{COUNT}")
 

@@ -23,6 +23,8 @@ def main(maker: str, seconds: float) -> None:
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # Where all processes of a job get it, the training still needs its rewards: this one ends with its stdin.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def reply(message: dict[str, Any]) -> None:
         print(json.dumps(message), file=replies, flush=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from services.command_line.failures import MISTAKE, Failure, shown
+from services.command_line.failures import Failure, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def open_rows(path: Path, columns: Sequence[str] | None = None) -> Rows:
     kind = kinds.get(Path(name.removesuffix(".gz")).suffix)
     if kind is None or (kind is ParquetRows and name.endswith(".gz")):
         suffixes = f"{', '.join(kinds)}; all but the first also with .gz behind"
-        raise Failure(f"FILE: got {path.name!r}; its suffix must be one of {suffixes}", MISTAKE)
+        raise Failure(f"FILE: got {path.name!r}; its suffix must be one of {suffixes}")
     return kind(path, columns)
 
 

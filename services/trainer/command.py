@@ -1,13 +1,16 @@
 """The command that trains: `bots train`, or `python -m services.trainer`."""
 
 import logging
+import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.command_line.failures import INTERRUPTED, Failure, needing_extra
+from services.command_line.failures import INTERRUPTED, TERMINATED, Failure, needing_extra
 
 
 def train(
@@ -22,13 +25,35 @@ def train(
 ) -> None:
     """Train a model by GRPO on the tasks that the selector chooses.
 
-    A training that was stopped, by Ctrl-C or a kill, goes on from its newest checkpoint when it is started again in
-    the same way.
+    A training that was stopped goes on from its newest checkpoint when it is started again in the same way. SIGTERM
+    stops it when the step at work is reported and saved, with exit status 143; Ctrl-C at once, with 130.
 
     Example:
 
         bots train training.yaml
     """
+    with _ending_by_sigterm():
+        _train(config, make_run=make_run)
+
+
+@contextmanager
+def _ending_by_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM is a `Failure`, until a training heeds it otherwise.
+
+    The first process of a container has no handler but its own, and would not end.
+    """
+
+    def end(*_: object) -> None:
+        raise Failure("stopped before it began to train", TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _train(config: Path, *, make_run: bool) -> None:
     with needing_extra("trainer"):
         from services.command_line.configuration import load
         from services.trainer.config import TrainerConfig
@@ -43,6 +68,8 @@ def train(
         training.train(asked)
     except KeyboardInterrupt:
         raise Failure(_stopped(asked.output, config), INTERRUPTED) from None
+    except training.Stopped:
+        raise Failure(_stopped(asked.output, config), TERMINATED) from None
 
 
 def _stopped(output: Path, config: Path) -> str:

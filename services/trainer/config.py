@@ -62,7 +62,11 @@ class CreateRun(Section):
 class Selector(Section):
     """The service that chooses the tasks. Its token is read from the environment: SELECTOR_TOKEN."""
 
-    url: str
+    url: str | None = Field(
+        default=None,
+        description="Where the service is; null: what the environment's SELECTOR_URL says, or the file that "
+        "SELECTOR_URL_FILE names, which is read at every call.",
+    )
     run: str = Field(description="One run is one training: another training needs another run.")
     create: CreateRun | None = Field(
         default=None, description="Leave out if pool and run are made beforehand."

@@ -4,7 +4,7 @@ from typing import Any
 
 from trl.trainer.grpo_config import GRPOConfig
 
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 from services.trainer.config import TrainerConfig, VllmColocate, VllmServer
 
 SETTLED_BY_PROMPTS = {"generation_batch_size", "steps_per_generation"}
@@ -25,12 +25,12 @@ def grpo_config(config: TrainerConfig, processes: int, on_gpu: bool, resuming: b
     further = config.training.trl
     for name in further:
         if name in arguments or name in SETTLED_BY_PROMPTS:
-            raise Failure(f"training.trl.{name}: is settled elsewhere in the configuration", MISTAKE)
+            raise Failure(f"training.trl.{name}: is settled elsewhere in the configuration")
     defaults = {"logging_steps": 1, "report_to": [], "disable_dropout": True, "disable_tqdm": True}
     try:
         return GRPOConfig(**(defaults | arguments | further))
     except (TypeError, ValueError) as error:
-        raise Failure(f"training: TRL's GRPOConfig says: {error}", MISTAKE) from error
+        raise Failure(f"training: TRL's GRPOConfig says: {error}") from error
 
 
 def _training(config: TrainerConfig, processes: int, on_gpu: bool) -> dict[str, Any]:
@@ -40,8 +40,7 @@ def _training(config: TrainerConfig, processes: int, on_gpu: bool) -> dict[str, 
     if rollouts % at_once:
         raise Failure(
             f"training.device_batch: got {training.device_batch} with {processes} processes; together, {at_once}, "
-            f"they must divide prompts × rollouts, which is {rollouts}",
-            MISTAKE,
+            f"they must divide prompts × rollouts, which is {rollouts}"
         )
     return {
         "max_steps": training.steps,

@@ -70,7 +70,9 @@ def _asked(
             elif attempt == len(attempts):
                 raise
             else:
-                logger.info("waiting for the selector at %s (start it with: bots serve)", url)
+                logger.info(
+                    "waiting for the selector at %s (start it with: bots serve)", url or "its address"
+                )
     return None
 
 

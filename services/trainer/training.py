@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftConfig
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
 from services.command_line.configuration import load_mapping, save_mapping
-from services.command_line.failures import MISTAKE, Failure
+from services.command_line.failures import Failure
 from services.models.tokenizer import load_tokenizer, tokens
 from services.models.vllm import require_vllm
 from services.processes.one_at_a_time import only_one
@@ -26,6 +26,7 @@ from services.trainer.grpo_arguments import grpo_config
 from services.trainer.pod_trainer import PodTrainer
 from services.trainer.records import RECORDS, FinishedRecord, RecordWriter, read_records
 from services.trainer.selector import enter_run, make_client, make_run
+from services.trainer.stopping import StopAtStepEnd, Stopped
 from services.trainer.vllm_engine import engine_options, update_on_cpu
 from trainer_client import RewardScale, SelectorClient
 from trainer_client.data_sets import DataSetMismatch
@@ -42,8 +43,15 @@ def train(config: TrainerConfig) -> None:
 
     The main process makes pool and run, and writes records, the model and the end of the records. A training that
     is finished only sends the reports that still wait on disk. Raises `Failure` for what the user can put right,
-    and when another training is at work in the output folder.
+    and when another training is at work in the output folder; `Stopped` after SIGTERM, when the step at work is
+    reported and saved.
     """
+    stopping = StopAtStepEnd()
+    with stopping.heeding():
+        _train(config, stopping)
+
+
+def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
     refuse_what_cannot_work(config)
@@ -68,7 +76,12 @@ def train(config: TrainerConfig) -> None:
         trainer = make_trainer(config, tokenizer, tasks, selector, records, shared(scale), step)
         if checkpoint:
             logger.info("going on after step %d, from %s", step, checkpoint)
+        trainer.add_callback(stopping)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.state.global_step < steps:
+            if main:
+                selector.flush()
+            raise Stopped
         trainer.save_model(str(config.output / MODEL))
         if main:
             tokenizer.save_pretrained(config.output / MODEL)
@@ -153,9 +166,7 @@ def make_trainer(
     answers = {task.id: task.answer for task in [*tasks, *held_out]}
     if len(answers) < len(tasks) + len(held_out):
         both = {task.id for task in tasks} & {task.id for task in held_out}
-        raise Failure(
-            f"evaluation.tasks: {len(both)} tasks are also trained on, such as {min(both)!r}", MISTAKE
-        )
+        raise Failure(f"evaluation.tasks: {len(both)} tasks are also trained on, such as {min(both)!r}")
     filtering = config.training.filter_groups
     arguments: dict[str, Any] = {
         "model": config.model.path,
@@ -175,11 +186,9 @@ def make_trainer(
         with engine_options(config.rollouts.engine, config.seed, step):
             trainer = PodTrainer(**arguments)
     except DataSetMismatch as error:
-        raise Failure(f"tasks.file: {error}", MISTAKE) from error
+        raise Failure(f"tasks.file: {error}") from error
     except OSError as error:
-        raise Failure(
-            f"model.path: got {config.model.path!r}; it cannot be loaded: {error}", MISTAKE
-        ) from error
+        raise Failure(f"model.path: got {config.model.path!r}; it cannot be loaded: {error}") from error
     trainer.remove_callback(PrinterCallback)  # a line a step is logged instead
     if config.rollouts.engine.type == "vllm-colocate" and not torch.cuda.is_available():
         update_on_cpu(trainer.vllm_generation)
@@ -201,8 +210,7 @@ def short_enough(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> l
         )
     if len(kept) < config.training.prompts:
         raise Failure(
-            f"tasks.file: {len(kept)} tasks to train on, but training.prompts is {config.training.prompts}",
-            MISTAKE,
+            f"tasks.file: {len(kept)} tasks to train on, but training.prompts is {config.training.prompts}"
         )
     return kept
 
@@ -211,7 +219,7 @@ def dataset(tasks: Sequence[TaskRow]) -> Dataset:
     """What TRL reads: each task's id and prompt. Raises `Failure` if some prompts are texts and others chats."""
     if len({type(task.prompt) for task in tasks}) > 1:
         raise Failure(
-            "tasks.file: some prompts are texts and others chats; give one kind, or a system_prompt", MISTAKE
+            "tasks.file: some prompts are texts and others chats; give one kind, or a system_prompt"
         )
     return Dataset.from_list([{TASK_COLUMN: task.id, "prompt": task.prompt} for task in tasks])
 

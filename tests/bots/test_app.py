@@ -87,6 +87,6 @@ def test_a_library_that_is_missing_is_said_with_the_extra_that_has_it(
 ):
     code = f"import sys; sys.modules[{library!r}] = None; from bots import main; sys.argv[1:] = {command}; main()"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     told = " or ".join(f"pip install 'bots-selector[{extra}]'" for extra in extras)
     assert ended.stderr == f"Error: {library} is not installed; it comes with {told}\n"

@@ -48,7 +48,7 @@ def test_what_is_deleted_is_asked_for(
 ) -> None:
     if kind == "pool":
         used = here("pool", "delete", run, "--yes")
-        assert used.exit_code == 1
+        assert used.exit_code == 2
         assert f"runs draw from it: '{run}'; delete them first, with `bots run delete`" in used.stderr
         here("run", "delete", run, "--yes")
     refused = here(kind, "delete", run)
@@ -59,7 +59,7 @@ def test_what_is_deleted_is_asked_for(
     for answer, code in ((False, 1), (True, 0)):
         monkeypatch.setattr("typer.confirm", lambda question, answer=answer: answer)
         assert here(kind, "delete", run).exit_code == code
-    assert here(kind, "show", run).exit_code == 1
+    assert here(kind, "show", run).exit_code == 2
 
 
 def test_tasks_are_taken_out_and_brought_back(

@@ -58,7 +58,7 @@ def test_a_proxys_page_is_not_taken_for_the_service(bots: Bots, monkeypatch: pyt
 def test_a_run_misspelt(bots: Bots, service_url: str, run: str, command: tuple[str, ...]) -> None:
     name, *options = command
     result = bots("run", name, run[:-1], *options, "--url", service_url)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"there is none named '{run[:-1]}'; near it: '{run}'" in result.stderr
     assert "`bots run list` lists them, `bots run create` creates one" in result.stderr
     assert "PUT /" not in result.stderr
@@ -68,14 +68,14 @@ def test_a_run_misspelt(bots: Bots, service_url: str, run: str, command: tuple[s
 def test_a_pool_misspelt(bots: Bots, service_url: str, run: str, command: tuple[str, ...]) -> None:
     name, *options = command
     result = bots("pool", name, run[:-1], *options, "--url", service_url)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"there is none named '{run[:-1]}'; near it: '{run}'" in result.stderr
     assert "`bots pool list` lists them, `bots pool import` creates one" in result.stderr
 
 
 def test_the_pool_of_a_new_run_misspelt(bots: Bots, service_url: str, run: str) -> None:
     result = bots("run", "create", "new", "--pool", run[:-1], "--url", service_url)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"near it: '{run}'; `bots pool list` lists them" in result.stderr
 
 

@@ -101,7 +101,7 @@ class TestTheFile:
         file = tmp_path / "out.jsonl"
         file.write_text("earlier")
         result = bots(command, "export", "no-such-run", file)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "no-such-run" in result.stderr
         assert file.read_text() == "earlier"
         assert list(tmp_path.iterdir()) == [file]
@@ -112,7 +112,7 @@ class TestTheFile:
     ):
         (tmp_path / "folder.jsonl").mkdir()
         result = bots(command, "export", run, tmp_path / name, "--url", service_url)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"Error: {tmp_path / name}: " in result.stderr
 
 

@@ -60,7 +60,7 @@ def test_a_wrong_row_stops_the_import_before_anything_is_sent(bots: Bots, fake: 
     rows = [{"id": i, "rate": 0.5} for i in range(12_000)] + [{"id": "last", "rate": 1.5}]
     file = written(tmp_path, ".jsonl", rows)
     result = bots("pool", "import", file, "--pool", "p", "--reference", "weak=rate")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert "line 12001, column 'rate': got 1.5." in result.stderr
     assert fake.requests == []
@@ -82,7 +82,7 @@ def test_a_conflict_is_explained(bots: Bots, fake: FakeSelector, tmp_path: Path)
     bots("pool", "import", written(tmp_path, ".jsonl", [{"id": 1, "kind": "x"}]), "--pool", "p")
     file = written(tmp_path, ".jsonl", [{"id": 1, "kind": "x"}])
     result = bots("pool", "import", file, "--pool", "p", "--domain", "kind")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "task '1'" in result.stderr.lower()
     assert [request.method for request in fake.requests].count("POST") <= 2
 
@@ -98,7 +98,7 @@ def test_a_service_that_does_not_list_tasks_compares_them_itself(
     for _ in range(2):
         assert bots("pool", "import", file, "--pool", "p").exit_code == 0
     result = bots("pool", "import", file, "--pool", "p", "--domain", "kind")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there with other values" in result.stderr
 
 
@@ -151,7 +151,7 @@ def test_mistakes_exit_with_2(
 
 def test_an_empty_file_is_said(bots: Bots, fake: FakeSelector, tmp_path: Path):
     result = bots("pool", "import", written(tmp_path, ".jsonl", []), "--pool", "p")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no row in it" in result.stderr
 
 
@@ -183,7 +183,7 @@ def test_an_id_twice_with_other_values_is_refused_with_both_lines(
     rows = [{"id": "z"}, {"id": "a", "k": "x", "r": 0.5}, {"id": "b"}, {"id": "a", "k": "y", "r": 0.25}]
     file = written(tmp_path, ".jsonl", rows)
     result = bots("pool", "import", file, "--pool", "p", "--domain", "k", "--reference", "m=r")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     mine, theirs = ("domain 'y', reference 'm' 0.25", "domain 'x', reference 'm' 0.5")
     assert f"tasks.jsonl, line 4: task 'a' has {mine}, and in line 2 {theirs}" in result.stderr
     assert fake.requests == []
@@ -237,7 +237,7 @@ def test_a_pool_whose_first_tasks_are_refused_is_not_left_behind(
     options = [text for rate in rates for text in ("--reference", f"{rate}={rate}")]
     file = written(tmp_path, ".jsonl", [{"id": "a", **rates}])
     result = bots("pool", "import", file, *at(service_url, "--pool", name, *options))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     with pytest.raises(NotFound):
         client.pool(name)
     client.create_pool(name)
@@ -255,7 +255,7 @@ def test_a_conflict_with_the_pool_is_found_before_anything_is_sent(
     rows[10_020]["id"] = "old"
     file = written(tmp_path, ".jsonl", rows)
     result = bots("pool", "import", file, *at(service_url, "--pool", name, "--domain", "kind"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert (
         f"tasks.jsonl, line 10021: task 'old' has domain 'code', and in pool {name!r} domain 'math'"
         in result.stderr
@@ -311,6 +311,6 @@ def test_a_reference_that_a_run_reads_is_refused_before_anything_is_sent(
     rows = [{"id": f"n{i}", "r": 0.5} for i in range(10_020)] + [{"id": "bare", "r": 0.5}]
     file = written(tmp_path, ".jsonl", rows)
     result = bots("pool", "import", file, *at(service_url, "--pool", name, "--reference", "weak=r"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert name in result.stderr
     assert client.pool(name).tasks == 2

@@ -188,7 +188,7 @@ def test_a_picture_without_matplotlib_is_refused_before_anything_is_read(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "bots.replay_picture", raising=False)
     result = bots("replay", saved, "--picture", tmp_path / "replay.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "matplotlib is not installed; it comes with pip install 'bots-selector[trainer]'" in result.stderr
     assert not (tmp_path / "replay.png").exists()
 
@@ -231,7 +231,7 @@ class TestLogsOfEarlierReleases:
 
     def test_alone_they_do_not_tell_of_their_own(self, bots: Bots, earlier: tuple[Path, Path]) -> None:
         result = bots("replay", earlier[0])
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "weak, strong" in result.stderr
         assert "`bots run export`" in result.stderr
 
@@ -290,7 +290,7 @@ class TestOutcomes:
         rows = [{"id": "a", "of": domain, "s": 1} for domain in ("sets", "algebra")]
         file.write_text("\n".join(map(json.dumps, rows)))
         result = bots("replay", file, "--domain", "of", "--successes", "s", "--trials", 2)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "line 2: task 'a' has another domain" in result.stderr
 
     def test_no_row(self, bots: Bots, tmp_path: Path) -> None:
@@ -413,7 +413,7 @@ class TestWhatIsNoLog:
         file = tmp_path / "events.jsonl"
         file.write_text(content)
         result = bots("replay", file)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert words in result.stderr
 
     def test_a_zip_file_of_something_else(self, bots: Bots, tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ class TestWhatIsNoLog:
         with ZipFile(file, "w") as archive:
             archive.writestr("tasks.jsonl", json.dumps(task))
         result = bots("replay", file)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"{file}, tasks.jsonl, line 1: it is not a task" in result.stderr
 
     def test_what_was_changed_on_its_way(self, bots: Bots, saved: Path, tmp_path: Path) -> None:
@@ -443,14 +443,14 @@ class TestWhatIsNoLog:
             packed[place] ^= 0xFF
         file.write_bytes(packed)
         result = bots("replay", file)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"{file}: not readable" in result.stderr
 
     def test_too_few_tasks(self, bots: Bots, earlier: tuple[Path, Path]) -> None:
         log, tasks = earlier
         tasks.write_text(tasks.read_text().partition("\n")[0])
         result = bots("replay", log, "--tasks", tasks, *POOL)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "the table holds 1" in result.stderr
 
     def test_a_name_is_a_run_unless_it_looks_like_a_file(self, bots: Bots, fake: FakeSelector) -> None:
@@ -460,7 +460,7 @@ class TestWhatIsNoLog:
 
     def test_without_a_service(self, bots: Bots) -> None:
         result = bots("replay", f"r-{uuid4().hex}", "--url", "http://127.0.0.1:9")
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "there is no such file, and no service at http://127.0.0.1:9" in result.stderr
 
 

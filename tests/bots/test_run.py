@@ -119,7 +119,7 @@ class TestCreate:
         assert body(fake)["posterior"]["type"] == "rasch"
         assert body(fake)["policy"] == {"type": "signal", "power": 2.0, "exploration": 0.1}
         refused = bots("run", "create", "t", "--fork", "r", "--forgetting", 0.1)
-        assert refused.exit_code == 1
+        assert refused.exit_code == 2
         assert "posterior" in refused.stderr
 
     def test_a_config_file_is_the_body(self, bots: Bots, fake: FakeSelector, tmp_path: Path):
@@ -140,7 +140,7 @@ class TestCreate:
         (tmp_path / "run.json").write_text(content)
         before = len(fake.requests)
         result = bots("run", "create", "r", "--config", tmp_path / "run.json")
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"Error: {tmp_path / 'run.json'}: " in result.stderr
         assert len(fake.requests) == before
 
@@ -163,7 +163,7 @@ class TestCreate:
     def test_a_refusal_is_printed(self, bots: Bots, fake: FakeSelector):
         bots("run", "create", "r", "--pool", "p")
         result = bots("run", "create", "r", "--pool", "p", "--seed", 1)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "Error: Run 'r' is there with another config. (run-conflict, HTTP 409)" in result.stderr
 
 
@@ -175,7 +175,7 @@ def test_the_service_takes_what_create_sends(bots: Bots, service_url: str, run: 
         assert result.exit_code == 0, result.output
         assert result.stdout == f"run '{run}-2': 12 tasks of pool '{run}', step 0\n"
     refused = bots("run", "create", f"{run}-3", "--pool", run, "--target", 2, "--url", service_url)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "target" in refused.stderr
 
 
@@ -224,7 +224,7 @@ def test_a_sparkline_is_a_bar_a_value():
 
 def test_show_of_no_run_says_so(bots: Bots, service_url: str):
     result = bots("run", "show", "no-such-run", "--url", service_url)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert "(unknown-run, HTTP 404" in result.stderr

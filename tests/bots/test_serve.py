@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from selector_api.web import serve as web
 from selector_api.web import welcome
 from tests.bots.conftest import Bots
 from tests.service import Service
+from trainer_client import SelectorClient
 
 
 @pytest.fixture
@@ -144,6 +146,45 @@ def test_the_address_of_a_service_is_one_that_can_be_called(address: tuple[objec
             return address
 
     assert welcome.address_of(cast("socket.socket", Listener())) == url
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", f"http://{socket.gethostname()}:9000"),
+        ("::", f"http://{socket.gethostname()}:9000"),
+        ("127.0.0.1", "http://127.0.0.1:9000"),
+        ("node-7", "http://10.0.0.7:9000"),
+    ],
+)
+def test_what_is_announced_can_be_called_from_other_machines(tmp_path: Path, host: str, url: str):
+    file = tmp_path / "made" / "url"
+    listens = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "node-7": "10.0.0.7"}.get(host, host)
+    welcome.announce(Settings(host=host, announce=file), f"http://{listens}:9000", is_open=False)
+    assert file.read_text() == f"{url}\n"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_sigterm_to_all_its_processes_is_a_clean_end(service: Service):
+    """As Slurm ends a job."""
+    os.kill(int((service.data_dir / "valkey.pid").read_text()), signal.SIGTERM)
+    client = SelectorClient(service.url, max_retries=0)
+    client.create_pool("pool")  # Valkey serves on until its service has ended
+    service.ask_to_end()
+    assert service.stop() == 0
+    assert service.log() == ""
+    assert not (service.data_dir / "heartbeat").exists()
+
+
+def test_a_service_whose_data_folder_was_taken_over_ends(tmp_path: Path):
+    with Service(tmp_path) as service:
+        ended = None
+        while ended is None:  # A beat may come between.
+            (tmp_path / "heartbeat").write_text('{"host": "node-7", "machine": "other", "pid": 7}')
+            ended = service.wait(5)
+        assert ended == 1
+        assert "another service has taken over the data folder" in service.log()
+        assert "Traceback" not in service.log()
 
 
 def test_a_port_or_a_data_folder_in_use_is_said(service: Service, tmp_path: Path):

@@ -125,7 +125,7 @@ def test_a_secret_that_is_no_token_is_refused(bots: Bots, tmp_path: Path, text: 
 def test_what_is_not_there_is_not_revoked(bots: Bots, tmp_path: Path):
     bots("token", "create", "--name", "somebody", "--scope", "admin", "--data-dir", tmp_path)
     result = bots("token", "revoke", "sombody", "--data-dir", tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "no token named 'sombody'; near it: 'somebody'" in result.stderr
 
 

@@ -16,13 +16,14 @@ from tests.deploy.manifests import ROOT, Refused, run_tool, with_mistake
 BUILT_HERE = ("bots-selector", "bots-trainer", "bots-demo")
 
 
-def configuration(file: Path = ROOT / "docker-compose.yml", **variables: str) -> dict[str, Any]:
-    """What Compose understands of a file. Raises `Refused`."""
+def configuration(
+    file: Path = ROOT / "docker-compose.yml", *overlays: Path, **variables: str
+) -> dict[str, Any]:
+    """What Compose understands of a file and what is laid over it. Raises `Refused`."""
     environment = {"PATH": os.environ["PATH"], **variables}
     text = run_tool(
         "docker-compose",
-        "--file",
-        file,
+        *(argument for each in (file, *overlays) for argument in ("--file", each)),
         "--profile",
         "*",
         "config",
@@ -81,6 +82,31 @@ def test_redis_keeps_what_it_acknowledged_and_only_the_selector_reaches_it(
         "tokens",
     }
     assert configuration()["networks"]["store"]["internal"]
+
+
+def test_a_redis_elsewhere_stands_for_the_one_that_comes_with_it(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    overlay = ROOT / "compose.redis-elsewhere.yml"
+    whole = configuration(ROOT / "docker-compose.yml", overlay, BOTS_REDIS_URL_FOLDER=str(tmp_path))
+    laid = whole["services"]
+    assert laid.keys() == services.keys() - {"redis"}
+    assert "store" not in whole["networks"]
+    for name in ("selector", "tokens"):
+        before, after = services[name], laid[name]
+        assert "redis" not in after["depends_on"]
+        assert not any(whole["networks"][network].get("internal") for network in after["networks"])
+        mounts = {volume["target"]: volume for volume in after["volumes"]}
+        assert mounts.keys() == {volume["target"] for volume in before["volumes"]}
+        url = mounts["/run/secrets/redis-url"]
+        assert (url["type"], url["source"], url["read_only"]) == ("bind", str(tmp_path), True)
+        other = {"depends_on", "networks", "volumes"}
+        assert {field: after[field] for field in after.keys() - other} == {
+            field: before[field] for field in before.keys() - other
+        }
+    assert {name: laid[name] for name in laid.keys() - {"selector", "tokens"}} == {
+        name: services[name] for name in laid.keys() - {"selector", "tokens"}
+    }
 
 
 def test_services_have_no_rights(services: dict[str, dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,30 @@ from typing import Any
 import pytest
 import yaml
 
+from services.command_line.failures import INTERRUPTED, MISTAKE, TERMINATED
 from tests.deploy import checks
-from tests.deploy.manifests import ROOT, VERSIONS, Manifest, Refused, copy_of_k8s, rendered, validate
+from tests.deploy.manifests import (
+    ROOT,
+    VERSIONS,
+    Manifest,
+    Refused,
+    copy_of_k8s,
+    of_kind,
+    rendered,
+    validate,
+    with_mistake,
+)
 from tests.deploy.mistakes import DEV_MISTAKES, MISTAKES, PROD_MISTAKES
-from tests.deploy.mistakes.parts import container, part
+from tests.deploy.mistakes.parts import part
 
-FOLDERS = ("overlays/dev", "overlays/prod", "trainer", "reference_eval")
+OVERLAYS = ("dev", "prod", "cluster", "sentinel")
+FOLDERS = (*(f"overlays/{overlay}" for overlay in OVERLAYS), "trainer", "reference_eval")
 # Trainings and evaluations run beside the selector of an overlay.
-CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in ("dev", "prod")}
+CLUSTERS = {overlay: (f"overlays/{overlay}", "trainer", "reference_eval") for overlay in OVERLAYS}
+# Applied by themselves, since what deletes a kustomization shall not delete them.
+APART = ("namespace.yaml", "trainer/volume.yaml", "reference_eval/volume.yaml")
+FILES = ("trainer/files.yaml", "reference_eval/files.yaml")
+KEEP_DATA = {"whenDeleted": "Retain", "whenScaled": "Retain"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +53,12 @@ def cluster(request: pytest.FixtureRequest, manifests: dict[str, list[Manifest]]
 
 
 def cluster_of(manifests: dict[str, list[Manifest]], overlay: str) -> list[Manifest]:
-    return [manifest for folder in CLUSTERS[overlay] for manifest in manifests[folder]]
+    of_folders = [manifest for folder in CLUSTERS[overlay] for manifest in manifests[folder]]
+    return [*map(read, APART), *of_folders]
+
+
+def read(file: str) -> Manifest:
+    return yaml.safe_load((ROOT / "k8s" / file).read_text())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -45,6 +67,53 @@ def test_kubernetes_takes_them(manifests: dict[str, list[Manifest]], folder: str
     for manifest in manifests[folder]:
         validate(manifest, version)
         assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "bots"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("file", [*APART, *FILES])
+def test_kubernetes_takes_what_is_applied_by_itself(file: str, version: str) -> None:
+    manifest = read(file)
+    validate(manifest, version)
+    assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "bots"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_data_outlive_what_deletes_a_kustomization(manifests: dict[str, list[Manifest]], folder: str) -> None:
+    assert not list(of_kind(manifests[folder], "Namespace", "PersistentVolumeClaim", "PersistentVolume"))
+    for each in of_kind(manifests[folder], "StatefulSet"):
+        assert each["spec"]["persistentVolumeClaimRetentionPolicy"] == KEEP_DATA
+
+
+def test_jobs_are_not_tried_again_after_a_mistake_nor_given_up_after_sigterm(
+    manifests: dict[str, list[Manifest]],
+) -> None:
+    for folder, ended in (("trainer", TERMINATED), ("reference_eval", INTERRUPTED)):
+        (job,) = of_kind(manifests[folder], "Job")
+        by_code = {
+            code: rule["action"]
+            for rule in job["spec"]["podFailurePolicy"]["rules"]
+            if "onExitCodes" in rule
+            for code in rule["onExitCodes"]["values"]
+        }
+        assert by_code == {MISTAKE: "FailJob", ended: "Ignore"}
+
+
+def test_there_is_a_way_in_that_outlasts_rollouts(k8s: Path) -> None:
+    overlay = k8s / "overlays/dev"
+    text = (overlay / "kustomization.yaml").read_text()
+    here = "# components:\n#   - ../../components/node-port\n"
+    (overlay / "kustomization.yaml").write_text(
+        with_mistake(overlay / "kustomization.yaml", here, here.replace("# ", "").replace("#", ""))
+    )
+    try:
+        found = rendered(overlay)
+    finally:
+        (overlay / "kustomization.yaml").write_text(text)
+    service = part(found, "Service", "selector-outside")
+    assert service["spec"]["ports"][0]["nodePort"] == 30800
+    assert service["spec"]["selector"] == part(found, "Service", "selector")["spec"]["selector"]
+    for version in VERSIONS:
+        validate(service, version)
 
 
 @pytest.mark.parametrize("check", checks.CHECKS)
@@ -117,7 +186,7 @@ def test_kustomize_refuses_what_is_not_there(tmp_path: Path) -> None:
         rendered(k8s / "overlays/dev")
 
 
-@pytest.mark.parametrize("overlay", ["dev", "prod"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_without_its_secrets_is_refused(tmp_path: Path, overlay: str) -> None:
     k8s = copy_of_k8s(tmp_path)
     (k8s / f"overlays/{overlay}/secrets/token-admin/token").unlink()
@@ -125,15 +194,35 @@ def test_an_overlay_without_its_secrets_is_refused(tmp_path: Path, overlay: str)
         rendered(k8s / f"overlays/{overlay}")
 
 
-def test_the_pod_to_copy_files_by_sees_what_trainings_see(manifests: dict[str, list[Manifest]]) -> None:
-    pod = yaml.safe_load((ROOT / "k8s/trainer/files.yaml").read_text())
-    for version in VERSIONS:
-        validate(pod, version)
-    training = container(manifests["trainer"], "Job", "trainer")
+@pytest.mark.parametrize("folder", ["trainer", "reference_eval"])
+def test_the_pod_to_copy_files_by_sees_what_jobs_see(
+    manifests: dict[str, list[Manifest]], folder: str
+) -> None:
+    pod, claim = read(f"{folder}/files.yaml"), read(f"{folder}/volume.yaml")["metadata"]["name"]
+    (job,) = of_kind(manifests[folder], "Job")
+    of_job = job["spec"]["template"]["spec"]["containers"][0]
     files = pod["spec"]["containers"][0]
-    assert files["image"] == training["image"]
-    assert files["securityContext"] == training["securityContext"]
-    assert all(mount in training["volumeMounts"] for mount in files["volumeMounts"])
+    assert files["image"] == of_job["image"]
+    assert files["securityContext"] == of_job["securityContext"]
+    of_claim = [mount for mount in of_job["volumeMounts"] if mount["name"] == claim]
+    assert files["volumeMounts"] == of_claim
+    assert pod["spec"]["volumes"] == [{"name": claim, "persistentVolumeClaim": {"claimName": claim}}]
+
+
+@pytest.mark.parametrize("folder", ["trainer", "reference_eval"])
+def test_the_pod_to_copy_files_by_ends_at_once(folder: str) -> None:
+    """Its command as the first process of a container, which has no signal handlers but its own."""
+    command = read(f"{folder}/files.yaml")["spec"]["containers"][0]["command"]
+    assert command[:2] == ["sh", "-c"]
+    assert command[2].startswith("trap 'exit 0' TERM;")
+    process = subprocess.Popen(
+        [*command[:2], f"{command[2].replace('sleep', 'echo ready; sleep', 1)}"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    process.stdout.close()
 
 
 def test_the_alerts_of_the_cluster_are_those_of_compose(manifests: dict[str, list[Manifest]]) -> None:

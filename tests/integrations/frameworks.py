@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 class Framework:
     """A framework's virtual environment, `.venv-NAME` beside the other ones; without it, the test is skipped."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, target: str = "test-adapters"):
         self.python = ROOT / f".venv-{name}" / "bin" / "python"
         if not self.python.exists():
-            pytest.skip(f"there is no .venv-{name}: `make test-adapters` makes it")
+            pytest.skip(f"there is no .venv-{name}: `make {target}` makes it")
 
     def start(
         self, script: str, *arguments: str | Path, log: Path, environment: Mapping[str, str] | None = None

@@ -13,7 +13,7 @@ from tests.integrations.conformance import Batch, Event, noted
 from tests.integrations.frameworks import Framework, Training
 from tests.integrations.trainings import TASKS
 from tests.service import Service
-from trainer_client import SelectorClient, Task
+from trainer_client import Selection, SelectorClient, Task
 
 
 class Run:
@@ -98,6 +98,12 @@ class Run:
     def events(self, run: str | None = None) -> list[Event]:
         """The log of the run, or of a fork of it."""
         return list(self.client.events(run))
+
+    def end_open(self) -> None:
+        """End the selections that were left open, such as one that was drawn in part when the training ended."""
+        for row in list(self.client.selections("open")):
+            left = Selection(selection=row.selection, run=self.name, step=row.step or 0, tasks=row.tasks)
+            self.client.report(left, {}, final=True)
 
     def rolled_out(self, name: str = "notes") -> list[Batch]:
         """The batches of the training, or those of its evaluations."""

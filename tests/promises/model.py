@@ -30,7 +30,8 @@ class Held:
     batch_size: int
     key: str | None
     step: int
-    expires_at: str
+    expires_at: Any
+    """When its lease ends, in whatever form sorts by that."""
     leased: set[str]
     """Its tasks that nobody else gets, unless leased tasks are shared."""
     known: dict[str, Known] = field(default_factory=dict)
@@ -157,14 +158,19 @@ class Model:
         return {"changed": len(changed), "excluded": len(self.course.excluded)}
 
     def select(self, batch_size: int, key: str | None, answer: dict[str, Any]) -> None:
-        """A new selection was answered."""
+        """A new selection was answered, drawn from the state as it is."""
+        assert answer["step"] == self.course.step
+        tasks, rested = set(answer["tasks"]), self.free - self.course.resting
+        assert tasks <= rested or rested <= tasks, "a task that rests, before those that do not"
+        self.hand_out(batch_size, key, answer)
+
+    def hand_out(self, batch_size: int, key: str | None, answer: dict[str, Any]) -> None:
+        """A new selection was answered; commits may have come since it was drawn."""
         name, tasks = answer["selection"], answer["tasks"]
         assert name not in self.selections
-        assert (answer["step"], answer["replayed"], answer["status"]) == (self.course.step, False, "open")
+        assert (answer["replayed"], answer["status"]) == (False, "open")
         assert len(tasks) == len(set(tasks)) == batch_size
         assert set(tasks) <= self.free, "a task that is leased, withheld or not the run's"
-        rested = self.free - self.course.resting
-        assert set(tasks) <= rested or rested <= set(tasks), "a task that rests, before those that do not"
         self.selections[name] = Held(
             tasks, batch_size, key, answer["step"], answer["expires_at"], leased=set(tasks)
         )

@@ -18,6 +18,7 @@ import httpx
 import redis
 
 from selector_api.store.keys import run_keys
+from tests.cluster.kinds import Servers, client_of
 from tests.service import Service
 
 T = TypeVar("T")
@@ -33,14 +34,15 @@ _numbers = itertools.count(1)
 
 
 class Pair:
-    """Replica 0 keeps the embedded Valkey, which replica 1 shares."""
+    """Replica 0 keeps the embedded Valkey, which replica 1 shares, unless there are other servers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, servers: Servers | None = None) -> None:
         environment = {"SELECTOR_SNAPSHOT_EVERY": str(SNAPSHOT_EVERY)}
-        owner = Service(folder / "first", environment=environment)
+        self._servers = servers
+        owner = Service(folder / "first", servers.url if servers else None, environment)
         self.services = (owner, Service(folder / "second", owner.redis_url, environment))
         self._https = tuple(httpx.Client(base_url=service.url, timeout=30.0) for service in self.services)
-        self.redis = redis.Redis.from_url(owner.redis_url)
+        self.redis = client_of(owner.redis_url)
 
     def start(self) -> None:
         """Start both and return when they serve."""
@@ -93,14 +95,17 @@ class Pair:
 
     def crash_valkey(self) -> None:
         """Kill Valkey and return when both replicas serve from its successor."""
-        crashed = self.redis.info("server")["run_id"]  # type: ignore[index]
-        self.services[0].kill_valkey()
-        until(lambda: self._valkey_run_id() not in (None, crashed))
+        if self._servers is not None:
+            self._servers.crash()
+        else:
+            crashed = self.redis.info("server")["run_id"]
+            self.services[0].kill_valkey()
+            until(lambda: self._valkey_run_id() not in (None, crashed))
         self.wait_until_ready()
 
     def _valkey_run_id(self) -> str | None:
         try:
-            return self.redis.info("server")["run_id"]  # type: ignore[index]
+            return self.redis.info("server")["run_id"]
         except redis.ConnectionError:
             return None
 

@@ -353,7 +353,7 @@ def test_replicas_agree_after_redis_lost_its_last_events(pair: Pair):
     for key, content in kept.items():
         pair.redis.delete(key)
         if content is not None:
-            pair.redis.restore(key, 0, content)  # type: ignore[arg-type]
+            pair.redis.restore(key, 0, content)
     pair.restart(1, crash=False)  # replica 0 still has what was lost
     step(5)
     assert run.events(0) == run.events(1) != lost[1][2]

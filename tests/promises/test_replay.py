@@ -59,7 +59,7 @@ def snapshot_and_tail(run: Run, *, selecting: bool) -> None:
 
 
 def snapshot_seq(run: Run) -> int:
-    return int(run.pair.redis.hget(run_keys(run.name).snapshot, "seq") or 0)  # type: ignore[arg-type]
+    return int(run.pair.redis.hget(run_keys(run.name).snapshot, "seq") or 0)
 
 
 def test_replay_against_live_and_after_crashes_from_snapshot_and_tail(pair: Pair):

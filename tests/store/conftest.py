@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from selector_api.store.connection import StoreClient, connect
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.store import Store, open_store
+from tests.cluster.kinds import Kind, Servers, servers_of
 
 
 @pytest.fixture(scope="session")
@@ -15,14 +16,26 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedValkey]:
-    """A Valkey for all tests of the store."""
+def servers(redis_kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers | None]:
+    """What stands for the Valkey; other tests keep nothing there."""
+    with servers_of(redis_kind, tmp_path_factory.mktemp("servers")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def valkey(
+    servers: Servers | None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[EmbeddedValkey | Servers]:
+    """A Valkey for all tests of the store, or what stands for it; only the former can be reached into."""
+    if servers is not None:
+        yield servers
+        return
     async with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), fsync="everysec") as server:
         yield server
 
 
 @pytest.fixture
-async def redis(valkey: EmbeddedValkey) -> AsyncIterator[StoreClient]:
+async def redis(valkey: EmbeddedValkey | Servers) -> AsyncIterator[StoreClient]:
     """A client of this Valkey, which is empty at the test's start."""
     client = connect(valkey.url)
     await client.flushall()
@@ -31,14 +44,14 @@ async def redis(valkey: EmbeddedValkey) -> AsyncIterator[StoreClient]:
 
 
 @pytest.fixture
-async def store(valkey: EmbeddedValkey, redis: StoreClient) -> AsyncIterator[Store]:
+async def store(valkey: EmbeddedValkey | Servers, redis: StoreClient) -> AsyncIterator[Store]:
     """A store on this Valkey, which is empty at the test's start."""
     async with open_store(valkey.url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def other_store(valkey: EmbeddedValkey, store: Store) -> AsyncIterator[Store]:
+async def other_store(valkey: EmbeddedValkey | Servers, store: Store) -> AsyncIterator[Store]:
     """A second store on the same Valkey, as another process has it: they share nothing else."""
     async with open_store(valkey.url) as opened:
         yield opened

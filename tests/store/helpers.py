@@ -10,7 +10,8 @@ from selector_api.core.config import RunConfig
 from selector_api.core.tasks import DEFAULT_DOMAIN
 from selector_api.store.codec import Outcome, TaskRows, decode_events
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Bookmark, Reported
+from selector_api.store.log import Bookmark
+from selector_api.store.receipts import Reported
 from selector_api.store.store import Store
 
 POOL = "pool"

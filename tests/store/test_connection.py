@@ -14,7 +14,7 @@ from selector_api.store.errors import StoreUnavailable, UnsupportedServer
 from selector_api.store.store import Store
 from tests.store.helpers import POOL, make_run, read_events, select, task_rows
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
 
 async def test_no_server_is_store_unavailable(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ async def serve():
         await asyncio.Event().wait()
 
 if sys.argv[2] == "orphan":  # as where nothing tells the child that the service died
-    child_processes._BECOME = "import os, sys; os.execvp(sys.argv[2], sys.argv[2:])"
+    child_processes._BECOME = "import os, sys; os.execvp(sys.argv[3], sys.argv[3:])"
 asyncio.run(serve())
 """
 

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.core.policies import Random
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Reported
+from selector_api.store.receipts import Reported
 from selector_api.store.refusals import TaskNotInSelection, UnknownSelection, UnknownTask
 from selector_api.store.store import Store
 from tests.store.helpers import (
@@ -272,3 +274,26 @@ async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Sto
         await store.logs.report_unsolicited(RUN, "k", outcomes(["t0", "stranger"]))
     assert caught.value.name == "stranger"
     assert await read_types(store) == ["created"]
+
+
+async def test_the_reports_of_an_outbox_are_counted_with_what_they_tell(store: Store) -> None:
+    """A receipt's number is as much a part of what Redis keeps, or loses, as the outcomes."""
+    await make_run(store)
+    run = await store.runs.find(RUN)
+    selection = await select(store)
+    one, *rest = outcomes(selection.tasks)
+    assert (await store.logs.report(RUN, selection.selection, [one])).place is None
+    numbers: list[int] = []
+    for outbox in ("a", "b", "a"):
+        place = (await store.logs.report(RUN, selection.selection, rest, outbox=outbox)).place
+        assert place is not None
+        assert place.incarnation == run.incarnation
+        numbers.append(place.number)
+    told = await store.logs.report_unsolicited(RUN, "key", outcomes(["t0"]), outbox="a")
+    assert told.place is not None
+    assert [*numbers, told.place.number] == [1, 1, 2, 3]
+    with pytest.raises(UnknownSelection):
+        await store.logs.report(RUN, "nope", rest, outbox="a")
+    assert (await store.logs.report(RUN, selection.selection, rest, outbox="a")).place == replace(
+        told.place, number=4
+    )

@@ -1,12 +1,15 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from selector_api.store import tokens as tokens_module
 from selector_api.store.connection import StoreClient, connect
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, TokenConflict
 from selector_api.store.keys import TOKENS
-from selector_api.store.tokens import Tokens
+from selector_api.store.tokens import Token, Tokens
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +52,27 @@ async def test_a_token_may_be_limited_by_name_and_by_beginning(
     assert token.is_for_run(run) == is_for_it
     assert token.is_limited == (runs != ["*"])
     assert token.is_for_pool(run)
+
+
+async def test_a_look_up_reads_one_record_however_many_there_are(
+    redis: StoreClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = await Tokens(redis).create("mine", ["read"])
+    record = (await redis.read_hash(TOKENS)).popitem()[1]
+    await redis.hset(TOKENS, mapping={f"{number:064x}": record for number in range(1000)})
+    tokens, read = Tokens(redis), 0
+    make = tokens_module._token
+
+    def counted(record: Mapping[str, Any]) -> Token:
+        nonlocal read
+        read += 1
+        return make(record)
+
+    monkeypatch.setattr(tokens_module, "_token", counted)
+    for _ in range(10):
+        assert await tokens.lookup(text) is not None
+        assert await tokens.lookup("bots_other") is None
+    assert read == 1
 
 
 async def test_names_are_unique_and_listed_in_order(redis: StoreClient) -> None:

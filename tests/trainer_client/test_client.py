@@ -216,6 +216,53 @@ def test_the_address_comes_from_the_argument_or_the_environment(
     assert [request.url.host for request in fake.requests] == ["announced", "named", "given"]
 
 
+def test_a_service_that_moves_is_followed_by_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pauses: list[float]
+):
+    file = tmp_path / "url"
+    monkeypatch.setenv("SELECTOR_URL_FILE", str(file))
+    moves = ["http://second:2\n", "nonsense half wri", None]
+    fake = FakeSelector()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if moves:  # It is away, and comes back elsewhere.
+            now = moves.pop(0)
+            file.unlink() if now is None else file.write_text(now)
+            raise httpx.ConnectError("refused")
+        return fake.transport.handle_request(request)
+
+    file.write_text("http://first:1")
+    client = SelectorClient(transport=httpx.MockTransport(answer))
+    client.create_pool("p")
+    assert [request.url.host for request in fake.requests] == ["second"]
+    assert fake.requests[0].headers["Host"] == "second:2"
+    file.write_text("http://third:3")
+    client.create_pool("p")
+    assert fake.requests[-1].url.host == "third"
+    assert len(pauses) == 3
+
+
+def test_retries_outlast_a_restart_and_are_fewer_with_a_fallback(tmp_path: Path, pauses: list[float]):
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    def waited(client: SelectorClient) -> float:
+        pauses.clear()
+        with pytest.raises(SelectorUnavailable):
+            client.create_pool("p")
+        return sum(pauses)
+
+    away_for_good = httpx.MockTransport(away)
+    assert 60 <= waited(SelectorClient("http://s", transport=away_for_good)) < 68
+    pauses.clear()
+    with pytest.raises(SelectorUnavailable):
+        list(SelectorClient("http://s", run="r", transport=away_for_good).events())
+    assert 60 <= sum(pauses) < 68
+    fallback = Fallback(["a"], tmp_path)
+    assert waited(SelectorClient("http://s", transport=away_for_good, fallback=fallback)) < 8
+    assert waited(SelectorClient("http://s", transport=away_for_good, max_retries=0)) == 0
+
+
 @pytest.mark.parametrize("arguments", [{"base_url": "selector:8000"}, {"max_retries": -1}])
 def test_a_client_that_cannot_work_is_not_made(arguments: dict):
     with pytest.raises(ValueError, match=next(iter(arguments))):

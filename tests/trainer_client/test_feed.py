@@ -184,6 +184,28 @@ def test_figures_for_the_log(fake: FakeSelector):
     assert feed.figures["etr"] == 0.5
 
 
+def test_that_nothing_is_reported_is_said_once_with_the_cure(
+    fake: FakeSelector, log: pytest.LogCaptureFixture
+):
+    feed = feed_of(fake, look_ahead=None)
+    feed.batch()
+    feed.expect_reports("set it up")
+    assert "set it up" not in log.text
+    feed.batch()
+    for _ in range(2):
+        feed.expect_reports("set it up")
+    assert log.text.count("2 batches were drawn, and nothing was reported of any: set it up") == 1
+
+
+def test_once_something_was_reported_nothing_is_said(fake: FakeSelector, log: pytest.LogCaptureFixture):
+    feed = feed_of(fake, look_ahead=None)
+    feed.report(seen(feed.batch()))
+    feed.batch()
+    feed.batch()
+    feed.expect_reports("set it up")
+    assert "set it up" not in log.text
+
+
 def test_wrong_ids_are_said_at_the_start(fake: FakeSelector):
     with pytest.raises(DataSetMismatch, match="lacks 1 of the data set's 21 tasks, such as 'tsk-1'"):
         feed_of(fake, tasks=[*TASKS, "tsk-1"]).open()

@@ -6,18 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.service import Service
 from trainer_client import FakeSelector, SelectorClient, Task
 from trainer_client.feed import TaskFeed
-from trainer_client.gathering import GatheredBatch
+from trainer_client.gathering import GatheredBatch, Gathering
 
 TASKS = [f"task-{number}" for number in range(20)]
 
 
 def feed_of(fake: FakeSelector) -> TaskFeed:
     return TaskFeed("run", batch_size=4, tasks=TASKS, url="http://selector", transport=fake.transport)
+
+
+def gathering_of(fake: FakeSelector, folder: Path) -> Gathering:
+    """In a training of three batches."""
+    given: dict[str, Any] = {"run": "run", "batch_size": 4, "tasks": TASKS, "url": "http://selector"}
+    return Gathering(folder, 3, transport=fake.transport, **given)
+
+
+def keys(fake: FakeSelector) -> list[str]:
+    return [event["key"] for event in events(fake, "selected")]
 
 
 def events(fake: FakeSelector, kind: str) -> list[dict[str, Any]]:
@@ -107,3 +118,95 @@ def test_a_copy_in_another_process_reports_each_group(service: Service, tmp_path
         status = client.run_status()
         assert (status.step, status.selections.committed, status.dropped) == (1, 1, 1)
         feed.close()
+
+
+class Noting(httpx.BaseTransport):
+    """Writes down with which token each call was made; can be pickled."""
+
+    def __init__(self, file: Path):
+        self.file = file
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self.file.open("a") as lines:
+            lines.write(request.headers["authorization"] + "\n")
+        with httpx.HTTPTransport() as transport:
+            response = transport.handle_request(request)
+            response.read()
+        return response
+
+
+def test_a_copy_in_another_process_has_the_options_of_its_feed(service: Service, tmp_path: Path):
+    run, calls = "gathered-with-options", tmp_path / "calls"
+    with SelectorClient(service.url, run) as client:
+        client.create_pool(run)
+        client.add_tasks(run, [Task(id=task) for task in TASKS])
+        client.create_run(run, pool=run)
+        options: dict[str, Any] = {"token": "mine", "transport": Noting(calls)}
+        batch = GatheredBatch(TaskFeed(run, batch_size=4, tasks=TASKS, url=service.url, **options))
+        calls.unlink()
+        pickle.loads(pickle.dumps(batch)).tell(batch.tasks[0], [1.0, 0.0])
+        assert calls.read_text() == "Bearer mine\n"
+
+
+def test_a_group_that_has_ended_is_dropped_if_it_was_not_told(fake: FakeSelector):
+    batch = GatheredBatch(feed_of(fake))
+    for task in batch.tasks[:2]:
+        batch.tell(task, [1.0])
+        batch.end(task)
+    batch.end(batch.tasks[2])
+    try:
+        raise TimeoutError
+    except TimeoutError:
+        batch.end(batch.tasks[3])
+    assert batch.report()
+    (dropped,) = events(fake, "dropped")
+    assert dropped["drops"] == [[2, "not graded"], [3, "TimeoutError"]]
+
+
+def test_a_group_that_is_interrupted_is_begun_again(fake: FakeSelector):
+    batch = GatheredBatch(feed_of(fake))
+    tell_all(batch, batch.tasks[:3])
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        batch.end(batch.tasks[3])
+    assert not batch.report()
+
+
+def test_batches_are_gathered_in_order_and_may_begin_again(fake: FakeSelector, tmp_path: Path):
+    gathering = gathering_of(fake, tmp_path)
+    for number in (0, 1, 2, 0):
+        batch = gathering.next(number)
+        tell_all(batch, batch.tasks)
+    assert keys(fake) == [f"step-{number}.0" for number in range(4)]
+    assert "selector/etr" in gathering.next(1).logged
+    with pytest.raises(ValueError, match="got batch 1, but 2 is next"):
+        gathering.next(1)
+
+
+def test_one_that_is_begun_again_has_the_same_tasks(fake: FakeSelector, tmp_path: Path):
+    gathering = gathering_of(fake, tmp_path)
+    batch = gathering.next(0)
+    tell_all(batch, batch.tasks)
+    tasks = gathering.next(1).tasks
+    assert gathering_of(fake, tmp_path).next(1).tasks == tasks
+    assert keys(fake) == ["step-0.0", "step-1.0"]
+
+
+def test_without_its_file_it_goes_on_by_the_number(fake: FakeSelector, tmp_path: Path):
+    gathering_of(fake, tmp_path).next(2)
+    assert keys(fake) == ["step-2.0"]
+
+
+def test_what_failed_last_is_reported_before_the_next_batch_and_at_the_end(
+    fake: FakeSelector, tmp_path: Path
+):
+    gathering = gathering_of(fake, tmp_path)
+    for number in range(2):
+        batch = gathering.next(number)
+        assert len(events(fake, "committed")) == number
+        tell_all(batch, batch.tasks[:3])
+        batch.fail(batch.tasks[3], "TimeoutError")
+    gathering.close()
+    assert len(events(fake, "committed")) == 2
+    assert [event["drops"] for event in events(fake, "dropped")] == [[[3, "TimeoutError"]]] * 2

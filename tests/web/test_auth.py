@@ -12,8 +12,11 @@ import pytest
 
 from selector_api.settings import Settings
 from selector_api.store.connection import connect
+from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.tokens import Tokens
-from selector_api.web.auth import refuse_unsafe
+from selector_api.web.auth import Authorizer, UnsafeBinding, refuse_unsafe
+from selector_api.web.calls import Call
+from selector_api.web.problems import Problem
 from tests.service import Service
 from tests.web.calls import assert_problem
 from tests.web.sockets import exchange, head
@@ -112,6 +115,31 @@ def test_nobody_without_a_token_gets_a_body_read(http: httpx.Client, framing: di
 async def test_a_host_that_others_reach_needs_a_token(guarded: Service, tokens: dict[str, str]) -> None:
     async with connect(guarded.redis_url) as redis:
         await refuse_unsafe(Settings(host="0.0.0.0"), Tokens(redis))
+
+
+async def answer_without_token(settings: Settings, tokens: Tokens) -> int:
+    """The status of a call without a token."""
+    try:
+        await Authorizer(tokens, settings.is_open_without_tokens).identify(Call("read"), None)
+    except Problem as problem:
+        return problem.kind.status
+    return 200
+
+
+@pytest.mark.anyio
+async def test_what_empties_redis_opens_no_service_that_requires_tokens(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path, "everysec") as valkey, connect(valkey.url) as redis:
+        for settings, without in ((Settings(), 200), (Settings(require_token=True), 401)):
+            times = [0.0]
+            tokens = Tokens(redis, clock=lambda times=times: times[0])
+            await tokens.create("one", ["admin"])
+            await refuse_unsafe(settings, tokens)
+            assert await answer_without_token(settings, tokens) == 401
+            await redis.flushall()
+            times[0] = 60.0
+            assert await answer_without_token(settings, tokens) == without
+        with pytest.raises(UnsafeBinding, match="require_token"):
+            await refuse_unsafe(Settings(require_token=True), Tokens(redis))
 
 
 @pytest.mark.slow

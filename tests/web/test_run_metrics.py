@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from redis import Redis
 
 from selector_api.core.config import RunConfig
 from selector_api.store.embedded_valkey import EmbeddedValkey
@@ -14,6 +14,7 @@ from selector_api.store.errors import StoreUnavailable
 from selector_api.store.keys import run_keys
 from selector_api.store.store import Store, open_store
 from selector_api.web.run_metrics import MAX_DOMAINS, RunMetrics
+from tests.cluster.kinds import client_of
 from tests.service import Service
 from tests.web.calls import TASKS, add_tasks, events, fresh_name, report, samples, seen, select
 
@@ -92,7 +93,7 @@ def test_leases_that_end_are_counted_with_evidence_and_without(
     part, nothing = select(http, run), select(http, run)
     report(http, run, part["selection"], [seen(part["tasks"][0])])
     assert of_run(http, run)["bots_run_leases_expired_total"] == 0
-    with Redis.from_url(service.redis_url) as redis:
+    with closing(client_of(service.redis_url)) as redis:
         redis.zadd(run_keys(run).leases, {part["selection"]: 1, nothing["selection"]: 1}, xx=True)
     shown = of_run(http, run)
     assert shown["bots_run_leases_expired_total"] == 2
@@ -104,7 +105,7 @@ def test_a_run_that_cannot_be_read_is_left_out_until_it_is_called_again(
     service: Service, http: httpx.Client, run: str
 ) -> None:
     select(http, run)
-    with Redis.from_url(service.redis_url) as redis:
+    with closing(client_of(service.redis_url)) as redis:
         redis.rpush(run_keys(run).log, '{"type":"novelty","at":1}')
         for _ in range(2):
             assert run not in runs_shown(http)

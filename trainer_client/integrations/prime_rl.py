@@ -23,10 +23,6 @@ class SelectedSampler(TaskSampler):
 
     Groups in flight of several selections end in any order, so the run's `commit` counts outcomes. A group that
     prime-rl cancels is never finalized; its task can be drawn again when its lease ends.
-
-    Args:
-        tasks: of the one training environment; the pool has their keys as ids.
-        feed: with these tasks.
     """
 
     def __init__(self, tasks: Sequence[Any], feed: TaskFeed):

@@ -9,15 +9,16 @@ A row of the training data has the id that the pool knows its task by in a colum
 
 # pyright: standard, reportMissingImports=false
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from skyrl.train.trainer import RayPPOTrainer
 
 from trainer_client.data_sets import task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import Reward
+from trainer_client.groups import by_task
+from trainer_client.loading import SelectedLoader
 
 
 class SelectedTrainer(RayPPOTrainer):
@@ -45,44 +46,17 @@ class SelectedTrainer(RayPPOTrainer):
         size = self.cfg.trainer.train_batch_size
         self._feed = TaskFeed(self._run, batch_size=size, tasks=self._tasks, **self._options)
         self._feed.open()
-        self.train_dataloader = _Batches(
-            self.train_dataset, self._tasks, self._feed, len(self.train_dataloader)
-        )
+        batches = len(self.train_dataloader)
+        self.train_dataloader = SelectedLoader(self.train_dataset, self._tasks, self._feed, batches)
 
     async def generate(self, input_batch: Any) -> Any:
         """Generate as SkyRL does for training, and report; evaluations go another way."""
         output = await super().generate(input_batch)
         in_steps = self.cfg.generator.step_wise_trajectories
         rows = (output if in_steps else input_batch)["trajectory_ids"]
-        rewards = output["rewards"]
-        groups: dict[str, list[Reward]] = defaultdict(list)
-        for row, reward, is_last in zip(
-            rows, rewards, output["is_last_step"] if in_steps else [True] * len(rewards), strict=True
-        ):
-            if is_last:
-                total = sum(reward) if isinstance(reward, Sequence) else reward
-                groups[self._tasks[int(row.instance_id)]].append(total)
-        self._feed.report(groups)
-        self.all_metrics |= {f"selector/{name}": value for name, value in self._feed.figures.items()}
+        tasks = [self._tasks[int(row.instance_id)] for row in rows]
+        rewards = [sum(reward) if isinstance(reward, Sequence) else reward for reward in output["rewards"]]
+        told = output["is_last_step"] if in_steps else [True] * len(rows)
+        self._feed.report(by_task(compress(tasks, told), compress(rewards, told)))
+        self.all_metrics |= self._feed.logged
         return output
-
-
-class _Batches:
-    """In the place of SkyRL's data loader: an epoch has as many batches as it would have, none drawn ahead."""
-
-    def __init__(self, rows: Any, tasks: Sequence[str], feed: TaskFeed, batches: int):
-        self._rows, self._feed, self._batches = rows, feed, batches
-        self._row_of = {task: row for row, task in enumerate(tasks)}
-
-    def __len__(self) -> int:
-        return self._batches
-
-    def __iter__(self) -> Iterator[Any]:
-        for _ in range(self._batches - self._feed.state()["drawn"] % self._batches):
-            yield self._rows.collate_fn([self._rows[self._row_of[task]] for task in self._feed.batch()])
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._feed.state()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._feed.restore(state)

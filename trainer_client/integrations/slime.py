@@ -10,7 +10,6 @@ A row of `--prompt-data` has the id that the pool knows its task by in its metad
 # pyright: standard, reportMissingImports=false
 
 import copy
-import os
 from typing import Any
 
 from slime.rollout.data_source import RolloutDataSourceWithBuffer
@@ -18,30 +17,24 @@ from slime.utils.types import Sample
 
 from trainer_client.data_sets import task_ids
 from trainer_client.feed import TaskFeed
+from trainer_client.groups import by_task
 
 
 class SelectedDataSource(RolloutDataSourceWithBuffer):
     """Groups of selected tasks in the place of the next rows; partial rollouts go on from slime's buffer.
 
     `save` and `load` keep its place with slime's own state. While the service is away it draws for itself, and
-    reports wait in the folder `unsent-reports` of `--save`.
-
-    Raises:
-        DataSetMismatch: a row has no id, two have the same, or the run's pool lacks a task.
-        SelectorError: the service refuses.
+    reports wait in `unsent-reports` under `--save`.
     """
 
-    options: dict[str, Any] = {}  # noqa: RUF012 (a subclass gives its own)
-    """Further arguments of `TaskFeed`."""
+    options: dict[str, Any] = {}  # noqa: RUF012 (a subclass gives its own: further arguments of `TaskFeed`)
 
     def __init__(self, args: Any):
         super().__init__(args)
-        rows = self.dataset.origin_samples
-        tasks = task_ids([row.metadata.get("task") for row in rows])
-        self._rows = dict(zip(tasks, rows, strict=True))
-        unsent = os.path.join(args.save, "unsent-reports") if args.save else None
-        given = {"look_ahead": None, "unsent_reports": unsent, **self.options}
-        self.feed = TaskFeed(batch_size=args.rollout_batch_size, tasks=tasks, **given)
+        tasks = task_ids(row.metadata.get("task") for row in self.dataset.origin_samples)
+        self._rows = dict(zip(tasks, self.dataset.origin_samples, strict=True))
+        given = {"unsent_reports": args.save and f"{args.save}/unsent-reports", **self.options}
+        self.feed = TaskFeed(batch_size=args.rollout_batch_size, tasks=tasks, look_ahead=None, **given)
         self.feed.open()
 
     def get_samples(self, num_samples: int) -> list[list[Sample]]:
@@ -52,6 +45,7 @@ class SelectedDataSource(RolloutDataSourceWithBuffer):
 
     def save(self, rollout_id: int) -> None:
         """As slime's, with the feed's place in its metadata."""
+        self.feed.expect_reports(f"give --rollout-all-samples-process-path {__name__}.report")
         self.metadata["selector"] = self.feed.state()
         super().save(rollout_id)
 
@@ -72,23 +66,15 @@ class SelectedDataSource(RolloutDataSourceWithBuffer):
 
 
 def report(args: Any, all_samples: list[list[Any]], data_source: Any) -> None:
-    """Report the groups that a rollout has finished, before any filter; slime calls it once a rollout.
-
-    Without partial rollouts, what was begun and not finished is lost, so its tasks count as dropped.
-    """
+    """Report a rollout's finished groups, before any filter; those it leaves unfinished for good are dropped."""
     feed = data_source.__self__.feed  # slime hands over its method `get_samples`
-    groups = {}
-    for samples in map(_flat, all_samples):
-        groups[samples[0].metadata["task"]] = [_reward(sample, args) for sample in samples]
-    feed.report(groups)
+    parts = [part for group in all_samples for part in group]
+    samples = [sample for part in parts for sample in (part if isinstance(part, list) else [part])]
+    rewards = [None if _failed(sample) else sample.get_reward_value(args) for sample in samples]
+    feed.report(by_task((sample.metadata["task"] for sample in samples), rewards))
     if not args.partial_rollout:
         feed.end()
 
 
-def _flat(group: list[Any]) -> list[Any]:
-    return [sample for part in group for sample in (part if isinstance(part, list) else [part])]
-
-
-def _reward(sample: Any, args: Any) -> float | None:
-    failed = sample.status in (Sample.Status.ABORTED, Sample.Status.FAILED) or sample.reward is None
-    return None if failed else sample.get_reward_value(args)
+def _failed(sample: Any) -> bool:
+    return sample.status in (Sample.Status.ABORTED, Sample.Status.FAILED) or sample.reward is None

@@ -26,11 +26,9 @@ from trainer_client.groups import Reward
 
 
 class ServiceSelector(BaseSelector):
-    """Trinity-RFT's data selector; its state is in the explorer's checkpoint. Tasks without a rollout are dropped.
+    """Trinity-RFT's data selector; its state is in the explorer's checkpoint.
 
-    Raises:
-        DataSetMismatch: the pool lacks a row's task, or two rows have one id.
-        SelectorError: the service is away, or refuses.
+    Tasks without a rollout are dropped.
     """
 
     def __init__(self, data_source: Any, config: Any):
@@ -57,6 +55,7 @@ class ServiceSelector(BaseSelector):
 
     def state_dict(self) -> dict[str, Any]:
         """What the explorer's checkpoint holds."""
+        self._feed.expect_reports(f"put {__name__}.GroupRewards first in the pipeline's operators")
         return self._feed.state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

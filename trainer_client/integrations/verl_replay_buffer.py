@@ -3,13 +3,13 @@
     trainer.v1.sampler.custom_sampler.path=pkg://trainer_client.integrations.verl_replay_buffer
     trainer.v1.sampler.custom_sampler.name=ServiceReplayBuffer
 
-verl's filter of groups is its own replay buffer's, and throws groups away before anyone sees them; so it cannot be
-used with this one, nor can the trainers that draw tasks ahead.
+Groups that verl's filter throws away are reported first. The trainers that draw tasks ahead cannot be used.
 """
 
 # pyright: standard, reportMissingImports=false
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import transfer_queue
@@ -20,32 +20,49 @@ from trainer_client.integrations.verl_dataset import ServiceDataset
 
 
 class ServiceReplayBuffer(ReplayBuffer):
-    """verl's replay buffer, which reports what it hands to the training. Evaluations pass through.
+    """verl's replay buffer, which reports what it hands to the training or throws away. Evaluations pass through.
 
     Raises:
         ValueError: a setting does not go with the selector.
     """
 
     def __init__(self, *, refill_fn: Callable[[int], int], **options: Any):
-        super().__init__(refill_fn=refill_fn, **options)
         self._trainer: Any = refill_fn.__self__  # pyright: ignore[reportFunctionMemberAccess]
-        _refuse(self._trainer.config)
+        config = self._trainer.config
+        _refuse(config)
+        if (
+            metric := self._trainer._resolve_filter_groups_metric()
+        ):  # verl leaves its filter to custom samplers
+            inflight = config.algorithm.filter_groups.get("max_inflight_gen_batches", 1)
+            options |= {"filter_groups_metric": metric, "max_inflight_gen_batches": inflight}
+            options |= {"train_batch_size": config.data.train_batch_size, "gen_batch_size": 1}
+        super().__init__(refill_fn=refill_fn, **options)
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
         """The rollouts of a step, reported."""
-        batch, metrics = super().sample(global_steps, partition_id, batch_size)
         if partition_id == "val":
-            return batch, metrics
+            return super().sample(global_steps, partition_id, batch_size)
         selected = self._trainer.train_dataset.selected
+        if self.filter_groups_metric:
+            selected.at_most = math.inf
+        batch, metrics = super().sample(global_steps, partition_id, batch_size)
+        self._report(batch.keys, partition_id, more=False)
+        return batch, {**metrics, **selected.feed.logged}
+
+    def _clear_groups(self, partition_id: str, uids: set[str]) -> None:
+        keys = [key for key in self.partitions[partition_id] if key.split("_")[0] in uids]
+        if keys and partition_id != "val":
+            self._report(keys, partition_id, more=True)
+        super()._clear_groups(partition_id, uids)
+
+    def _report(self, keys: Sequence[str], partition_id: str, *, more: bool) -> None:
         fields = ["extra_info", "rm_scores"]
-        data = transfer_queue.kv_batch_get(batch.keys, partition_id=partition_id, select_fields=fields)
-        rewards = data["rm_scores"].sum(dim=1).tolist()
+        data = transfer_queue.kv_batch_get(keys, partition_id=partition_id, select_fields=fields)
         # A rollout may have several parts, each with its reward: uid_rollout_part.
-        rows = dict(zip((key.rpartition("_")[0] for key in batch.keys), range(len(rewards)), strict=True))
-        infos = list(data["extra_info"])
-        selected.report([infos[row] for row in rows.values()], [rewards[row] for row in rows.values()])
-        figures = {f"selector/{name}": value for name, value in selected.feed.figures.items()}
-        return batch, {**metrics, **figures}
+        rows = dict(zip((key.rpartition("_")[0] for key in keys), range(len(keys)), strict=True)).values()
+        infos, rewards = list(data["extra_info"]), data["rm_scores"].sum(dim=1).tolist()
+        selected = self._trainer.train_dataset.selected
+        selected.report([infos[row] for row in rows], [rewards[row] for row in rows], more=more)
 
 
 def _refuse(config: Any) -> None:
@@ -53,19 +70,10 @@ def _refuse(config: Any) -> None:
     mode = config.trainer.v1.trainer_mode
     if mode != "sync":
         raise ValueError(f"trainer.v1.trainer_mode: got {mode!r}, which draws tasks ahead; it must be 'sync'")
-    filter_groups = config.algorithm.get("filter_groups")
-    if filter_groups and filter_groups.get("enable"):
-        raise ValueError(
-            "algorithm.filter_groups.enable: got true; verl's filter throws groups away before they can be "
-            "reported, so it must be false. Policy 'signal' of the run draws fewer tasks without variance"
-        )
     reward_model = config.reward.reward_model
     if reward_model.enable and not reward_model.enable_resource_pool:
-        raise ValueError(
-            "reward.reward_model.enable_resource_pool: got false; rewards come after the replay buffer then, so it "
-            "must be true"
-        )
+        raise ValueError("reward.reward_model.enable_resource_pool: got false; rewards come too late so")
     if not issubclass(get_dataset_class(config.data), ServiceDataset):
         raise ValueError(
-            "data.custom_cls: it must be ServiceDataset of trainer_client.integrations.verl_dataset"
+            "data.custom_cls: must be ServiceDataset of trainer_client.integrations.verl_dataset"
         )

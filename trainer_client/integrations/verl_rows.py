@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer_client.data_sets import DataSetMismatch, task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import Reward
+from trainer_client.groups import Reward, by_task
 from trainer_client.outcomes import id_text
 
 
@@ -41,35 +41,36 @@ class SelectedRows:
             raise ValueError(
                 f"data.dataloader_num_workers: got {workers}; workers read ahead, so it must be 0"
             )
-        options: dict[str, Any] = {"column": "index", **OmegaConf.to_object(config.get("selector") or {})}
-        self._column = options.pop("column")
+        given: Any = OmegaConf.to_object(config.get("selector") or {})
+        self._column = given.pop("column", "index")
         self._tasks = task_ids(map(self._id, data_set.dataframe["extra_info"]))
         self._rows = {task: row for row, task in enumerate(self._tasks)}
         self._out: list[str] = []
         self.batch_size = batch_size
-        self.feed = TaskFeed(batch_size=batch_size, tasks=self._tasks, **options)
+        self.at_most: float = batch_size  # rows that may be out, unreported
+        self.feed = TaskFeed(batch_size=batch_size, tasks=self._tasks, **{"look_ahead": None, **given})
         self.feed.open()
 
     def next(self) -> int:
         """The next row."""
-        if len(self._out) == self.batch_size:
+        if len(self._out) >= self.at_most:
             raise RuntimeError(
-                f"verl asks for another batch, and has reported nothing of the last {self.batch_size} tasks: "
+                f"verl asks for another batch, and has reported nothing of the last {len(self._out)} tasks: "
                 "this trainer reads ahead, or does not report; docs/how-to/trainers/verl.md says which do"
             )
         self._out.append(self.feed.task())
         return self._rows[self._out[-1]]
 
-    def report(self, infos: Iterable[Mapping[str, Any]], rewards: Iterable[Reward]) -> None:
+    def report(
+        self, infos: Iterable[Mapping[str, Any]], rewards: Iterable[Reward], *, more: bool = False
+    ) -> None:
         """Tell what came of the rows handed out: the `extra_info` and the reward of each rollout, in any order.
 
-        Rows without a rollout, or whose rollouts all have NaN for a reward, count as dropped.
+        Unless `more` is to come, rows without a rollout count as dropped; rows with NaN for all rewards always do.
         """
-        groups: dict[str, list[Reward]] = {task: [] for task in self._out}
-        for info, reward in zip(infos, rewards, strict=True):
-            groups.setdefault(id_text(info[self._column]), []).append(reward)
-        self.feed.report(groups)
-        self._out.clear()
+        groups = by_task((id_text(info[self._column]) for info in infos), rewards)
+        self.feed.report(groups if more else {task: [] for task in self._out} | groups)
+        self._out = [task for task in self._out if more and task not in groups]
 
     def _id(self, info: Mapping[str, Any]) -> Any:
         if self._column not in info:

@@ -2,12 +2,14 @@
 local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING = unpack(KEYS)
 
 -- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
-local version, commits_at = unpack(redis.call('HMGET', META, 'version', 'commit'))
+local version, commits_at, ahead = unpack(redis.call('HMGET', META, 'version', 'commit', 'ahead'))
 version = tonumber(version or 1)
 if version > LOG_VERSION then
   return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
     .. '): use the release that wrote it, or a later one')
 end
+-- Milliseconds by which the log's time is ahead of Redis' clock, which went back.
+ahead = tonumber(ahead or 0)
 -- How many outcomes a commit waits for, nil if it waits for their selection.
 commits_at = tonumber(commits_at or '')
 
@@ -16,10 +18,19 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- Unix milliseconds. The only clock there is: replicas' clocks do not matter.
+-- Unix milliseconds by Redis' clock, the only one there is: replicas' clocks do not matter. In a log they never go back:
+-- where the clock did, they go on from the last event's, until the clock has caught up.
 local function now()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local last = string.match(redis.call('LINDEX', LOG, -1) or '', '^{"type":"%a+","at":(%d+)')
+  last = tonumber(last or 0)
+  local needed = clock >= last and 0 or math.max(ahead, last - clock)
+  if needed ~= ahead then
+    ahead = needed
+    redis.call('HSET', META, 'ahead', digits(ahead))
+  end
+  return clock + ahead
 end
 
 -- From now on the log holds what earlier releases do not know.
@@ -28,6 +39,12 @@ local function upgrade()
     version = LOG_VERSION
     redis.call('HSET', META, 'version', version)
   end
+end
+
+-- Count a report of an outbox; returns its number among those of the outbox, 0 if there is none (''). A client that gets a
+-- number again knows that Redis has lost what had it before.
+local function count_report(outbox)
+  return outbox == '' and 0 or redis.call('HINCRBY', META, 'outbox:' .. outbox, 1)
 end
 
 -- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
@@ -271,12 +288,16 @@ local function change_commits(count, at)
   commit_enough(at)
 end
 
--- Close the selections whose lease has ended, in the order in which they ended.
+-- Close selections whose lease has ended, in the order in which they ended: so many at most, since nobody else is served
+-- meanwhile. Returns whether there may be more.
+local MOST_EXPIRED = 200
 local function expire_due(at)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', digits(at))) do
+  local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', digits(at), 'LIMIT', 0, MOST_EXPIRED)
+  for _, id in ipairs(due) do
     local selection = read_selection(id)
     if not is_closed(selection) then close(selection, at, 'lease', tasks_of(selection)) end
   end
+  return #due == MOST_EXPIRED
 end
 
 -- What an idempotency field stands for, nil if it is new: {`selected` event, status, unix ms at which its lease ends}.

@@ -1,16 +1,18 @@
 -- Take outcomes and drops of a selection, whole or not at all; what came first of a task stands.
--- ARGV: selection, final (0 or 1), then for each its task and itself: `successes,trials[,{…}]`, or why it was dropped
+-- ARGV: selection, final (0 or 1), outbox that the report is of or '', then for each its task and itself: `successes,trials[,{…}]`, or why it was dropped
 --   (a JSON string)
 -- Returns {unknown-run}, {unknown-selection}, {task-not-in-selection, task}, or
---   {ok, accepted, duplicates, differing, dropped, remaining, committed (0 or 1), step, up to ten tasks that differ}.
-local id, final = ARGV[1], ARGV[2] == '1'
+--   {ok, accepted, duplicates, differing, dropped, remaining, committed (0 or 1), step, up to ten tasks that differ,
+--   the run's incarnation, number of the report}.
+local id, final, outbox = ARGV[1], ARGV[2] == '1', ARGV[3]
 
-if redis.call('EXISTS', META) == 0 then return {'unknown-run'} end
+local incarnation = redis.call('HGET', META, 'incarnation')
+if not incarnation then return {'unknown-run'} end
 local selection = read_selection(id)
 if not selection then return {'unknown-selection'} end
 local tasks, places = tasks_of(selection), {}
 for i, task in ipairs(tasks) do places[task] = digits(i - 1) end
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   if not places[ARGV[i]] then return {'task-not-in-selection', ARGV[i]} end
 end
 
@@ -39,11 +41,11 @@ local function standing(wanted)
 end
 
 local reported = {}
-for i = 3, #ARGV, 2 do reported[#reported + 1] = ARGV[i] end
+for i = 4, #ARGV, 2 do reported[#reported + 1] = ARGV[i] end
 local stands = standing(reported)
 local fresh, kept, pending, drops = {count = 0, of = {}}, {}, {}, {}
 local duplicates, differing = 0, {}
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local task, outcome = ARGV[i], ARGV[i + 1]
   if stands[task] then
     if is_same(stands[task], outcome) then duplicates = duplicates + 1 else differing[#differing + 1] = task end
@@ -107,4 +109,5 @@ end
 
 local committed = selection.entered > 0 and waiting_of(selection) == 0
 return {'ok', fresh.count, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
-  tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))}}
+  tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))},
+  incarnation, count_report(outbox)}

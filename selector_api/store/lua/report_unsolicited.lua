@@ -1,8 +1,9 @@
 -- Take outcomes that belong to no selection, as a commit or as an evaluation; of each key and task the first stands.
--- ARGV: incarnation, `committed` or `observed`, the key (JSON), then for each outcome its idempotency field, its task
---   (JSON) and itself
--- Returns {unknown-run}, {replaced}, or {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1}.
-local known_incarnation, kind, key = ARGV[1], ARGV[2], ARGV[3]
+-- ARGV: incarnation, `committed` or `observed`, the key (JSON), outbox that the report is of or '', then for each outcome
+--   its idempotency field, its task (JSON) and itself
+-- Returns {unknown-run}, {replaced}, or
+--   {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1, number of the report}.
+local known_incarnation, kind, key, outbox = unpack(ARGV, 1, 4)
 
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-run'} end
@@ -10,14 +11,14 @@ if incarnation ~= known_incarnation then return {'replaced'} end
 local at = now()
 expire_due(at)
 local rows, duplicates, differing = {}, 0, {}
-for i = 4, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   local field, task, outcome = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if redis.call('HSETNX', IDEMPOTENCY, field, outcome) == 1 then
     rows[#rows + 1] = '[' .. task .. ',' .. outcome .. ']'
   elseif is_same(redis.call('HGET', IDEMPOTENCY, field), outcome) then
     duplicates = duplicates + 1
   else
-    differing[#differing + 1] = (i - 1) / 3
+    differing[#differing + 1] = (i - 2) / 3
   end
 end
 if #rows > 0 then
@@ -31,4 +32,4 @@ if #rows > 0 then
       .. ',"reason":"unsolicited","outcomes":' .. list .. ',"closes":[]')
   end
 end
-return {'ok', #rows, duplicates, tonumber(redis.call('HGET', META, 'step')), differing}
+return {'ok', #rows, duplicates, tonumber(redis.call('HGET', META, 'step')), differing, count_report(outbox)}

@@ -40,10 +40,10 @@ async def healthz() -> Health:
 )
 @Call(None, is_probe=True)
 async def readyz(app: App) -> Health:
-    """Whether the service can serve and is not about to end: Redis answers."""
+    """Whether the service can serve and is not about to end: Redis answers, and is no replica."""
     if app.drain.has_begun:
         raise Problem(problems.SHUTTING_DOWN, "use another replica")
-    await app.store.redis.ping()
+    await app.store.redis.check_primary()
     return Health()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from starlette.responses import JSONResponse
 
 from selector_api.core.rewards import Rewards
 from selector_api.store.codec import Drop, Outcome
 from selector_api.store.drawing import Wanted
-from selector_api.store.log import Lease
+from selector_api.store.receipts import Lease
 from selector_api.store.refusals import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
@@ -21,9 +22,9 @@ from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id, moment, rfc3339
+from selector_api.web.schemas.receipts import PlaceView, ReceiptView
 from selector_api.web.schemas.selections import (
     LeaseView,
-    ReceiptView,
     ReleaseRequest,
     RenewRequest,
     ReportRequest,
@@ -35,6 +36,15 @@ from selector_api.web.schemas.selections import (
 router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
 
 SelectionId = Annotated[Id, Path(description="The selection's id")]
+Outbox = Annotated[
+    str | None,
+    Header(
+        alias="X-Bots-Outbox",
+        pattern="^[0-9a-f]{32}$",
+        description="A client's own, of 32 hexadecimal digits: its reports are counted. By the receipt's `place` a "
+        "client notices that Redis has lost some of them, and sends them again",
+    ),
+]
 _FEW = 1_000
 """Rows, and rewards of a row, that are counted at once: more of them take a thread."""
 
@@ -88,6 +98,7 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
 
 @router.post(
     "/report",
+    response_model_exclude_unset=True,
     responses=documented(
         *problems.ANY_CALL,
         *problems.JSON_BODY,
@@ -102,18 +113,20 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
     names_run_in_body=True,
     is_timed=True,
 )
-async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView:
+async def report(body: ReportRequest, app: App, caller: CalledBy, outbox: Outbox = None) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
     with app.costs.timed("report", body.run):
         outcomes = await _outcomes(app, body)
         try:
             if body.selection is not None:
-                receipt = await app.logs.report(body.run, body.selection, outcomes, final=body.final)
+                receipt = await app.logs.report(body.run, body.selection, outcomes, body.final, outbox or "")
             else:
                 assert body.key is not None
                 told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
-                receipt = await app.logs.report_unsolicited(body.run, body.key, told, body.evaluation)
+                receipt = await app.logs.report_unsolicited(
+                    body.run, body.key, told, body.evaluation, outbox or ""
+                )
                 if receipt.accepted and not body.evaluation:  # else it was sent again
                     app.metrics.unsolicited.inc()
         except (TaskNotInSelection, UnknownTask) as error:
@@ -125,6 +138,7 @@ async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView
         ("dropped", receipt.dropped),
     ):
         app.metrics.outcomes.labels(result).inc(count)
+    place = {"place": PlaceView(**asdict(receipt.place))} if receipt.place else {}
     return ReceiptView(
         selection=body.selection,
         accepted=receipt.accepted,
@@ -135,6 +149,7 @@ async def report(body: ReportRequest, app: App, caller: CalledBy) -> ReceiptView
         remaining=receipt.remaining,
         committed=receipt.committed,
         step=receipt.step,
+        **place,
     )
 
 

@@ -7,7 +7,15 @@ from ipaddress import ip_address, ip_network
 from itertools import product
 from typing import Any, NamedTuple
 
-from tests.deploy.manifests import SOLVER, Manifest, container_ports, labels_of, matches, of_kind, workloads
+from tests.deploy.manifests import (
+    SOLVER,
+    Manifest,
+    container_ports,
+    labels_of,
+    matches,
+    of_kind,
+    workloads,
+)
 
 TRAINER = {"app.kubernetes.io/component": "trainer"}
 EVERY_POD = frozenset({"selector", "redis", "trainer", "reference-eval", "pod without labels", "solver"})
@@ -23,12 +31,20 @@ ALLOWED: Mapping[tuple[str, str], frozenset[str]] = {
     ("redis", "6379/TCP"): frozenset({"selector"}),
     ("redis elsewhere", "6379/TCP"): frozenset({"selector"}),
     ("redis elsewhere", "6380/TCP"): frozenset({"selector"}),
+    **{
+        (whom, f"{port}/TCP"): frozenset({"selector"})
+        for whom in ("nodes and sentinels elsewhere", "nodes and sentinels of an allowed namespace")
+        for port in (6379, 6380, 26379)
+    },
     # HTTPS goes to any address, so also to this one.
     ("redis elsewhere", "443/TCP"): frozenset({"trainer", "reference-eval"}),
+    ("nodes and sentinels elsewhere", "443/TCP"): frozenset({"trainer", "reference-eval"}),
     ("internet", "443/TCP"): frozenset({"trainer", "reference-eval"}),
 }
 """Who may call whom at which port. All other traffic from or to a pod of ours is refused."""
-PORTS = ("53/UDP", "53/TCP", "80/TCP", "443/TCP", "6379/TCP", "6380/TCP", "8000/TCP", "8089/TCP")
+PORTS = (
+    "53/UDP", "53/TCP", "80/TCP", "443/TCP", "6379/TCP", "6380/TCP", "8000/TCP", "8089/TCP", "26379/TCP"
+)  # fmt: skip
 
 
 def _namespace(name: str, **labels: str) -> dict[str, str]:
@@ -85,7 +101,11 @@ def _ends(manifests: Sequence[Manifest]) -> Iterator[tuple[str, End]]:
     """Those that not every cluster has."""
     for each, template in workloads(manifests):
         yield each["metadata"]["name"], End(labels_of(template), ports=container_ports(template))
-    if not any(of_kind(manifests, "StatefulSet")):
+    if any("bots/redis" in str(each) for each in of_kind(manifests, "NetworkPolicy")):
+        yield "nodes and sentinels elsewhere", End({}, address="10.0.0.1")
+        allowed = _namespace("redis") | {"bots/redis": "allowed"}
+        yield "nodes and sentinels of an allowed namespace", End({}, allowed)
+    elif not any(of_kind(manifests, "StatefulSet")):
         yield "redis elsewhere", End({}, address="10.0.0.1")
     if any(of_kind(manifests, "Ingress")):
         yield "ingress", End({}, _namespace("ingress-nginx"))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.adapters.verl_runs import EVALUATED, STEPS, TASKS, Run
-from tests.integrations.conformance import Adapter, check, check_groups
+from tests.integrations.conformance import Adapter, check, check_groups, check_order
 from tests.integrations.frameworks import Framework
+from tests.integrations.runs import StoodIn
 from tests.service import Service
 
 SELECTED = (
@@ -50,6 +51,17 @@ def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_chan
     assert "selector/etr" in log
 
 
+def test_what_the_filter_throws_away_is_reported(verl: Framework, service_url: str, tmp_path: Path):
+    """By verl's own replay buffer; what is drawn in the place of such groups is of the next selections."""
+    run = StoodIn(verl, "verl_filtering", service_url, tmp_path)
+    run.train()
+    run.end_open()
+    events, batches = run.events(), run.rolled_out()
+    check_groups(events, batches)
+    check_order(Adapter(look_ahead=4), events)
+    run.client.close()
+
+
 def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
     with Service(tmp_path / "service") as service:
         run = Run(verl, "verl_v1_training", service.url, tmp_path / "away")
@@ -65,11 +77,6 @@ def test_it_goes_on_while_the_service_is_away(verl: Framework, tmp_path: Path):
     ("settings", "tasks", "message"),
     [
         ((), [*TASKS, "tsk-1"], "lacks 1 of the data set's 41 tasks, such as 'tsk-1'"),
-        (
-            ("algorithm.filter_groups.enable=true",),
-            TASKS,
-            "algorithm.filter_groups.enable: got true",
-        ),
         (("trainer.v1.trainer_mode=colocate_async",), TASKS, "trainer_mode: got 'colocate_async'"),
     ],
 )

@@ -50,7 +50,7 @@ def test_without_the_trainer_extra_the_command_says_what_to_install(tmp_path: Pa
         "from bots import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith("Error: ")
     assert "pip install 'bots-selector[trainer]'" in ended.stderr
 

@@ -1,9 +1,10 @@
-"""`python -m tests.services.trainer.killed CALL WHICH CONFIG`: a training that dies after a call.
+"""`python -m tests.services.trainer.killed CALL WHICH CONFIG [SIGNAL]`: a training that is ended after a call.
 
 CALL is select or report. WHICH is a number, of such calls; `top-up`, the first in a step after the first that has
 selected before; or `none`.
 
-The process kills itself as soon as the selector has answered that call, before it does anything with the answer.
+The process sends itself the signal, SIGKILL unless another is named, as soon as the selector has answered that
+call, before it does anything with the answer.
 Each process notes how many rollouts it trains on in a step that filters groups: `BATCHES` in the output folder.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from services.command_line.failures import printed_failures
 from services.trainer.command import train
 from services.trainer.pod_trainer import PodTrainer
 from trainer_client import SelectorClient
@@ -21,8 +23,8 @@ from trainer_client import SelectorClient
 BATCHES = "batches-{process}"
 
 
-def kill_after(call: str, is_it: Callable[[int, str], bool]) -> None:
-    """Die after the first call of which this holds: its number from 1, and the key of the newest selection."""
+def kill_after(call: str, is_it: Callable[[int, str], bool], number: signal.Signals) -> None:
+    """Send it after the first call of which this holds: its number from 1, and the newest selection's key."""
     answered, key = 0, ""
     originals = {name: getattr(SelectorClient, name) for name in ("select", "report")}
 
@@ -33,7 +35,7 @@ def kill_after(call: str, is_it: Callable[[int, str], bool]) -> None:
             answer = originals[name](*args, **kwargs)
             answered += name == call
             if name == call and is_it(answered, key):
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
             return answer
 
         return wrapped
@@ -63,10 +65,12 @@ def note_batches() -> None:
 
 
 if __name__ == "__main__":
-    call, which, config = sys.argv[1:]
+    call, which, config, *name = sys.argv[1:]
+    sent = signal.Signals[name[0] if name else "SIGKILL"]
     if which == "top-up":
-        kill_after(call, tops_up)
+        kill_after(call, tops_up, sent)
     elif which != "none":
-        kill_after(call, lambda number, _: number == int(which))
+        kill_after(call, lambda number, _: number == int(which), sent)
     note_batches()
-    train(Path(config))
+    with printed_failures():
+        train(Path(config))

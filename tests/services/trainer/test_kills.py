@@ -1,7 +1,8 @@
-"""Trainers that are killed by SIGKILL, and started again."""
+"""Trainers that are ended by SIGKILL or SIGTERM, and started again."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from services.command_line import configuration
 from services.command_line.configuration import save_mapping
+from services.command_line.failures import Failure
+from services.trainer import training
+from services.trainer.command import train
 from services.trainer.records import read_records
 from tests.services.tiny import trainer_config
 from tests.services.trainer.killed import BATCHES
@@ -74,6 +79,57 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
     assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
     assert [(seen.step, seen.tasks) for seen in records.evaluations] == [(0, 6), (2, 6), (4, 6), (5, 6)]
     assert records.finished
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("launcher", [ONE_PROCESS, TORCHRUN], ids=["one process", "one of two processes"])
+def test_sigterm_ends_a_trainer_with_its_step_and_nothing_is_lost(
+    folder: Path, service_url: str, launcher: list[str]
+):
+    run = f"terminated-{len(launcher)}"
+    config = folder / "config.yaml"
+    changes = {"training": {"device_batch": 4}, "checkpoints": {"every": 100}}
+    save_mapping(config, trainer_config(folder, service_url, run, **changes))
+    ended = start(launcher, "tests.services.trainer.killed", "select", "3", str(config), "SIGTERM")
+    assert "stopped after step 3. The same command" in ended.stderr, ended.stderr
+    assert "goes on after step 3, from" in ended.stderr
+    if launcher is ONE_PROCESS:
+        assert ended.returncode == 143
+    events = events_of(service_url, run)
+    assert [event["type"] for event in events[-2:]] == ["selected", "committed"]  # nothing is held
+
+    resumed = start(launcher, "services.trainer", str(config))
+    assert resumed.returncode == 0, resumed.stderr
+    assert events_of(service_url, run)[: len(events)] == events
+    assert_each_selection_counted_once(events_of(service_url, run), selections=5)
+    records = read_records(folder / run)
+    assert [step.step for step in records.steps] == [1, 2, 3, 4, 5]
+    assert records.finished
+
+
+def test_sigterm_before_the_first_step_ends_a_trainer_at_once(
+    folder: Path, service_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    def told(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(training, "make_trainer", told)
+    config = folder / "config.yaml"
+    save_mapping(config, trainer_config(folder, service_url, "terminated-early"))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Failure, match="stopped after step 0, before the first checkpoint") as stop:
+        train(config)
+    assert stop.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_while_a_trainer_is_still_loading_ends_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(configuration, "load", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Failure, match="before it began to train") as stop:
+        train(folder / "config.yaml")
+    assert stop.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 SURE_OF_NEARLY_ALL = {"type": "bots", "prior": [50, 50], "rollouts": 4}

@@ -142,6 +142,30 @@ def test_each_step_is_selected_after_the_one_before_it_is_reported(
     assert selector.run_status().selections.committed == 3
 
 
+class VLLMServer:
+    """In the place of TRL's line to a vLLM server: every completion is the same."""
+
+    def __init__(self, *, mode: str, **_: Any):
+        assert mode == "server"
+
+    def sync_weights(self) -> None:
+        pass
+
+    def generate(self, prompts: list[Any], **_: Any) -> tuple[Any, ...]:
+        return prompts, [[2, 1] for _ in prompts], [[[0.0], [0.0]] for _ in prompts], None
+
+
+def test_rollouts_by_a_vllm_server_are_selected_and_reported_alike(
+    fake: FakeSelector, selector: SelectorClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", VLLMServer)
+    server = {"vllm_mode": "server", "vllm_importance_sampling_correction": False}
+    rewards = Rewards()
+    make_trainer(selector, tmp_path, rewards, use_vllm=True, **server).train()
+    assert calls(fake) == ["/select", "/report"] * 3
+    assert fake.evidence("run") == evidence_of(rewards)
+
+
 def test_the_selected_tasks_are_what_is_rolled_out_and_their_counts_are_true(
     fake: FakeSelector, selector: SelectorClient, tmp_path: Path
 ):

@@ -1,0 +1,88 @@
+"""A server with two replicas on loopback, and three sentinels that watch over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.processes import Server, data_server, until
+
+NAME = "bots"
+_CONFIG = """port {port}
+bind 127.0.0.1
+protected-mode no
+sentinel monitor {name} 127.0.0.1 {master} 2
+sentinel down-after-milliseconds {name} {down_after_ms}
+sentinel failover-timeout {name} {failover_ms}
+"""
+
+
+class Watched:
+    """The servers, of which one is the master, and their sentinels."""
+
+    def __init__(self, folder: Path, down_after_ms: int, **options: str) -> None:
+        self.servers = [data_server(folder / f"server-{number}", **options) for number in range(3)]
+        for replica in self.servers[1:]:
+            replica.replicate("127.0.0.1", self.servers[0].port)
+        self.sentinels = [
+            Server(folder / f"sentinel-{number}", {}, ("sentinel.conf", "--sentinel")) for number in range(3)
+        ]
+        for sentinel in self.sentinels:
+            sentinel.folder.mkdir(parents=True)
+            config = _CONFIG.format(
+                port=sentinel.port,
+                name=NAME,
+                master=self.servers[0].port,
+                down_after_ms=down_after_ms,
+                failover_ms=10 * down_after_ms,
+            )
+            (sentinel.folder / "sentinel.conf").write_text(config)
+
+    @property
+    def url(self) -> str:
+        addresses = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{addresses}/{NAME}"
+
+    def start(self) -> Watched:
+        """Start all, and return when the sentinels know of each other and of the replicas."""
+        for server in self.servers:
+            server.start()
+        for replica in self.servers[1:]:
+            until(lambda node=replica: node.info("replication")["master_link_status"] == "up", "a replica")
+        for sentinel in self.sentinels:
+            sentinel.start()
+        for sentinel in self.sentinels:
+            until(lambda node=sentinel: _knows_all(node), "a sentinel that knows the others")
+        return self
+
+    def crash(self) -> None:
+        """Kill the master, and start it again before another takes its place."""
+        master = self.master()
+        master.kill()
+        master.start()
+
+    def end(self) -> None:
+        for server in (*self.sentinels, *self.servers):
+            server.kill()
+
+    def master(self) -> Server:
+        """What the first sentinel calls the master."""
+        address: Any = self.sentinels[0].client.sentinel_get_master_addr_by_name(NAME)
+        return next(server for server in self.servers if server.port == address[1])
+
+
+def _knows_all(sentinel: Server) -> bool:
+    told: Any = sentinel.client.sentinel_master(NAME)
+    return told["num-slaves"] == 2 and told["num-other-sentinels"] == 2
+
+
+@contextmanager
+def watched(folder: Path, down_after_ms: int = 1000, **options: str) -> Iterator[Watched]:
+    """Servers and sentinels for as long as the block runs; `options` are the servers'."""
+    made = Watched(folder, down_after_ms, **options)
+    try:
+        yield made.start()
+    finally:
+        made.end()

@@ -1,0 +1,101 @@
+"""What must hold when all is over, of each run: its log, what folds from it, what replicas have and have said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from selector_api.core import snapshot
+from selector_api.core.state import RunState
+from selector_api.store.codec import decode_events
+from selector_api.store.keys import run_keys
+from tests.promises import logs
+from tests.simulator.operations import AddTasks, Report, Retire, view
+from tests.simulator.witness import Watched
+
+if TYPE_CHECKING:
+    from tests.simulator.schedule import Schedule
+
+
+async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
+    """Every run that there is; all leases have ended by now."""
+    await _complete(schedule)
+    for name, watched in list(schedule.witness.runs.items()):
+        for replica in schedule.replicas:  # each may have to note that events are gone
+            await (await replica.store.live_runs.of(name)).glance(view)
+        assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
+        if not schedule.witness.losses:  # see "A failover" in docs/track-record.md
+            assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
+        keys, call = run_keys(name), schedule.server.wire.call
+        events = decode_events(call("LRANGE", keys.log, 0, -1), 1)
+        table = logs.table_of(list(schedule.witness.tasks.values()))
+        is_fork = watched.model.parent is not None
+        state = logs.check_draws(events, table, inherited=len(events) if is_fork else 0)
+        _check_log(events, watched, is_fork)
+        _check_state(state, watched)
+        for replica in schedule.replicas:
+            live_run = await replica.store.live_runs.of(name)
+            await live_run.glance(lambda live, state=state: _check_same(live, state))
+        assert (call("ZCARD", keys.leases), call("LLEN", keys.pending)) == (0, 0), "something waits for ever"
+        _check_acknowledged(events, watched, acknowledged)
+
+
+async def _complete(schedule: Schedule) -> None:
+    """Make calls that change nothing, which complete what crashes have interrupted."""
+    task = next(iter(schedule.witness.tasks.values()))
+    kind = "excluded" if task["id"] in schedule.witness.retired else "included"
+    await schedule.ask(AddTasks((task,)))
+    await schedule.ask(Retire((task["id"],), kind))
+
+
+def _check_log(events: list[dict[str, Any]], watched: Watched, is_fork: bool) -> None:
+    times = [event["at"] for event in events[1:] if "at" in event]  # a fork is younger than what it took over
+    assert times == sorted(times), "time in the log goes back"
+    if not is_fork and not any(map(_shares_leased, events)):
+        logs.check_order(events)
+    expected = [
+        sorted((row.source, row.task, row.outcome.successes, row.outcome.trials) for row in commit)
+        for commit in watched.model.course.commits
+    ]
+    assert logs.commits(events) == expected
+
+
+def _shares_leased(event: dict[str, Any]) -> bool:
+    return event.get("config", event).get("share_leased", False)
+
+
+def _check_state(state: RunState, watched: Watched) -> None:
+    told, expected = view(state), watched.model.view()
+    assert {name: told[name] for name in expected} == expected
+    assert state.config.to_dict() == json.loads(watched.config)
+    assert not watched.model.open
+    logs.check_dense(logs.rows_of(state), watched.model.course.dense)
+
+
+def _check_same(live: RunState, folded: RunState) -> None:
+    """What a replica has is what folds from the log, bit for bit."""
+    (header, arrays), (expected, expected_arrays) = snapshot.taken(live), snapshot.taken(folded)
+    assert header == expected
+    assert arrays.keys() == expected_arrays.keys()
+    for name, array in arrays.items():
+        other = expected_arrays[name]
+        assert array.dtype == other.dtype, name
+        assert array.tobytes() == other.tobytes(), name
+
+
+def _check_acknowledged(
+    events: list[dict[str, Any]], watched: Watched, acknowledged: Sequence[Report]
+) -> None:
+    """Of each task that was acknowledged as reported, an outcome counts once, or a drop does."""
+    counted = logs.evidence(events)
+    tasks = logs.tasks_selected(events)
+    dropped = {
+        (event["selection"], tasks[event["selection"]][place] if isinstance(place, int) else place)
+        for event in logs.of_kind(events, "dropped")
+        for place, _ in event["drops"]
+    }
+    for report in acknowledged:
+        if watched.knows(report.selection):
+            for row in report.rows:
+                assert (report.selection.id, row.task) in counted.keys() | dropped, "an outcome is lost"

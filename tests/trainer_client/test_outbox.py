@@ -1,0 +1,303 @@
+"""Redis loses reports that it had acknowledged: the client sends them again, and each counts once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer_client import AsyncSelectorClient, Fallback, NotFound, Outcome, SelectorClient
+from trainer_client import _outbox as module
+from trainer_client._outbox import Outbox
+from trainer_client.fake import FakeSelector
+from trainer_client.models import Place, Receipt, Selection
+
+RUN = "run"
+TASKS = [f"t{number}" for number in range(40)]
+
+
+@pytest.fixture
+def fake() -> FakeSelector:
+    return FakeSelector.with_run(RUN, TASKS)
+
+
+@pytest.fixture(params=["memory", "disk"])
+def client(fake: FakeSelector, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SelectorClient]:
+    fallback = Fallback(TASKS, tmp_path / "spool") if request.param == "disk" else None
+    with client_of(fake, fallback) as made:
+        yield made
+
+
+def client_of(fake: FakeSelector, fallback: Fallback | None = None) -> SelectorClient:
+    return SelectorClient("http://selector", RUN, transport=fake.transport, fallback=fallback, max_retries=0)
+
+
+def seen(selection: Selection) -> list[Outcome]:
+    return [Outcome(task=task, successes=1, trials=4) for task in selection.tasks]
+
+
+def step(client: SelectorClient) -> Selection:
+    """Select and report."""
+    selection = client.select(4)
+    assert client.report(selection, seen(selection)).committed
+    return selection
+
+
+def counts(fake: FakeSelector, *selections: Selection) -> None:
+    """Of all tasks each report of these counts once, and no other."""
+    expected: dict[str, tuple[float, int]] = {}
+    for selection in selections:
+        for task in selection.tasks:
+            successes, trials = expected.get(task, (0.0, 0))
+            expected[task] = (successes + 1, trials + 4)
+    assert fake.evidence(RUN) == expected
+
+
+def test_reports_of_selections_that_are_lost_too_come_back(
+    fake: FakeSelector, client: SelectorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = step(client)
+    fake.backup()
+    lost = [step(client) for _ in range(3)]
+    fake.restore()
+    later = step(client)
+    counts(fake, kept, *lost, later)
+    assert "Redis has lost 3 reports" in caplog.text
+    assert step(client)
+    assert caplog.text.count("Redis has lost") == 1
+
+
+def test_parts_of_a_selection_that_is_still_there_come_back_to_it(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    selection = client.select(4)
+    first, *rest = seen(selection)
+    fake.backup()
+    client.report(selection, [first])  # no event of the log: it waits for the commit
+    fake.restore()
+    receipt = client.report(selection, rest)
+    assert receipt.remaining == 1
+    counts(fake, selection)
+    assert [event["type"] for event in client.events()].count("committed") == 1
+
+
+def test_evaluations_and_reports_without_a_selection_come_back(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    fake.backup()
+    client.report_evaluation("eval", [Outcome(task="t0", successes=1, trials=2)])
+    client.report_unsolicited("own", [Outcome(task="t1", successes=1, trials=2)])
+    fake.restore()
+    client.report_unsolicited("other", [Outcome(task="t2", successes=1, trials=2)])
+    client.flush()
+    assert fake.evidence(RUN) == {"t0": (1, 2), "t1": (1, 2), "t2": (1, 2)}
+
+
+def test_other_workers_that_go_on_first_hide_nothing(fake: FakeSelector, client: SelectorClient) -> None:
+    with client_of(fake) as other:
+        fake.backup()
+        lost = step(client)
+        fake.restore()
+        others = [step(other) for _ in range(5)]  # the log is longer than it was
+        later = step(client)
+    counts(fake, lost, *others, later)
+
+
+def test_a_second_loss_is_noticed_too(fake: FakeSelector, client: SelectorClient) -> None:
+    fake.backup()
+    selections: list[Selection] = []
+    for _ in range(3):
+        selections += [step(client), step(client)]
+        fake.restore()
+    selections.append(step(client))
+    counts(fake, *selections)
+
+
+def test_while_nothing_is_lost_nothing_is_sent_again(fake: FakeSelector, client: SelectorClient) -> None:
+    for _ in range(3):
+        step(client)
+    before = len(fake.requests)
+    step(client)
+    assert len(fake.requests) == before + 2
+
+
+def test_a_report_whose_reply_was_lost_is_no_loss(fake: FakeSelector) -> None:
+    with SelectorClient("http://selector", RUN, transport=fake.transport, max_retries=1) as client:
+        selection = client.select(2)
+        fake.lose_replies(1)
+        assert client.report(selection, seen(selection)).duplicates == 2
+        before = len(fake.requests)
+        later = step(client)
+        assert len(fake.requests) == before + 2
+        counts(fake, selection, later)
+
+
+def test_a_run_that_was_made_anew_gets_nothing_of_the_former(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    step(client)
+    step(client)
+    client.delete_run(RUN)
+    client.create_run(RUN, "pool")
+    counts(fake, step(client))
+
+
+def test_drops_and_refused_reports_are_said_and_given_up(
+    fake: FakeSelector, client: SelectorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.backup()
+    dropped = client.select(1)
+    client.report(dropped, [], dropped={dropped.tasks[0]: "timeout"})
+    fake.restore()
+    later = step(client)
+    counts(fake, later)
+    assert "its 0 outcomes" in caplog.text
+
+
+def test_what_is_lost_waits_while_the_service_is_away(
+    fake: FakeSelector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(fake) as client:
+        fake.backup()
+        lost = [step(client), step(client)]
+        fake.restore()
+        outbox = client._calls._outbox
+
+        def keep(*arguments: Any) -> None:
+            Outbox.keep(outbox, *arguments)
+            fake.fail_next(1)  # the call behind the report
+
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "keep", keep)
+            later = step(client)
+        assert len(outbox.lost) == 2
+        assert client.flush() == 0
+        counts(fake, *lost, later)
+
+
+def test_a_refused_one_does_not_keep_others_waiting(
+    fake: FakeSelector, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client_of(fake) as client:
+        fake.backup()
+        lost = [step(client), step(client)]
+        fake.restore()
+        client._calls._outbox.lost.append(b'{"run": "no run", "selection": "s", "outcomes": []}')
+        later = step(client)
+        counts(fake, *lost, later)
+    assert "refused a report that Redis has lost" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_the_async_client_does_the_same(fake: FakeSelector) -> None:
+    async with AsyncSelectorClient("http://selector", RUN, transport=fake.transport) as client:
+        fake.backup()
+        lost = await client.select(4)
+        await client.report(lost, seen(lost))
+        fake.restore()
+        later = await client.select(4)
+        await client.report(later, seen(later))
+    counts(fake, lost, later)
+
+
+def test_the_next_process_on_the_folder_sends_what_was_lost_meanwhile(
+    fake: FakeSelector, tmp_path: Path
+) -> None:
+    fake.backup()
+    with client_of(fake, Fallback(TASKS, tmp_path)) as client:
+        lost = [step(client), step(client)]
+    fake.restore()
+    with client_of(fake, Fallback(TASKS, tmp_path)) as client:
+        later = step(client)
+        assert client.flush() == 0
+    counts(fake, *lost, later)
+
+
+def test_two_processes_on_a_folder_have_an_outbox_each(tmp_path: Path) -> None:
+    first, second = Outbox(tmp_path), Outbox(tmp_path)
+    assert first.id != second.id
+    first.close()
+    assert Outbox(tmp_path).id == first.id
+
+
+def receipt(number: int, incarnation: str = "a") -> Receipt:
+    place = Place(incarnation=incarnation, number=number)
+    return Receipt(selection="s", accepted=1, duplicates=0, remaining=0, committed=True, step=1, place=place)
+
+
+def test_the_last_reports_are_kept_so_many_and_so_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_REPORTS", 5)
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    outbox = Outbox(tmp_path)
+    for number in range(1, 9):
+        outbox.keep(RUN, b'{"run": "run"}', receipt(number), outbox.mark(RUN))
+    assert len(list(tmp_path.glob("*/*.json"))) == 5
+    outbox.keep(RUN, b'{"run": "run"}' + b" " * 80, receipt(9), outbox.mark(RUN))
+    assert len(list(tmp_path.glob("*/*.json"))) == 1
+
+
+def test_a_file_that_was_not_finished_is_no_report(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.keep(RUN, b'{"run": "run"}', receipt(1), outbox.mark(RUN))
+    outbox.close()
+    (tmp_path / outbox.id / "000000000002-a.json").write_bytes(b'{"run": "r')
+    assert Outbox(tmp_path).mark(RUN).number == 1
+
+
+def test_receipts_that_come_out_of_order_are_no_loss() -> None:
+    """Threads share a client: what is sent later may be acknowledged earlier."""
+    outbox = Outbox()
+    first, second = outbox.mark(RUN), outbox.mark(RUN)
+    outbox.keep(RUN, b"2", receipt(2), second)
+    outbox.keep(RUN, b"1", receipt(1), first)
+    assert not outbox.lost
+    for _ in range(2):  # both were sent before the loss was known
+        first = outbox.mark(RUN)
+    outbox.keep(RUN, b"new 1", receipt(1), first)
+    assert list(outbox.lost) == [b"2", b"1"]
+    outbox.keep(RUN, b"new 2", receipt(2), first)
+    assert len(outbox.lost) == 2
+
+
+def test_threads_that_share_a_client_lose_nothing(fake: FakeSelector) -> None:
+    with client_of(fake) as client:
+        fake.backup()
+        selections: list[Selection] = []
+
+        def work() -> None:
+            for _ in range(5):
+                selections.append(step(client))
+
+        for _ in range(2):
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if len(selections) == 20:
+                fake.restore()
+        client.flush()
+    counts(fake, *selections)
+
+
+def test_a_service_of_an_older_release_tells_no_place(fake: FakeSelector) -> None:
+    outbox = Outbox()
+    outbox.keep(RUN, b"1", receipt(1).model_copy(update={"place": None}), outbox.mark(RUN))
+    assert outbox.mark(RUN).number == 0
+
+
+def test_a_first_report_of_a_selection_that_is_not_there_is_refused_as_ever(
+    fake: FakeSelector, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client_of(fake) as client:
+        fake.backup()
+        selection = client.select(2)
+        fake.restore()
+        with caplog.at_level(logging.WARNING), pytest.raises(NotFound):
+            client.report(selection, seen(selection))

@@ -1,0 +1,223 @@
+"""Reports that the service has acknowledged, kept for a while: Redis may lose them, and then they are sent again.
+
+The service counts the reports of each outbox, in Redis, beside what they tell. So a number in a receipt that is not
+above those of earlier receipts says that Redis has lost the reports from there on.
+"""
+
+import fcntl
+import json
+import os
+import threading
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer_client._exchange import Plan, Request, answer_of, exchange
+from trainer_client.errors import ApiError, NotFound, SelectorUnavailable
+from trainer_client.fallback import logger
+from trainer_client.models import Receipt
+
+MOST_REPORTS = 1_000
+MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A report that was acknowledged."""
+
+    run: str
+    incarnation: str
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What had been acknowledged of a run when a report was sent."""
+
+    incarnation: str = ""
+    number: int = 0
+    losses: int = 0
+    """How often reports had been found lost."""
+
+
+class Outbox:
+    """The last acknowledged reports of a client: at most 1,000, of 64 MiB together.
+
+    Args:
+        folder: where they outlive the process: the next one goes on with them; None: in memory alone.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        self._lock = threading.Lock()
+        self._kept: deque[Kept] = deque()
+        self._bytes = 0
+        self._newest: dict[str, Mark] = {}
+        self.lost: deque[bytes] = deque()
+        """Reports to be sent again, where nobody else was told of them."""
+        self.on_lost: Callable[[bytes], None] = self.lost.append
+        """Is told of each report that is to be sent again."""
+        self.id = uuid.uuid4().hex
+        self._folder: Path | None = None
+        self._give_up: Callable[[], Any] | None = None
+        if folder is not None:
+            self._open(folder)
+
+    def mark(self, run: str) -> Mark:
+        """What is acknowledged of a run: to be taken before a report is sent."""
+        with self._lock:
+            return self._newest.get(run, Mark())
+
+    def keep(self, run: str, body: bytes, receipt: Receipt, mark: Mark) -> None:
+        """Keep a report that was acknowledged; what its receipt shows to be lost is to be sent again.
+
+        Args:
+            run: of the report.
+            body: of its `POST /report`.
+            receipt: the answer.
+            mark: as it was when the report was sent.
+        """
+        place = receipt.place
+        if place is None:  # the service is of an older release
+            return
+        with self._lock:
+            newest = self._newest.get(run, Mark())
+            if (
+                newest.incarnation != place.incarnation
+            ):  # the run was made anew: what is kept is of another one
+                self._forget([kept for kept in self._kept if kept.run == run])
+                newest = mark = Mark(place.incarnation, 0, newest.losses)
+            lost: list[Kept] = []
+            if place.number <= mark.number and mark.losses == newest.losses:
+                newest = Mark(place.incarnation, 0, newest.losses + 1)
+                lost = [kept for kept in self._kept if kept.run == run and kept.number >= place.number]
+            self._newest[run] = Mark(place.incarnation, max(newest.number, place.number), newest.losses)
+            for kept in lost:
+                self.on_lost(kept.body)
+            self._forget(lost)
+            self._add(Kept(run, place.incarnation, place.number, body))
+        if lost:
+            logger.warning(
+                "run %r: Redis has lost %d reports that the service had acknowledged; they are sent again",
+                run,
+                len(lost),
+            )
+
+    def next_lost(self) -> bytes | None:
+        """Take the report that is to be sent again first."""
+        with self._lock:
+            return self.lost.popleft() if self.lost else None
+
+    def close(self) -> None:
+        """Leave what is kept to the folder's next client."""
+        if self._give_up is not None:
+            self._give_up()
+
+    def _add(self, kept: Kept) -> None:
+        if self._folder is not None:
+            self._file(kept).write_bytes(kept.body)
+        self._kept.append(kept)
+        self._bytes += len(kept.body)
+        while len(self._kept) > MOST_REPORTS or self._bytes > MOST_BYTES:
+            self._forget([self._kept[0]])
+
+    def _forget(self, reports: list[Kept]) -> None:
+        for kept in reports:
+            self._kept.remove(kept)
+            self._bytes -= len(kept.body)
+            if self._folder is not None:
+                self._file(kept).unlink(missing_ok=True)
+
+    def _file(self, kept: Kept) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{kept.number:012d}-{kept.incarnation}.json"
+
+    def _open(self, folder: Path) -> None:
+        """Take over the outbox of a client that has ended, or begin a new one."""
+        there = sorted(folder.iterdir()) if folder.is_dir() else []
+        for own in [*there, folder / self.id]:
+            own.mkdir(parents=True, exist_ok=True)
+            claim = os.open(own / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # of a client that lives
+                os.close(claim)
+                continue
+            self._folder, self.id = own, own.name
+            self._give_up = weakref.finalize(self, os.close, claim)
+            break
+        assert self._folder is not None
+        for file in sorted(self._folder.glob("*.json")):
+            number, _, incarnation = file.stem.partition("-")
+            body = file.read_bytes()
+            try:
+                run = json.loads(body)["run"]
+            except ValueError:  # the process ended while it was written
+                file.unlink()
+                continue
+            kept = Kept(run, incarnation, int(number), body)
+            self._newest[run] = Mark(incarnation, kept.number)
+            self._kept.append(kept)
+            self._bytes += len(body)
+
+
+def send_report(outbox: Outbox, run: str, body: bytes, max_retries: int) -> Plan[Receipt]:
+    """Send a report, and keep it when it is acknowledged.
+
+    Raises:
+        SelectorError: as `exchange`.
+    """
+    mark = outbox.mark(run)
+    headers = {"Content-Type": "application/json", "X-Bots-Outbox": outbox.id}
+    request = Request("POST", "report", body, headers=headers)
+    receipt = yield from exchange(request, answer_of(Receipt), max_retries)
+    outbox.keep(run, body, receipt, mark)
+    return receipt
+
+
+def send_lost(outbox: Outbox) -> Plan[None]:
+    """Send again what is lost, one attempt each; what the service does not answer to waits for the next time."""
+    while (body := outbox.next_lost()) is not None:
+        run = json.loads(body)["run"]
+        try:
+            try:
+                yield from send_report(outbox, run, body, 0)
+            except NotFound as error:
+                if (instead := without_selection(body, error)) is not None:
+                    yield from send_report(outbox, run, instead, 0)
+        except SelectorUnavailable as error:
+            outbox.lost.appendleft(body)
+            logger.warning("run %r: %d lost reports wait for the next call: %s", run, len(outbox.lost), error)
+            return
+        except ApiError as error:
+            logger.warning("run %r: the selector refused a report that Redis has lost: %s", run, error)
+
+
+def without_selection(body: bytes, error: NotFound) -> bytes | None:
+    """The report of a selection that the service has lost, as evidence without one, whose key is the selection.
+
+    None if it holds no outcomes.
+
+    Raises:
+        NotFound: it is not the selection that is missing.
+    """
+    sent = json.loads(body)
+    if error.code != "unknown-selection":
+        raise error
+    rows = [row for row in sent["outcomes"] if "dropped" not in row]
+    logger.warning(
+        "run %r: the service does not know selection %s any more, as when Redis lost its last seconds; its %d "
+        "outcomes are sent as evidence without a selection: %s",
+        sent["run"],
+        sent["selection"],
+        len(rows),
+        error,
+    )
+    if not rows:
+        return None
+    instead = {"run": sent["run"], "selection": None, "key": sent["selection"], "outcomes": rows}
+    return json.dumps(instead | {name: sent[name] for name in ("policy_version",) if name in sent}).encode()
