@@ -76,7 +76,7 @@ def test_a_data_folder_and_an_exported_run_are_shown_and_stay_as_they_are(tmp_pa
             capture_output=True,
             text=True,
         )
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "a service runs on it" in refused.stderr
         assert service.stop() == 0
     before = {path: path.read_bytes() for path in sorted((tmp_path / "data").rglob("*")) if path.is_file()}
@@ -118,7 +118,7 @@ def test_mistakes_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     refused = bots("view", *arguments)
-    assert refused.exit_code in (1, 2)
+    assert refused.exit_code == 2
     assert words in refused.output
 
 
@@ -144,5 +144,5 @@ def test_the_demo_has_something_to_tell() -> None:
 def test_a_port_that_is_taken_is_named(bots: Bots, service: Service, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "none", ignore_errors=True)
     refused = bots("view", "--demo", "--port", service.port)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "0 takes a free one" in refused.stderr
