@@ -23,7 +23,7 @@ Watch = Callable[..., Watched]
 def trained(dashboard: Service) -> str:
     """Two runs, of which one has an open lease; their names begin alike."""
     for name in ("trained", "trained-random"):
-        config = {"policy": {"type": "random"}} if name.endswith("random") else {}
+        config: dict[str, Any] = {"policy": {"type": "random"}} if name.endswith("random") else {}
         make(dashboard, name, **config)
         train(dashboard, name, 34)
     with client_of(dashboard, "trained") as client:

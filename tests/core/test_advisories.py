@@ -89,7 +89,7 @@ def test_learning_is_told_by_the_capability_where_it_is_known():
     tasks = [f"m{number}" for number in range(8)]
     rising = commits(state, 4, dict.fromkeys(tasks, 0.1))
     for rate in np.linspace(0.1, 0.9, 16).tolist():
-        rising = commits(rising, 1, dict.fromkeys(tasks, rate), trials=16)
+        rising = commits(rising, 1, dict.fromkeys(tasks, float(rate)), trials=16)
     learning = said(rising)["learning"]
     assert (learning.level, learning.text.partition(" from ")[0]) == ("ok", "Capability rose")
 
