@@ -9,8 +9,9 @@ import numpy as np
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.config import RunConfig
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
-from selector_api.store.codec import TaskRows, dumps
+from selector_api.store.codec import dumps
 from selector_api.store.keys import run_keys
 from selector_api.store.store import Store
 
@@ -61,7 +62,7 @@ def _line(event: Mapping[str, Any]) -> str:
 
 def _rows(table: TaskTable, tasks: IntArray) -> TaskRows:
     columns = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
-    return TaskRows(
+    return TaskRows.of(
         table.ids(tasks),
         [table.domains[int(code)] for code in table.domain_codes[tasks]],
         [
