@@ -1,8 +1,8 @@
 """What a pool retires and restores, and how its runs follow.
 
 A pool keeps what was retired and restored in a list, and each run how much of that list it has followed: so whoever
-finds a run behind brings it up to date, and no two bring it there in another order. With that goes a digest of what it
-has followed, by which one notices that Redis lost a part of the list and that it went on otherwise.
+finds a run behind brings it up to date, and no two bring it there in another order. With that goes a digest of
+what it has followed, by which one notices that Redis lost a part of the list, which then went on otherwise.
 """
 
 from __future__ import annotations
