@@ -13,7 +13,7 @@ is here, and in `feed` for frameworks that draw at one place and tell at another
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -283,7 +283,7 @@ class TrainingSteps:
         )
 
     @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
+    def _timed(self, name: str) -> Generator[None]:
         """Measure the milliseconds that this takes, also where it is refused."""
         start = time.perf_counter()
         try:

@@ -21,6 +21,7 @@ from selector_api.core.fields import to_dict
 from selector_api.core.fold import UnreadableLog, evidence_of, fold
 from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.state import RunState
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 
 Event = Mapping[str, Any]
@@ -115,13 +116,19 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
     return Replay(groups, forecasts, states[0].step, states[0].evaluated, states[0].dropped)
 
 
+def _values(row: Any) -> tuple[Any, Any, Any]:
+    """Task or place, successes and trials of an outcome in an event."""
+    if isinstance(row, dict):
+        told = cast("dict[str, Any]", row)
+        return told["task"], told["successes"], told["trials"]
+    return row[0], row[1], row[2]
+
+
 def _refuse_impossible(state: RunState, number: int, event: Event) -> None:
     """Raise `UnreadableLog` if an outcome in the event with this number has what its trials cannot have."""
     for selection, rows in _rows(event).items():
         for row in rows:
-            place, successes, trials = (
-                (row["task"], row["successes"], row["trials"]) if isinstance(row, dict) else row[:3]
-            )
+            place, successes, trials = _values(row)
             if 0 <= successes <= trials and 0 < trials < math.inf:
                 continue
             task = place if isinstance(place, str) else state.table.ids(state.handed[selection][[place]])[0]
@@ -172,7 +179,7 @@ class NamedTasks:
         """The tasks of all events read."""
         nothing: Mapping[str, float] = {}
         ids, count = list(self._ids), len(self._ids)
-        return TaskTable.empty().extended(ids, [DEFAULT_DOMAIN] * count, [nothing] * count)
+        return TaskTable.empty().extended(TaskRows.of(ids, [DEFAULT_DOMAIN] * count, [nothing] * count))
 
     def log(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events as those of a run with these tasks."""

@@ -46,9 +46,11 @@ def taken(state: RunState) -> tuple[Header, Arrays]:
         "size": state.size,
         "leased": _lists(state.leased),
         "handed": _lists(state.handed),
-        "versions": state.versions,
-        "expires": state.expires,
+        "versions": dict(state.versions),
+        "expires": dict(state.expires),
         "predicted": {selection: part.tolist() for selection, part in state.predicted.items()},
+        "predicted_sd": {selection: part.tolist() for selection, part in state.predicted_sd.items()},
+        "drops": dict(state.drops),
         "calibration": [list(group) for group in state.calibration],
         "staleness": state.staleness.to_list(),
         "recent": [sorted(commit.items()) for commit in state.recent],
@@ -74,7 +76,7 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     config = RunConfig.from_dict(header["config"])
     state = RunState.initial(config)
     # So that the classes keep their numbers when the tasks join.
-    state.classes = Classes(arrays["classes.domain"], arrays["classes.rates"], np.empty(0, np.int32))
+    state.classes = Classes.without_tasks(arrays["classes.domain"], arrays["classes.rates"])
     state.grow(table, header["size"])
     state.posterior = config.posterior.restored(state.classes, _part(arrays, "posterior"))
     state.history = History.restored(config.policy.in_epochs, state.size, _part(arrays, "history"))
@@ -84,7 +86,9 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     state.versions = dict(header["versions"])
     state.expires = dict(header["expires"])
     state.predicted = {selection: np.array(part) for selection, part in header["predicted"].items()}
-    state.calibration.extend((predicted, seen) for predicted, seen in header["calibration"])
+    state.predicted_sd = {selection: np.array(part) for selection, part in header["predicted_sd"].items()}
+    state.drops = dict(header["drops"])
+    state.calibration.extend((predicted, seen, domain) for predicted, seen, domain in header["calibration"])
     state.withheld = Withheld.restored(_part(arrays, "withheld"))
     state.course = Course.restored(_part(arrays, "course"))
     state.staleness = Staleness.of(header["staleness"])

@@ -61,7 +61,7 @@ def note_batches() -> None:
             notes.write(f"{len(batch['completion_ids'])}\n")
         return batch
 
-    PodTrainer._informative_batch = noting
+    PodTrainer._informative_batch = noting  # pyright: ignore[reportAttributeAccessIssue]
 
 
 if __name__ == "__main__":
