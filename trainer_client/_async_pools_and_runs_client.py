@@ -152,9 +152,9 @@ class AsyncPoolsAndRunsClient:
         """See `SelectorClient.history`."""
         return await self._carry_out(self._calls.history(run, points))
 
-    async def run_status(self, run: str | None = None) -> RunStatus:
+    async def run_status(self, run: str | None = None, *, max_retries: int | None = None) -> RunStatus:
         """See `SelectorClient.run_status`."""
-        return await self._carry_out(self._calls.run_status(run))
+        return await self._carry_out(self._calls.run_status(run, max_retries))
 
     async def delete_run(self, run: str | None = None) -> None:
         """See `SelectorClient.delete_run`."""

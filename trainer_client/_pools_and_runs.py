@@ -82,11 +82,10 @@ class PoolsAndRuns:
             json_request("PUT", path_of("runs", run), body), answer_of(RunStatus), self.max_retries
         )
 
-    def run_status(self, run: str | None) -> Plan[RunStatus]:
-        """`GET /runs/{run}`."""
-        return exchange(
-            Request("GET", path_of("runs", self.run_or(run))), answer_of(RunStatus), self.max_retries
-        )
+    def run_status(self, run: str | None, max_retries: int | None = None) -> Plan[RunStatus]:
+        """`GET /runs/{run}`; sent again so often, or as often as the client's other calls."""
+        retries = self.max_retries if max_retries is None else max_retries
+        return exchange(Request("GET", path_of("runs", self.run_or(run))), answer_of(RunStatus), retries)
 
     def delete_run(self, run: str | None) -> Plan[None]:
         """`DELETE /runs/{run}`."""

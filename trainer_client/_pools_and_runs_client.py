@@ -188,9 +188,12 @@ class PoolsAndRunsClient:
         """A run's course, in at most so many points."""
         return self._carry_out(self._calls.history(run, points))
 
-    def run_status(self, run: str | None = None) -> RunStatus:
-        """A run's config, step, selections, capability and effective task ratio."""
-        return self._carry_out(self._calls.run_status(run))
+    def run_status(self, run: str | None = None, *, max_retries: int | None = None) -> RunStatus:
+        """A run's config, step, selections, capability and effective task ratio.
+
+        `max_retries` is how often this call is sent again; None: as often as the client's others.
+        """
+        return self._carry_out(self._calls.run_status(run, max_retries))
 
     def delete_run(self, run: str | None = None) -> None:
         """Delete a run with all its evidence."""

@@ -12,16 +12,14 @@ is here, and in `feed` for frameworks that draw at one place and tell at another
 
 import json
 import logging
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trainer_client.client import SelectorClient
 from trainer_client.data_sets import fit
 from trainer_client.errors import BatchTooLarge, SelectorUnavailable
-from trainer_client.groups import effective_task_ratio
+from trainer_client.figures import Figures
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes, outcome_list
 from trainer_client.ranks import alone, asked_once
@@ -48,9 +46,7 @@ class TrainingSteps:
         is_main: whether this is the rank that asks and reports.
         broadcast: hands the main rank's answer, or None, to every rank; see `asked_once`. Not needed where there is
             one rank.
-        measure: gets the figures of the main rank as they arise, for the framework's log: `select_ms` and
-            `report_ms`, the milliseconds that the calls took, `etr`, see `effective_task_ratio`, and
-            `predicted_etr`, what the selector expected of it.
+        measure: gets the figures of the main rank as they arise, for the framework's log; see `Figures`.
     """
 
     def __init__(
@@ -67,7 +63,7 @@ class TrainingSteps:
         self._selector = selector
         self._selections = KeyedSelections(selector, on_rollback=on_rollback, explain=explain)
         self._broadcast = broadcast
-        self._measure = measure
+        self._figures = Figures(selector, measure)
         self._keys = StepKeys()
         self._scale: RewardScale | None = None
         self._said_dropped = False
@@ -204,11 +200,9 @@ class TrainingSteps:
         return self._asked_once(ask, "selection")[0]
 
     def _ask(self, key: str, wanted: Wanted, policy_version: int | None) -> Selection:
-        with self._timed("select_ms"):
+        with self._figures.timed("select_ms"):
             selection = self._selections.select(key, wanted, policy_version)
-        predicted = selection.predicted and selection.predicted.informative
-        if predicted is not None:
-            self._measure("predicted_etr", predicted / len(selection.tasks))
+        self._figures.of_selection(selection)
         return selection
 
     def _asked_once(self, ask: Callable[[], T], what: str) -> T:
@@ -244,15 +238,13 @@ class TrainingSteps:
             self._check(outcomes)
         seen = outcome_list(outcomes)
         self._say_dropped(selection, dropped or {})
-        with self._timed("report_ms"):
+        with self._figures.timed("report_ms"):
             receipt = self._selector.report(
                 selection, seen, dropped=dropped, final=final, policy_version=policy_version
             )
         if not receipt.spooled:
             self._selections.commits = receipt.step
-        ratio = effective_task_ratio(seen)
-        if ratio is not None:
-            self._measure("etr", ratio)
+        self._figures.of_report(selection.run, seen, self._scale, receipt)
         return receipt
 
     def _check(self, rewards: Mapping[str, Sequence[float]]) -> None:
@@ -281,12 +273,3 @@ class TrainingSteps:
             task,
             why,
         )
-
-    @contextmanager
-    def _timed(self, name: str) -> Generator[None]:
-        """Measure the milliseconds that this takes, also where it is refused."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._measure(name, 1000 * (time.perf_counter() - start))

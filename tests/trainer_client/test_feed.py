@@ -180,8 +180,9 @@ def test_a_reward_that_the_run_does_not_take_is_refused_and_may_be_told_anew(fak
 def test_figures_for_the_log(fake: FakeSelector):
     feed = feed_of(fake)
     feed.report({task: [1, number > 1] for number, task in enumerate(feed.batch())})
-    assert set(feed.figures) == {"select_ms", "predicted_etr", "report_ms", "etr"}
-    assert feed.figures["etr"] == 0.5
+    calls, promised = {"select_ms", "report_ms", "fallback"}, {"predicted_rate", "predicted_etr"}
+    assert set(feed.figures) == calls | promised | {"seen_rate", "etr", "never_selected"}
+    assert (feed.figures["etr"], feed.figures["seen_rate"]) == (0.5, 0.75)
 
 
 def test_that_nothing_is_reported_is_said_once_with_the_cure(

@@ -76,9 +76,10 @@ def test_a_training_selects_reports_and_measures(client: SelectorClient, fake: F
         receipt = steps.report(selection, grouped([first, second], [[1, 0], [1, 1]]))
         assert receipt.committed
     assert keys(fake) == ["step-0.0", "step-0.1", "step-1.0"]
-    assert [name for name, _ in measured] == ["select_ms", "predicted_etr", "report_ms", "etr"] * 3
+    of_each = ["select_ms", "fallback", "predicted_rate", "predicted_etr", "report_ms", "etr"]
+    assert [name for name, _ in measured if name != "never_selected"] == of_each * 3
     assert [value for name, value in measured if name == "etr"] == [0.5] * 3
-    assert all(value > 0 for _, value in measured)
+    assert all(value > 0 for name, value in measured if name != "fallback")
 
 
 def test_a_selection_of_which_nothing_was_scored_is_released_and_has_no_ratio(client: SelectorClient):
@@ -86,7 +87,7 @@ def test_a_selection_of_which_nothing_was_scored_is_released_and_has_no_ratio(cl
     steps = TrainingSteps(client, measure=lambda name, _: measured.append(name))
     steps.report(steps.select(0, 2), {})
     assert client.run_status().selections.released == 1
-    assert measured == ["select_ms", "predicted_etr", "report_ms"]
+    assert measured == ["select_ms", "fallback", "predicted_rate", "predicted_etr", "report_ms"]
 
 
 @pytest.mark.parametrize("resumes", [False, True])

@@ -51,9 +51,8 @@ class SelectedGRPOTrainer(GRPOTrainer):
     checkpoint gets the same tasks for the same step. If the run is ahead of the checkpoint, `on_rollback` says what
     is done; by default the training goes on in a fork of its run, whose name its checkpoints remember.
 
-    Evaluation uses `eval_dataset` as TRL does. TRL's logs get `selector/etr`, the share of the selected tasks whose
-    rewards were not all equal, `selector/predicted_etr`, what the selector expected of it, `selector/select_ms` and
-    `selector/report_ms`; with `filter_rounds` also `selector/informative`, the same share of the groups trained on.
+    Evaluation uses `eval_dataset` as TRL does. TRL's logs get the figures of `trainer_client.figures`, such as
+    `selector/etr`; with `filter_rounds` also `selector/informative`, the share of informative groups trained on.
     `global_step` is told as the policy version: it is the number of updates of the weights that roll out.
 
     Args:
