@@ -145,7 +145,7 @@ async def test_tasks_that_the_run_has_not_yet_join_before_they_are_retired(store
     runs = await store.redis.read_hash(pool_keys(POOL).runs)
     await store.redis.delete(pool_keys(POOL).runs)  # as if the import had been interrupted
     await store.pools.add_tasks(POOL, task_rows(1, "late"))
-    await store.redis.hset(pool_keys(POOL).runs, mapping=runs)
+    await store.redis.hset(pool_keys(POOL).runs, mapping={**runs})
     await retire(store, "late0")
     assert await read_types(store) == ["created", "grown", "excluded"]
     assert await withheld(store) == ["late0"]
