@@ -12,7 +12,7 @@ SCHEDULES ?= 100000
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-slurm test-helm \
 	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
-	lint lint-deploy style types borders quick generated audit bench experiment clean
+	lint lint-deploy style types borders quick generated audit bench bench-pools experiment clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -107,6 +107,9 @@ audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; 
 
 bench: .venv/.server .venv/.dev  ## select and report over HTTP of bots and rasch, beside dense numpy, by size
 	$(BIN)/python -m tests.bench
+
+bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000000` for more
+	$(BIN)/python -m tests.bench_pools
 
 experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C
 	$(BIN)/bots experiment run services/demo/experiment.yaml

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from services.task_files.census import Census, Overlap
     from services.task_files.pool_tasks import TaskColumns, TaskFile
-    from trainer_client import SelectorClient, Task, TaskReceipt
+    from services.task_files.task_batch import TaskBatch
+    from trainer_client import SelectorClient, TaskReceipt
 
 METHOD_NOT_ALLOWED = 405
 """What services before 0.3, which do not list a pool's tasks, answer: contradictions show when tasks are sent."""
@@ -62,8 +63,8 @@ def import_tasks(
     """
     columns = task_columns(id_column, id_from_hash, prefix, domain, reference or [], scale or [])
 
-    from services.command_line.output import moving, progress_bar
-    from services.task_files.filling import fill
+    from services.command_line.output import progress_bar
+    from services.task_files.filling import fill_with_batches
     from services.task_files.pool_tasks import TaskFile
 
     try:
@@ -72,7 +73,7 @@ def import_tasks(
             census = _counted(tasks, bar)
             with connected(url, token) as client:
                 overlap = _compared(client, pool, tasks, census)
-                receipt = fill(client, pool, moving(bar, "sending", _ordered(tasks, overlap), tasks.total))
+                receipt = fill_with_batches(client, pool, _ordered(tasks, overlap, bar))
     except KeyboardInterrupt:
         raise Failure(
             "interrupted. Run the same command again: tasks that were sent are left as they are", INTERRUPTED
@@ -82,10 +83,9 @@ def import_tasks(
 
 def _counted(tasks: TaskFile, bar: Progress) -> Census:
     """The census of a file's tasks. Raises `Failure` if there are none, or two that contradict each other."""
-    from services.command_line.output import moving
     from services.task_files.census import Census, differences
 
-    census = Census(moving(bar, "checking", tasks, tasks.total))
+    census = Census(_moving(bar, "checking", tasks))
     if not census.rows:
         raise Failure(f"{tasks.path}: there is no row in it")
     rows = census.contradiction()
@@ -106,13 +106,13 @@ def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census
     Raises `Failure` naming the first rows that contradict the pool.
     """
     from services.task_files.census import Overlap, differences
-    from services.task_files.filling import is_there
+    from services.task_files.filling import is_there, tasks_of_pool
     from trainer_client import ApiError
 
     if not is_there(client, pool):
         return None
     try:
-        overlap = census.compared(client.pool_tasks(pool))
+        overlap = census.compared(tasks_of_pool(client, pool))
     except ApiError as error:
         if error.status == METHOD_NOT_ALLOWED:
             return Overlap()
@@ -128,14 +128,32 @@ def _compared(client: SelectorClient, pool: str, tasks: TaskFile, census: Census
     raise Failure("\n".join(lines))
 
 
-def _ordered(tasks: TaskFile, overlap: Overlap | None) -> Iterable[tuple[int, Task]]:
+def _ordered(tasks: TaskFile, overlap: Overlap | None, bar: Progress) -> Iterator[TaskBatch]:
     """The tasks, first one for each reference that it lacks: if a run reads that name, all is refused at once."""
+    import numpy as np
+
+    from services.task_files.task_batch import TaskBatch
+
+    batches = _moving(bar, "sending", tasks)
     if overlap is None or not overlap.extending:
-        yield from tasks
+        yield from batches
         return
     first = tasks.at(set(overlap.extending.values()))
-    yield from ((0, task) for _, task in first.values())
-    yield from (entry for row, entry in enumerate(tasks) if row not in first)
+    yield TaskBatch.of([task for _, task in first.values()])
+    start = 0
+    for batch in batches:
+        sent = [row - start for row in first if start <= row < start + len(batch)]
+        yield batch.take(np.delete(np.arange(len(batch)), sent)) if sent else batch
+        start += len(batch)
+
+
+def _moving(bar: Progress, description: str, tasks: TaskFile) -> Iterator[TaskBatch]:
+    """The file's tasks, while a bar shows how far it was read."""
+    shown = bar.add_task(description, total=tasks.total)
+    for batch in tasks.batches():
+        yield batch
+        bar.update(shown, completed=batch.position)
+    bar.remove_task(shown)
 
 
 def _tell(

@@ -15,7 +15,8 @@ from zipfile import BadZipFile, ZipFile
 from bots.run_export import EVENTS, TASKS
 from selector_api.core.fold import UnreadableLog
 from selector_api.core.replay import NamedTasks, damage_told
-from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
+from selector_api.core.task_rows import TaskRows
+from selector_api.core.tasks import TaskTable
 from selector_api.near_names import hint
 from services.command_line.failures import Failure
 from services.task_files.pool_tasks import TaskFile
@@ -80,11 +81,10 @@ def log_file(path: Path, tasks: TaskFile | None) -> Log:
 def table_of(tasks: Iterable[Task]) -> TaskTable:
     """The tasks in columns."""
     rows = list(tasks)
-    return TaskTable.empty().extended(
-        [task.id for task in rows],
-        [task.domain or DEFAULT_DOMAIN for task in rows],
-        [task.references for task in rows],
+    columns = TaskRows.of(
+        [task.id for task in rows], [task.domain for task in rows], [task.references for task in rows]
     )
+    return TaskTable.empty().extended(columns)
 
 
 def distinct_tasks(file: TaskFile) -> list[Task]:

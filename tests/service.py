@@ -51,6 +51,12 @@ class Service:
         """Where the embedded Valkey listens, or what stands for it."""
         return self._redis_url or f"unix://{self.data_dir / 'valkey.sock'}"
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> Service:
         """Start and return when the service is ready."""
         command = [

@@ -42,6 +42,10 @@ class AsyncPoolsAndRunsClient:
         """See `SelectorClient.add_tasks`."""
         return await self._carry_out(self._calls.add_tasks(pool, tasks))
 
+    async def add_parquet(self, pool: str, files: Iterable[bytes]) -> TaskReceipt:
+        """See `SelectorClient.add_parquet`."""
+        return await self._carry_out(self._calls.add_parquet(pool, files))
+
     async def pool(self, pool: str) -> PoolInfo:
         """See `SelectorClient.pool`."""
         return await self._carry_out(self._calls.pool(pool))
@@ -55,6 +59,10 @@ class AsyncPoolsAndRunsClient:
         """See `SelectorClient.pool_tasks`."""
         async for row in self._all(lambda cursor: self._calls.pool_tasks(pool, cursor)):
             yield row
+
+    async def download_tasks(self, pool: str, path: str | os.PathLike[str]) -> None:
+        """See `SelectorClient.download_tasks`."""
+        await self._carry_out(self._calls.download_tasks(pool, path))
 
     async def retire(self, pool: str, tasks: Iterable[str]) -> None:
         """See `SelectorClient.retire`."""

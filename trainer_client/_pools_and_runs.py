@@ -45,14 +45,18 @@ class PoolsAndRuns:
 
     def add_tasks(self, pool: str, tasks: Iterable[Task]) -> Plan[TaskReceipt]:
         """`POST /pools/{pool}/tasks`, in as many batches as it takes."""
+        return self._add(pool, _batches(tasks), "application/x-ndjson")
+
+    def add_parquet(self, pool: str, bodies: Iterable[bytes]) -> Plan[TaskReceipt]:
+        """The same of Parquet files, one after another."""
+        return self._add(pool, bodies, PARQUET)
+
+    def _add(self, pool: str, bodies: Iterable[bytes], media_type: str) -> Plan[TaskReceipt]:
         inserted = unchanged = extended = 0
         total: int | None = None
-        for batch in _batches(tasks):
+        for body in bodies:
             request = Request(
-                "POST",
-                path_of("pools", pool, "tasks"),
-                content=batch,
-                headers={"Content-Type": "application/x-ndjson"},
+                "POST", path_of("pools", pool, "tasks"), content=body, headers={"Content-Type": media_type}
             )
             receipt = yield from exchange(request, answer_of(TaskReceipt), self.max_retries)
             inserted += receipt.inserted
@@ -128,6 +132,10 @@ class PoolsAndRuns:
         """A page of `GET /pools/{pool}/tasks`."""
         return self._page(Page[PoolTask], path_of("pools", pool, "tasks"), {"cursor": cursor})
 
+    def download_tasks(self, pool: str, path: str | os.PathLike[str]) -> Plan[None]:
+        """`GET /pools/{pool}/tasks` as one Parquet file."""
+        return self._download(path_of("pools", pool, "tasks"), path)
+
     def runs(self, pool: str | None, cursor: str | None) -> Plan[Page[RunSummary]]:
         """A page of `GET /runs`."""
         return self._page(Page[RunSummary], "runs", {"pool": pool, "cursor": cursor})
@@ -162,12 +170,10 @@ class PoolsAndRuns:
 
     def download_posteriors(self, run: str | None, path: str | os.PathLike[str]) -> Plan[None]:
         """`GET /runs/{run}/posteriors` as one Parquet file."""
-        request = Request(
-            "GET",
-            path_of("runs", self.run_or(run), "posteriors"),
-            headers={"Accept": PARQUET},
-            file=Path(path),
-        )
+        return self._download(path_of("runs", self.run_or(run), "posteriors"), path)
+
+    def _download(self, path: str, file: str | os.PathLike[str]) -> Plan[None]:
+        request = Request("GET", path, headers={"Accept": PARQUET}, file=Path(file))
         return exchange(request, file_of(PARQUET), self.max_retries)
 
     def events(self, run: str | None, after: int) -> Request:

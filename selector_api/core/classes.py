@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from selector_api.core.arrays import CodeArray, FloatArray, IntArray
+from selector_api.core.growing import Growing
 
 # NaN is not equal to itself; this stands for it where rates are compared (a rate is never negative).
 _ABSENT = -1.0
@@ -23,23 +24,34 @@ class Classes:
     Attributes:
         domain: int32 [classes], domain code.
         rates: float64 [classes, references], each NaN where it was not measured.
-        of_task: int32 [tasks], class of each task.
         sizes: int64 [classes], number of tasks.
     """
 
-    def __init__(self, domain: CodeArray, rates: FloatArray, of_task: CodeArray) -> None:
+    def __init__(
+        self, domain: CodeArray, rates: FloatArray, sizes: IntArray, of_task: Growing[np.int32]
+    ) -> None:
         self.domain = domain
         self.rates = rates
-        self.of_task = of_task
-        self.sizes: IntArray = np.bincount(of_task, minlength=len(domain)).astype(np.int64)
+        self.sizes = sizes
+        self._of_task = of_task
 
     @classmethod
     def of(cls, references: int) -> Classes:
         """No classes yet, of tasks that are told apart by so many references."""
-        return cls(np.empty(0, np.int32), np.empty((0, references)), np.empty(0, np.int32))
+        return cls.without_tasks(np.empty(0, np.int32), np.empty((0, references)))
+
+    @classmethod
+    def without_tasks(cls, domain: CodeArray, rates: FloatArray) -> Classes:
+        """Classes whose tasks are still to join."""
+        return cls(domain, rates, np.zeros(len(domain), np.int64), Growing(np.empty(0, np.int32)))
 
     def __len__(self) -> int:
         return len(self.domain)
+
+    @property
+    def of_task(self) -> CodeArray:
+        """Class of each task, shape [tasks]."""
+        return self._of_task.values
 
     def grown(self, domain: CodeArray, rates: FloatArray) -> Classes:
         """The classes once tasks with these domains [new] and rates [new, references] have joined."""
@@ -49,18 +61,22 @@ class Classes:
         keys = _keys(domain[some_task], rates[some_task])
         number_of_code = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int32)
         added = some_task[number_of_code >= known]
+        joined = number_of_code[code_of_task]
+        sizes = np.bincount(joined, minlength=len(numbers))
+        sizes[:known] += self.sizes
         return Classes(
             np.concatenate([self.domain, domain[added]]),
             np.concatenate([self.rates, rates[added]]),
-            np.concatenate([self.of_task, number_of_code[code_of_task]]),
+            sizes,
+            self._of_task.appended(joined),
         )
 
     @cached_property
-    def order(self) -> IntArray:
+    def order(self) -> CodeArray:
         """All tasks sorted by class, then by index, shape [tasks]."""
         # numpy sorts numbers of 16 bits by radix, several times faster than wider ones.
         narrow = self.of_task.astype(np.uint16) if len(self) <= 1 << 16 else self.of_task
-        return np.argsort(narrow, kind="stable").astype(np.int64)
+        return np.argsort(narrow, kind="stable").astype(np.int32)
 
     @cached_property
     def starts(self) -> IntArray:
@@ -69,7 +85,7 @@ class Classes:
 
     def members(self, number: int) -> IntArray:
         """The tasks of one class, ascending."""
-        return self.order[self.starts[number] : self.starts[number + 1]]
+        return self.order[self.starts[number] : self.starts[number + 1]].astype(np.int64)
 
 
 def distinct(domain: CodeArray, rates: FloatArray) -> int:
@@ -85,16 +101,27 @@ def _coded(domain: CodeArray, rates: FloatArray) -> tuple[IntArray, IntArray]:
     """
     # One whole number a task stands for what it has: sorting those is fast.
     code, codes = domain.astype(np.int64), int(domain.max(initial=0)) + 1
-    for column in np.nan_to_num(rates, nan=_ABSENT).T:
-        values, place = np.unique(column, return_inverse=True)
+    for column in rates.T:
+        column = np.where(np.isnan(column), _ABSENT, column)
+        values = np.unique(column)
+        place = np.searchsorted(values, column)  # there are few, so this is faster than sorting the column
         if codes * len(values) >= 1 << 63:
-            distinct, code = np.unique(code, return_inverse=True)
+            distinct, code = _numbered(code, codes)
             codes = len(distinct)
         code, codes = code * len(values) + place, codes * len(values)
-    distinct, number = np.unique(code, return_inverse=True)
+    distinct, number = _numbered(code, codes)
     some_task = np.empty(len(distinct), np.int64)
     some_task[number] = np.arange(len(number))
     return some_task, number
+
+
+def _numbered(code: IntArray, codes: int) -> tuple[IntArray, IntArray]:
+    """The distinct of these codes, each below `codes`, ascending; and the number of each entry's."""
+    if codes > 4 * len(code):
+        return np.unique(code, return_inverse=True)
+    occurs = np.zeros(codes, np.bool_)
+    occurs[code] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
 
 
 def _keys(domain: CodeArray, rates: FloatArray) -> list[tuple[float, ...]]:

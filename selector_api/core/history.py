@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selector_api.core.arrays import IntArray
+from selector_api.core.growing import with_room
 from selector_api.core.tallies import Tallies
 
 WHOLE_POOL = -1
@@ -50,9 +51,8 @@ class History:
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        added = size - len(self._last_step)
-        self._times_selected = np.concatenate([self._times_selected, np.zeros(added, np.int32)])
-        self._last_step = np.concatenate([self._last_step, np.full(added, -1, np.int32)])
+        self._times_selected = with_room(self._times_selected, size, 0)
+        self._last_step = with_room(self._last_step, size, -1)
         self.tallies.grow(size)
 
     def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:

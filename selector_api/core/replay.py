@@ -21,6 +21,7 @@ from selector_api.core.fields import to_dict
 from selector_api.core.fold import UnreadableLog, evidence_of, fold
 from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.state import RunState
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 
 Event = Mapping[str, Any]
@@ -172,7 +173,7 @@ class NamedTasks:
         """The tasks of all events read."""
         nothing: Mapping[str, float] = {}
         ids, count = list(self._ids), len(self._ids)
-        return TaskTable.empty().extended(ids, [DEFAULT_DOMAIN] * count, [nothing] * count)
+        return TaskTable.empty().extended(TaskRows.of(ids, [DEFAULT_DOMAIN] * count, [nothing] * count))
 
     def log(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events as those of a run with these tasks."""

@@ -74,7 +74,7 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     config = RunConfig.from_dict(header["config"])
     state = RunState.initial(config)
     # So that the classes keep their numbers when the tasks join.
-    state.classes = Classes(arrays["classes.domain"], arrays["classes.rates"], np.empty(0, np.int32))
+    state.classes = Classes.without_tasks(arrays["classes.domain"], arrays["classes.rates"])
     state.grow(table, header["size"])
     state.posterior = config.posterior.restored(state.classes, _part(arrays, "posterior"))
     state.history = History.restored(config.policy.in_epochs, state.size, _part(arrays, "history"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.growing import with_room
 
 MAX_COOLDOWN = 1024
 """Commits for which a task is left out at the most, however often it was dropped."""
@@ -50,8 +51,7 @@ class Tallies:
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        joined = np.full(size - len(self._row_of_task), -1, np.int32)
-        self._row_of_task = np.concatenate([self._row_of_task, joined])
+        self._row_of_task = with_room(self._row_of_task, size, -1)
 
     def count(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
         """Add outcomes of distinct tasks: each may be drawn again."""

@@ -1,71 +1,88 @@
 """The task table: what a pool knows of its tasks, in columns.
 
-A pool may hold ten million tasks, so ids are kept as one block of bytes with offsets, and are found through
-their sorted hashes: about 40 bytes a task beside the id itself, where a dict of strings takes about 200.
+A pool may hold ten million tasks. Beside its id a task takes about 25 bytes here, and 8 for each reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from functools import partial
 
 import numpy as np
 
-from selector_api.core.arrays import CodeArray, FloatArray, IntArray
+from selector_api.core.arrays import BoolArray, CodeArray, FloatArray, HashArray, IntArray
+from selector_api.core.growing import Growing
+from selector_api.core.task_rows import TaskRows
+from selector_api.core.text_index import TextIndex
+from selector_api.core.texts import Texts
 
 DEFAULT_DOMAIN = "default"
 """The domain of a task that names none."""
 _MOST_COMPARED = 20_000
+_FEW = 200
+"""Ids that are faster found one by one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TaskTable:
-    """The tasks of a pool in the order of their arrival. Immutable: `extended` gives a longer table.
+    """The tasks of a pool in the order of their arrival. `extended` gives a longer table, and this one stays.
 
-    A task is known by its index, 0 to len − 1, which never changes.
+    A task is known by its index, 0 to len − 1, which never changes. Tables share memory with those they were made
+    from: so an addition costs what is new, and what is `measured` later of a task shows in the earlier ones, too.
     """
 
     domains: tuple[str, ...]
     """Domain names; a domain's code is its position."""
-    domain_codes: CodeArray
-    """Shape [tasks]: the domain code of each task."""
-    reference_names: tuple[str, ...]
-    _references: dict[str, FloatArray] = field(repr=False)
-    _text: bytes = field(repr=False)
-    _ends: IntArray = field(repr=False)
-    _hashes: IntArray = field(repr=False)
-    _by_hash: IntArray = field(repr=False)
+    _codes: Growing[np.int32] = field(repr=False)
+    _references: Mapping[str, Growing[np.float64]] = field(repr=False)
+    _text: Growing[np.uint8] = field(repr=False)
+    _ends: Growing[np.int64] = field(repr=False)
+    _index: TextIndex = field(repr=False)
+    _domain_counts: IntArray = field(repr=False)
+    _reference_counts: Mapping[str, int] = field(repr=False)
 
     @classmethod
     def empty(cls) -> TaskTable:
         """A table without tasks."""
-        none = np.empty(0, np.int64)
-        return cls((), np.empty(0, np.int32), (), {}, b"", none, none, none)
+        ends = np.empty(0, np.int64)
+        codes, text = Growing(np.empty(0, np.int32)), Growing(np.empty(0, np.uint8))
+        return cls((), codes, {}, text, Growing(ends), TextIndex(), ends, {})
 
     def __len__(self) -> int:
         return len(self._ends)
 
+    @property
+    def domain_codes(self) -> CodeArray:
+        """Shape [tasks]: the domain code of each task."""
+        return self._codes.values
+
+    @property
+    def reference_names(self) -> tuple[str, ...]:
+        """The names of the references, as they appeared."""
+        return tuple(self._references)
+
     def reference(self, name: str) -> FloatArray:
         """Pass rates of the reference `name`, shape [tasks], NaN where it was not measured."""
         rates = self._references.get(name)
-        return np.full(len(self), np.nan) if rates is None else rates
+        return np.full(len(self), np.nan) if rates is None else rates.values
 
     def reference_counts(self) -> dict[str, int]:
         """How many tasks were measured with each reference."""
-        return {name: int((~np.isnan(self.reference(name))).sum()) for name in self.reference_names}
+        return dict(self._reference_counts)
 
     def domain_counts(self) -> dict[str, int]:
         """Number of tasks by domain name."""
-        counts = np.bincount(self.domain_codes, minlength=len(self.domains))
-        return dict(zip(self.domains, counts.tolist(), strict=True))
+        return dict(zip(self.domains, self._domain_counts.tolist(), strict=True))
+
+    @property
+    def texts(self) -> Texts:
+        """The ids of all tasks."""
+        return Texts(self._text.values, self._ends.values)
 
     def ids(self, tasks: IntArray) -> list[str]:
         """The ids of the tasks with these indices."""
-        ends = self._ends[tasks]
-        starts = np.where(tasks > 0, self._ends[np.maximum(tasks, 1) - 1], 0)
-        text = self._text
-        return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return self.texts.at(tasks)
 
     def first_ids(self, tasks: int) -> list[str]:
         """Ids of at most the first `tasks` tasks, to compare one with that is not found; of many only some."""
@@ -73,77 +90,75 @@ class TaskTable:
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """The indices of these ids, shape [len(ids)], −1 where an id is unknown."""
-        found = np.full(len(ids), -1, np.int64)
-        if not ids or not len(self):
-            return found
-        hashes = _hash_ids([id_.encode() for id_ in ids])
-        position = np.searchsorted(self._hashes, hashes)
-        # Two ids may share a hash: walk along equal hashes until the id itself agrees.
-        pending = np.arange(len(ids))
-        while len(pending):
-            inside = position[pending] < len(self)
-            pending = pending[inside]
-            same_hash = self._hashes[position[pending]] == hashes[pending]
-            pending = pending[same_hash]
-            candidates = self._by_hash[position[pending]]
-            agrees = np.array(
-                [ids[i] == id_ for i, id_ in zip(pending.tolist(), self.ids(candidates), strict=True)], bool
-            )
-            found[pending[agrees]] = candidates[agrees]
-            pending = pending[~agrees]
-            position[pending] += 1
+        if len(ids) > _FEW:
+            texts = Texts.of(ids)
+            return self.find_texts(texts, texts.hashes())
+        mine = self.texts
+        found = np.empty(len(ids), np.int64)
+        for place, id_ in enumerate(ids):
+            encoded = id_.encode()
+            found[place] = self._index.row_of(mine.hash_of(encoded), partial(mine.is_at, encoded))
         return found
 
-    def extended(
-        self,
-        ids: Sequence[str],
-        domains: Sequence[str],
-        references: Sequence[Mapping[str, float]],
-    ) -> TaskTable:
-        """This table with tasks added at its end; the three columns have equal length.
+    def find_texts(self, texts: Texts, hashes: HashArray) -> IntArray:
+        """The indices of the ids in a column, whose hashes are given; −1 where an id is unknown."""
+        mine = self.texts
 
-        The ids must be new and distinct: the caller has looked them up with `find`.
+        def is_same(rows: IntArray, tasks: IntArray) -> BoolArray:
+            return texts.equal(rows, mine, tasks)
+
+        return self._index.find(hashes, is_same)
+
+    def extended(self, rows: TaskRows) -> TaskTable:
+        """This table with tasks added at its end, whose ids must be new and distinct.
+
+        The caller has looked them up with `find`. A domain that is not told is `DEFAULT_DOMAIN`.
         """
-        size = len(self) + len(ids)
-        encoded = [id_.encode() for id_ in ids]
-        codes = {name: code for code, name in enumerate(self.domains)}
-        new_codes = np.array([codes.setdefault(name, len(codes)) for name in domains], np.int32)
-
-        columns: dict[str, FloatArray] = {}
-        for name in dict.fromkeys((*self.reference_names, *(name for row in references for name in row))):
-            column = np.full(size, np.nan)
-            column[: len(self)] = self.reference(name)
-            column[len(self) :] = [row.get(name, np.nan) for row in references]
-            column += 0.0  # −0.0 and 0.0 are one rate
-            columns[name] = column
-
-        lengths = np.array([len(text) for text in encoded], np.int64)
-        hashes = _hash_ids(encoded)
-        order = np.argsort(hashes, kind="stable")
-        place = np.searchsorted(self._hashes, hashes[order], side="right")
-        return TaskTable(
-            domains=tuple(codes),
-            domain_codes=np.concatenate([self.domain_codes, new_codes]),
-            reference_names=tuple(columns),
-            _references=columns,
-            _text=self._text + b"".join(encoded),
-            _ends=np.concatenate([self._ends, len(self._text) + np.cumsum(lengths)]),
-            _hashes=np.insert(self._hashes, place, hashes[order]),
-            _by_hash=np.insert(self._by_hash, place, order + len(self)),
-        )
-
-    def measured(self, tasks: IntArray, references: Sequence[Mapping[str, float]]) -> TaskTable:
-        """This table once further references were measured of these tasks."""
+        domains, codes = self._coded(rows)
+        size = len(self) + len(rows)
+        counts = np.bincount(codes, minlength=len(domains))
+        counts[: len(self.domains)] += self._domain_counts
         columns = dict(self._references)
-        for name in dict.fromkeys(name for row in references for name in row):
-            column = self.reference(name).copy()
-            for task, row in zip(tasks.tolist(), references, strict=True):
-                if name in row:
-                    column[task] = row[name] + 0.0
-            columns[name] = column
-        return replace(self, reference_names=tuple(columns), _references=columns)
+        measured = dict(self._reference_counts)
+        for name in dict.fromkeys((*columns, *rows.references)):
+            rates = rows.references.get(name)
+            rates = np.full(len(rows), np.nan) if rates is None else rates + 0.0  # −0.0 and 0.0 are one rate
+            columns[name] = columns.setdefault(name, Growing(self.reference(name))).appended(rates)
+            measured[name] = measured.get(name, 0) + int(np.count_nonzero(~np.isnan(rates)))
+        assert len(rows.domain_codes) == len(rows)
+        table = TaskTable(
+            domains=domains,
+            _codes=self._codes.appended(codes),
+            _references=columns,
+            _text=self._text.appended(rows.ids.data),
+            _ends=self._ends.appended(rows.ids.ends + len(self._text)),
+            _index=self._index.with_rows(rows.ids.hashes()),
+            _domain_counts=counts,
+            _reference_counts=measured,
+        )
+        assert len(table) == size
+        return table
 
+    def measured(self, tasks: IntArray, references: Mapping[str, FloatArray]) -> TaskTable:
+        """This table once further references were measured of these distinct tasks; NaN where they were not."""
+        columns = dict(self._references)
+        counts = dict(self._reference_counts)
+        for name, rates in references.items():
+            column = columns.setdefault(name, Growing(self.reference(name)))
+            (new,) = np.nonzero(~np.isnan(rates) & np.isnan(column.values[tasks]))
+            column.values[tasks[new]] = rates[new] + 0.0
+            counts[name] = counts.get(name, 0) + len(new)
+        return replace(self, _references=columns, _reference_counts=counts)
 
-def _hash_ids(ids: Sequence[bytes]) -> IntArray:
-    digests = b"".join([blake2b(id_, digest_size=8).digest() for id_ in ids])
-    return np.frombuffer(digests, np.int64).copy()
+    def _coded(self, rows: TaskRows) -> tuple[tuple[str, ...], CodeArray]:
+        """The domains once these tasks are there, and their codes."""
+        codes = {name: code for code, name in enumerate(self.domains)}
+        # In the order in which they appear; a name may stand in the rows' list without a task of it.
+        first = np.full(len(rows.domains) + 1, len(rows))  # the last one is that of `UNTOLD`
+        first[rows.domain_codes[::-1]] = np.arange(len(rows))[::-1]
+        code_of = np.empty(len(first), np.int32)
+        appearing: list[int] = np.argsort(first)[: np.count_nonzero(first < len(rows))].tolist()
+        for code in appearing:
+            name = DEFAULT_DOMAIN if code == len(rows.domains) else rows.domains[code]
+            code_of[code] = codes.setdefault(name, len(codes))
+        return tuple(codes), code_of[rows.domain_codes]

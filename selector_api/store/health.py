@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from selector_api.store.connection import StoreClient, check_server
 from selector_api.store.errors import StoreError
@@ -38,18 +39,23 @@ async def of_server(redis: StoreClient, *, is_embedded: bool = False) -> AsyncIt
     started = time.monotonic()
     try:
         await check_server(redis)
-        info: Mapping[str, Any] = await redis.info()
+        milliseconds = 1000 * (time.monotonic() - started)
+        servers: list[tuple[Redis, Mapping[str, Any]]] = [
+            (server, await server.info()) for server in await redis.servers()
+        ]
     except (StoreError, RedisError) as error:
         yield Finding("wrong", str(error))
         return
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    milliseconds = 1000 * (time.monotonic() - started)
-    yield Finding("ok", f"{name} {info[f'{name.lower()}_version']} answers ({milliseconds:.0f} ms)")
-    for finding in (_role(info), *_durability(info), _memory(info, is_embedded)):
-        yield finding
-    yield await _fsync(redis)
-    yield await _rights(redis, is_embedded)
-    yield await _clock(redis)
+    for server, info in servers:
+        name = "Valkey" if "valkey_version" in info else "Redis"
+        yield Finding(
+            "ok", f"{name} {info[f'{name.lower()}_version']} answers and takes writes ({milliseconds:.0f} ms)"
+        )
+        for finding in (*_durability(info), _memory(info, is_embedded)):
+            yield finding
+        yield await _fsync(server)
+        yield await _clock(server)
+    yield await _rights(redis, servers[0][0], is_embedded)
     yield await _tokens(redis)
 
 
@@ -63,13 +69,6 @@ def of_folder(folder: Path) -> Iterator[Finding]:
         yield Finding("ok", words)
     if stat.S_IMODE(folder.stat().st_mode) & 0o077:
         yield Finding("note", f"others may look into {folder} (its data are private all the same): chmod 700")
-
-
-def _role(info: Mapping[str, Any]) -> Finding:
-    role = info.get("role")
-    if role == "master":
-        return Finding("ok", "it is the one that takes writes")
-    return Finding("wrong", f"its role is {role}: give the address of the one that takes writes")
 
 
 def _durability(info: Mapping[str, Any]) -> Iterator[Finding]:
@@ -102,21 +101,21 @@ def _memory(info: Mapping[str, Any], is_embedded: bool) -> Finding:
     return Finding("ok", words)
 
 
-async def _fsync(redis: StoreClient) -> Finding:
+async def _fsync(server: Redis) -> Finding:
     try:
-        fsync = (await redis.config_get("appendfsync")).get("appendfsync")
-    except ResponseError:
+        fsync = (await server.config_get("appendfsync")).get("appendfsync")
+    except (StoreError, RedisError):
         return Finding("note", "it does not tell when it flushes to disk (appendfsync): look yourself")
     if fsync == "always":
         return Finding("ok", "it flushes every write to disk (appendfsync always)")
     return Finding("note", f"appendfsync is {fsync}: a power loss can take the last second or two")
 
 
-async def _rights(redis: StoreClient, is_embedded: bool) -> Finding:
+async def _rights(redis: StoreClient, server: Redis, is_embedded: bool) -> Finding:
     try:
         await redis.set(_PROBE, 1, px=1000)
         await redis.eval("return redis.call('DEL', KEYS[1])", 1, _PROBE)
-        user = str(await redis.acl_whoami())
+        user = str(await server.acl_whoami())
     except (StoreError, RedisError) as error:
         return Finding("wrong", f"the service cannot write there: {error}")
     if user == "default" and not is_embedded:
@@ -124,10 +123,10 @@ async def _rights(redis: StoreClient, is_embedded: bool) -> Finding:
     return Finding("ok", f"the service writes there as the user {user}")
 
 
-async def _clock(redis: StoreClient) -> Finding:
+async def _clock(server: Redis) -> Finding:
     before = time.time()
     try:
-        seconds, microseconds = await redis.time()
+        seconds, microseconds = await server.time()
     except (StoreError, RedisError) as error:
         return Finding("wrong", f"its clock cannot be asked: {error}")
     difference = seconds + microseconds / 1e6 - (before + time.time()) / 2

@@ -11,13 +11,13 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 
 from selector_api.core.config import RunConfig
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
-from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
@@ -274,10 +274,14 @@ class Pools:
                 if known == 0:
                     copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
                 if content:
-                    copy.table = await self._threads.run(with_chunks, copy.table, content)
+                    copy.table, copy.last_digest = await self._threads.run(_read_on, copy.table, content)
                     copy.chunks += len(content)
-                    copy.last_digest = sha1(content[-1], usedforsecurity=False).hexdigest()
                 if copy.chunks >= chunks:
                     if is_first:
                         await self._names.mend_pool(pool)
                     return copy
+
+
+def _read_on(table: TaskTable, chunks: Sequence[bytes]) -> tuple[TaskTable, str]:
+    """The table behind these further chunks, and the digest of the last of them."""
+    return with_chunks(table, chunks), sha1(chunks[-1], usedforsecurity=False).hexdigest()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 
 import numpy as np
 
-from selector_api.core.arrays import IntArray
-from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
-from selector_api.store.codec import TaskRows, decode_chunk, encode_measured, encode_tasks
+from selector_api.core.arrays import BoolArray, FloatArray, HashArray, IntArray
+from selector_api.core.task_rows import UNTOLD, TaskRows
+from selector_api.core.tasks import TaskTable
+from selector_api.store.chunks import decode_chunk, encode_measured, encode_tasks
 from selector_api.store.refusals import TaskConflict, TooManyReferences
 
 MAX_REFERENCES = 64
@@ -31,19 +31,12 @@ class Prepared:
 
 def with_chunks(table: TaskTable, chunks: Sequence[bytes]) -> TaskTable:
     """The table behind these further chunks."""
-    joined = TaskRows([], [], [])
     for is_new, rows in map(decode_chunk, chunks):
         if is_new:
-            joined = TaskRows(
-                [*joined.ids, *rows.ids],
-                [*joined.domains, *rows.domains],
-                [*joined.references, *rows.references],
-            )
+            table = table.extended(rows)
         else:
-            table = _joined(table, joined)
-            joined = TaskRows([], [], [])
-            table = table.measured(table.find(rows.ids), rows.references)
-    return _joined(table, joined)
+            table = table.measured(table.find_texts(rows.ids, rows.ids.hashes()), rows.references)
+    return table
 
 
 def prepared(table: TaskTable, rows: TaskRows) -> Prepared:
@@ -53,74 +46,90 @@ def prepared(table: TaskTable, rows: TaskRows) -> Prepared:
         TaskConflict: an id is there, or twice in `rows`, with other values.
         TooManyReferences: the pool's tasks would have more than 64 references.
     """
-    if len(set(table.reference_names).union(*rows.references)) > MAX_REFERENCES:
+    if len({*table.reference_names, *rows.references}) > MAX_REFERENCES:
         raise TooManyReferences(MAX_REFERENCES)
-    distinct = _merged(rows)
-    found = table.find(distinct.ids)
+    rows, hashes = _merged(rows, rows.ids.hashes())
+    found = table.find_texts(rows.ids, hashes)
     (known,) = np.nonzero(found >= 0)
-    more = _measured(table, distinct.part(known.tolist()), found[known])
-    new = distinct.part(np.flatnonzero(found < 0).tolist())
-    new = TaskRows(new.ids, [domain or DEFAULT_DOMAIN for domain in new.domains], new.references)
-    names = dict.fromkeys(name for references in more.references for name in references)
+    more = _measured(table, rows.take(known), found[known]) if len(known) else rows.take(known)
+    new = rows.take(np.flatnonzero(found < 0)) if len(known) else rows
+    names = [name for name, rates in more.references.items() if not np.isnan(rates).all()]
+    more = TaskRows(more.ids, (), more.domain_codes, {name: more.references[name] for name in names})
     chunks = [encode_tasks(part) for part in _parts(new)] + [encode_measured(part) for part in _parts(more)]
-    return Prepared(len(new), len(more), list(names), chunks)
-
-
-def _joined(table: TaskTable, rows: TaskRows) -> TaskTable:
-    if not len(rows):
-        return table
-    domains = [domain or DEFAULT_DOMAIN for domain in rows.domains]
-    return table.extended(rows.ids, domains, rows.references)
+    return Prepared(len(new), len(more), names, chunks)
 
 
 def _parts(rows: TaskRows) -> list[TaskRows]:
+    if len(rows) <= _ROWS_A_CHUNK:
+        return [rows] if len(rows) else []
     starts = range(0, len(rows), _ROWS_A_CHUNK)
-    return [rows.part(range(start, min(start + _ROWS_A_CHUNK, len(rows)))) for start in starts]
+    return [rows.take(np.arange(start, min(start + _ROWS_A_CHUNK, len(rows)))) for start in starts]
 
 
-def _merged(rows: TaskRows) -> TaskRows:
-    """The rows with each id once: what several rows of an id say must not contradict itself."""
+def _merged(rows: TaskRows, hashes: HashArray) -> tuple[TaskRows, HashArray]:
+    """The rows with each id once, and their hashes: what several rows of an id say must not contradict itself."""
+    order = np.argsort(hashes, kind="stable")
+    alike = hashes[order[1:]] == hashes[order[:-1]]
+    # Those that share a hash with another, in their order; there may be none of an id that occurs twice.
+    shared = np.sort(order[np.append(alike, False) | np.append(False, alike)])
     first: dict[str, int] = {}
-    domains: list[str | None] = list(rows.domains)
-    references = list(rows.references)
-    for row, id_ in enumerate(rows.ids):
+    repeated: list[int] = []
+    codes = rows.domain_codes
+    references: dict[str, FloatArray] = dict(rows.references)
+    for row, id_ in zip(shared.tolist(), rows.ids.at(shared), strict=True):
         earlier = first.setdefault(id_, row)
         if earlier == row:
             continue
-        domain = domains[earlier] or domains[row]
-        _refuse_other(id_, domain, references[earlier], domains[row], references[row])
-        domains[earlier] = domain
-        references[earlier] = {**references[earlier], **references[row]}
-    return TaskRows(rows.ids, domains, references).part(list(first.values()))
+        if not repeated:  # what was sent stays as it is: the refusal of another row may name it
+            codes, references = codes.copy(), {name: rates.copy() for name, rates in references.items()}
+        repeated.append(row)
+        if codes[earlier] == UNTOLD:
+            codes[earlier] = codes[row]
+        elif codes[row] not in (UNTOLD, codes[earlier]):
+            raise TaskConflict(id_, "domain", rows.domains[int(codes[earlier])], rows.domain(row))
+        for name, rates in references.items():
+            if np.isnan(rates[earlier]):
+                rates[earlier] = rates[row]
+            elif rates[row] == rates[row] and rates[row] != rates[earlier]:
+                raise TaskConflict(id_, f"references.{name}", float(rates[earlier]), float(rates[row]))
+    if not repeated:
+        return rows, hashes
+    once = np.delete(np.arange(len(rows)), repeated)
+    return TaskRows(rows.ids, rows.domains, codes, references).take(once), hashes[once]
 
 
 def _measured(table: TaskTable, rows: TaskRows, tasks: IntArray) -> TaskRows:
     """Of these rows, whose tasks are in the table, those with references that were not there, and these alone."""
-    stored = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
-    codes: list[int] = table.domain_codes[tasks].tolist()
-    ids: list[str] = []
-    more: list[Mapping[str, float]] = []
-    for row, id_ in enumerate(rows.ids):
-        there = {name: rates[row] for name, rates in stored.items() if not isnan(rates[row])}
-        sent = rows.references[row]
-        _refuse_other(id_, table.domains[codes[row]], there, rows.domains[row], sent)
-        added = {name: rate for name, rate in sent.items() if name not in there}
-        if added:
-            ids.append(id_)
-            more.append(added)
-    return TaskRows(ids, [None] * len(ids), more)
+    names = (*rows.domains, None)
+    there = np.array([table.domains.index(name) if name in table.domains else -2 for name in names], np.int32)
+    is_other = (rows.domain_codes != UNTOLD) & (there[rows.domain_codes] != table.domain_codes[tasks])
+    differing = {"domain": is_other}
+    added: dict[str, FloatArray] = {}
+    for name, rates in rows.references.items():
+        known = table.reference(name)[tasks] if name in table.reference_names else np.full(len(rows), np.nan)
+        differing[f"references.{name}"] = ~np.isnan(known) & ~np.isnan(rates) & (known != rates)
+        added[name] = np.where(np.isnan(known), rates, np.nan)
+    _refuse_other(table, rows, tasks, differing)
+    (more,) = np.nonzero(_any([~np.isnan(rates) for rates in added.values()], len(rows)))
+    return TaskRows(rows.ids, (), np.full(len(rows), UNTOLD, np.int32), added).take(more)
 
 
 def _refuse_other(
-    task: str,
-    domain: str | None,
-    references: Mapping[str, float],
-    sent_domain: str | None,
-    sent_references: Mapping[str, float],
+    table: TaskTable, rows: TaskRows, tasks: IntArray, differing: Mapping[str, BoolArray]
 ) -> None:
-    """Raise TaskConflict if what is sent of a task is other than what it has."""
-    if sent_domain is not None and sent_domain != domain:
-        raise TaskConflict(task, "domain", domain, sent_domain)
-    for name, rate in sent_references.items():
-        if references.get(name, rate) != rate:
-            raise TaskConflict(task, f"references.{name}", references[name], rate)
+    """Raise TaskConflict if a row says of its task something other than the table."""
+    (first,) = np.nonzero(_any(list(differing.values()), len(rows)))
+    if not len(first):
+        return
+    row, task = int(first[0]), tasks[first[:1]]
+    field = next(name for name, where in differing.items() if where[row])
+    (id_,) = rows.ids.at(first[:1])
+    if field == "domain":
+        raise TaskConflict(id_, field, table.domains[table.domain_codes[task[0]]], rows.domain(row))
+    name = field.removeprefix("references.")
+    raise TaskConflict(id_, field, float(table.reference(name)[task[0]]), float(rows.references[name][row]))
+
+
+def _any(conditions: Sequence[BoolArray], rows: int) -> BoolArray:
+    """Where any of these holds."""
+    return np.any(conditions, axis=0) if conditions else np.zeros(rows, np.bool_)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from selector_api.core.task_rows import TaskRows
 from selector_api.settings import MEBIBYTE
+from selector_api.web.parquet_columns import task_columns
 from selector_api.web.problems import INVALID_PARQUET, Problem
 from selector_api.web.task_limits import refuse_too_many
 
@@ -34,21 +37,42 @@ def slices_of_rows(body: bytes, size: int) -> Iterator[list[dict[str, Any]]]:
     Raises:
         Problem: invalid-parquet or payload-too-large.
     """
-    try:
-        file = pq.ParquetFile(io.BytesIO(body))
-        _refuse_columns(file.schema_arrow)
-        _refuse_size(file.metadata)
-        columns = [file.schema.column(index) for index in range(len(file.schema))]
-        texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
-        table = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts).read()
-        if any(_longest_text(chunk) > _MAX_TEXT for column in table.columns for chunk in column.chunks):
-            raise Problem(INVALID_PARQUET, "body: ids, domains and references have at most 256 characters")
+    with _readable():
+        table = _table(body)
         uuids = [name for name in table.column_names if _is_uuid(table.schema.field(name).type)]
         for start in range(0, table.num_rows, size):
             rows = table.slice(start, size).to_pylist(maps_as_pydicts="strict")
             yield [_with_uuids(_without_nulls(row), uuids) for row in rows]
+
+
+def columns_of_rows(body: bytes) -> TaskRows | None:
+    """The file's rows as columns, as fast as Arrow can; None if something about them is not as it has to be.
+
+    Raises:
+        Problem: invalid-parquet or payload-too-large.
+    """
+    with _readable():
+        return task_columns(_table(body))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
+
+
+def _table(body: bytes) -> pa.Table:
+    file = pq.ParquetFile(io.BytesIO(body))
+    _refuse_columns(file.schema_arrow)
+    _refuse_size(file.metadata)
+    columns = [file.schema.column(index) for index in range(len(file.schema))]
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts).read(use_threads=False)
+    if any(_longest_text(chunk) > _MAX_TEXT for column in table.columns for chunk in column.chunks):
+        raise Problem(INVALID_PARQUET, "body: ids, domains and references have at most 256 characters")
+    return table
 
 
 def _refuse_columns(schema: pa.Schema) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.tasks import TaskTable
+from selector_api.store.arrow_columns import array_of, dictionary_of
 
 _ROW_GROUP = 100_000
 _SCHEMA = pa.schema(
@@ -36,8 +37,19 @@ def write_tasks(table: TaskTable, path: Path) -> None:
     with pq.ParquetWriter(path, _SCHEMA) as writer:
         for start in range(0, max(len(table), 1), _ROW_GROUP):
             tasks = np.arange(start, min(start + _ROW_GROUP, len(table)))
-            rows = [{**row, "references": list(row["references"].items())} for row in _rows(table, tasks)]
-            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+            domains = dictionary_of(table.domains, table.domain_codes[tasks]).cast(pa.string())
+            columns = [array_of(table.texts.take(tasks)), domains, maps_of(table, tasks)]
+            writer.write_table(pa.table(columns, schema=_SCHEMA))
+
+
+def maps_of(table: TaskTable, tasks: IntArray) -> pa.MapArray:
+    """Of each of these tasks the pass rates that were measured, by reference, for Arrow."""
+    names = sorted(table.reference_names)
+    rates = np.array([table.reference(name)[tasks] for name in names]).reshape(len(names), len(tasks)).T
+    known = ~np.isnan(rates)
+    offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
+    keys = pa.array(names, pa.string()).take(pa.array(np.nonzero(known)[1]))
+    return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.array(rates[known]))
 
 
 def references_of(table: TaskTable, tasks: IntArray) -> list[dict[str, float]]:

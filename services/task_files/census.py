@@ -1,43 +1,24 @@
 """What the rows of a file say of each id, and how that agrees with a pool, in some dozens of bytes a row.
 
-Ids are compared by digests of 64 bits; whoever refuses a file for what is found looks at its rows again.
+Ids are compared by hashes of 64 bits; whoever refuses a file for what is found looks at its rows again.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from math import isnan
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from services.task_files.task_batch import TaskBatch
 from trainer_client import Task
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MOST_NAMED = 5
 """How many rows in conflict are named."""
 
-
-class PoolTask(Protocol):
-    """A task as a pool has it."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def domain(self) -> str | None:
-        """Its domain."""
-        ...
-
-    @property
-    def references(self) -> Mapping[str, float]:
-        """Its pass rates by reference."""
-        ...
+Places = npt.NDArray[np.int64]
 
 
 @dataclass
@@ -50,7 +31,7 @@ class Overlap:
     """Those of them that have a pass rate in common, so that they are the same tasks, not only the same ids."""
     conflicts: int = 0
     """How many rows of the file say something else of them."""
-    named: dict[int, PoolTask] = field(default_factory=dict[int, PoolTask])
+    named: dict[int, Task] = field(default_factory=dict[int, Task])
     """Of the first conflicts the number of the file's row, from 0 on, and the pool's task."""
     extending: dict[str, int] = field(default_factory=dict[str, int])
     """By reference the number of a row that would add it to a task of the pool."""
@@ -59,32 +40,29 @@ class Overlap:
 class Census:
     """The rows of a file, counted: `rows` there are, of which `repeated` have the id of an earlier one."""
 
-    def __init__(self, tasks: Iterable[Task]):
-        import numpy as np
-
-        digests, domains = array("Q"), array("i")
-        rates: dict[str, array[float]] = {}
-        codes: dict[str | None, int] = {None: 0}
-        for row, task in enumerate(tasks):
-            digests.append(_digest(task.id))
-            domains.append(codes.setdefault(task.domain, len(codes)))
-            for name in task.references.keys() - rates.keys():
-                rates[name] = array("d", [float("nan")]) * row
-            for name, column in rates.items():
-                column.append(task.references.get(name, float("nan")))
-        self.rows = len(digests)
-        self._codes = codes
-        self._domains = np.asarray(domains)
-        self._rates = {name: np.asarray(column) for name, column in rates.items()}
-        every = np.asarray(digests)
-        self._order = np.argsort(every, kind="stable")
-        self._digests = every[self._order]
-        self.repeated = int((self._digests[1:] == self._digests[:-1]).sum())
+    def __init__(self, batches: Iterable[TaskBatch]):
+        hashes = [np.empty(0, np.int64)]
+        domains = [np.empty(0, np.int32)]
+        rates: dict[str, list[npt.NDArray[np.float64]]] = {}
+        self._codes: dict[str | None, int] = {None: 0}
+        self.rows = 0
+        for batch in batches:
+            hashes.append(batch.hashes())
+            domains.append(batch.domain_codes(self._codes))
+            for name in batch.references.keys() - rates.keys():
+                rates[name] = [np.full(self.rows, np.nan)]
+            for name, columns in rates.items():
+                columns.append(batch.rates(name))
+            self.rows += len(batch)
+        self._domains = np.concatenate(domains)
+        self._rates = {name: np.concatenate(rates.pop(name)) for name in list(rates)}
+        every = np.concatenate(hashes)
+        self._order = np.argsort(every, kind="stable").astype(np.int32)
+        self._hashes = every[self._order]
+        self.repeated = int((self._hashes[1:] == self._hashes[:-1]).sum())
 
     def measured(self, references: Iterable[str]) -> dict[str, int]:
         """How many rows have a rate of each of these references."""
-        import numpy as np
-
         return {
             name: int((~np.isnan(self._rates[name])).sum()) if name in self._rates else 0
             for name in references
@@ -95,14 +73,14 @@ class Census:
 
         Of several such pairs the one whose later row comes first.
         """
-        import numpy as np
-
+        if not self.repeated:
+            return None
         found: list[tuple[int, int]] = []
         for column in (self._domains, *self._rates.values()):
-            rows = self._order[_says(column[self._order])]
-            digests = self._digests[_says(column[self._order])]
+            says = _says(column[self._order])
+            rows, hashes = self._order[says], self._hashes[says]
             one, other = rows[:-1], rows[1:]
-            (differing,) = np.nonzero((digests[1:] == digests[:-1]) & (column[one] != column[other]))
+            (differing,) = np.nonzero((hashes[1:] == hashes[:-1]) & (column[one] != column[other]))
             if len(differing):
                 first = differing[np.argmin(other[differing])]
                 found.append((int(other[first]), int(one[first])))
@@ -111,54 +89,48 @@ class Census:
         later, earlier = min(found)
         return earlier, later
 
-    def compared(self, pool: Iterable[PoolTask]) -> Overlap:
+    def compared(self, pool: Iterable[TaskBatch]) -> Overlap:
         """What the rows have in common with the tasks of a pool.
 
         Agreement is the service's: of the domain, if the row has one, and of the rates that both have.
         """
         overlap = Overlap()
-        for task, rows in self._found(pool):
-            overlap.known += 1
-            rates = {
-                row: [
-                    mine == rate
-                    for name, rate in task.references.items()
-                    if (mine := self._rate(name, row)) is not None
-                ]
-                for row in rows
-            }
-            overlap.measured += any(rates.values())
-            for row in rows:
-                for name in self._rates.keys() - task.references.keys() - overlap.extending.keys():
-                    if self._rate(name, row) is not None:
-                        overlap.extending[name] = row
-                if all(rates[row]) and self._domains[row] in (0, self._codes.get(task.domain)):
-                    continue
-                overlap.conflicts += 1
-                if len(overlap.named) < MOST_NAMED:
-                    overlap.named[row] = task
+        for batch in pool:
+            self._compare(batch, overlap)
         return overlap
 
-    def _rate(self, name: str, row: int) -> float | None:
-        """The row's rate of a reference, if it has one."""
-        column = self._rates.get(name)
-        rate = None if column is None else float(column[row])
-        return None if rate is None or isnan(rate) else rate
+    def _compare(self, batch: TaskBatch, overlap: Overlap) -> None:
+        tasks, rows = self._found(batch)
+        overlap.known += len(np.unique(tasks))
+        domains = batch.domain_codes(self._codes)
+        is_other = (self._domains[rows] != 0) & (self._domains[rows] != domains[tasks])
+        in_common = np.zeros(len(rows), np.bool_)
+        for name, rates in self._rates.items():
+            theirs = batch.rates(name)[tasks]
+            mine = rates[rows]
+            both = ~np.isnan(mine) & ~np.isnan(theirs)
+            in_common |= both
+            is_other |= both & (mine != theirs)
+            (adding,) = np.nonzero(~np.isnan(mine) & np.isnan(theirs))
+            if len(adding):
+                overlap.extending.setdefault(name, int(rows[adding[0]]))
+        overlap.measured += len(np.unique(tasks[in_common]))
+        (conflicts,) = np.nonzero(is_other)
+        overlap.conflicts += len(conflicts)
+        for conflict in conflicts[: MOST_NAMED - len(overlap.named)].tolist():
+            overlap.named[int(rows[conflict])] = batch.task(int(tasks[conflict]))
 
-    def _found(self, pool: Iterable[PoolTask]) -> Iterator[tuple[PoolTask, list[int]]]:
-        """The pool's tasks whose ids the file has, each with the numbers of the id's rows."""
-        import numpy as np
-
-        for tasks in _chunks(pool):
-            wanted = np.array([_digest(task.id) for task in tasks], np.uint64)
-            starts = np.searchsorted(self._digests, wanted, side="left").tolist()
-            ends = np.searchsorted(self._digests, wanted, side="right").tolist()
-            for task, start, end in zip(tasks, starts, ends, strict=True):
-                if end > start:
-                    yield task, self._order[start:end].tolist()
+    def _found(self, batch: TaskBatch) -> tuple[Places, Places]:
+        """The tasks of the batch whose ids the file has, each with each of the numbers of its rows."""
+        wanted = batch.hashes()
+        starts = np.searchsorted(self._hashes, wanted, side="left")
+        counts = np.searchsorted(self._hashes, wanted, side="right") - starts
+        tasks = np.repeat(np.arange(len(wanted)), counts)
+        nth = np.arange(len(tasks)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return tasks, self._order[starts[tasks] + nth].astype(np.int64)
 
 
-def differences(one: PoolTask, other: PoolTask) -> tuple[str, str]:
+def differences(one: Task, other: Task) -> tuple[str, str]:
     """What each of two tasks of one id says where they contradict each other."""
     values = [("domain", one.domain, other.domain)]
     values += [
@@ -171,23 +143,6 @@ def differences(one: PoolTask, other: PoolTask) -> tuple[str, str]:
     )
 
 
-def _says(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _says(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Where there is a domain (a code but 0) or a rate (a number)."""
-    import numpy as np
-
     return ~np.isnan(values) if values.dtype.kind == "f" else values != 0
-
-
-def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
-
-
-def _chunks(tasks: Iterable[PoolTask], size: int = 10_000) -> Iterator[list[PoolTask]]:
-    chunk: list[PoolTask] = []
-    for task in tasks:
-        chunk.append(task)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -42,16 +42,16 @@ class ParquetRows:
         self._uuids = [column for column in self.columns if column in types and _is_uuid(types[column])]
 
     def __iter__(self) -> Iterator[Row]:
+        for batch in self.batches(BATCH_ROWS):
+            yield from batch.rows()
+
+    def batches(self, size: int) -> Iterator[_Batch]:
+        """The rows, at most so many at a time."""
         number = 0
         with _opened(self.path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=self._read):
-                for record in batch.to_pylist(maps_as_pydicts="strict"):
-                    number += 1
-                    values = {column: find(record, column)[1] for column in self.columns}
-                    for column in self._uuids:
-                        if isinstance(values[column], bytes):
-                            values[column] = UUID(bytes=values[column])
-                    yield Row(f"row {number}", number, values)
+            for batch in file.iter_batches(size, columns=self._read, use_threads=False):
+                yield _Batch(batch, number, self.columns, self._uuids)
+                number += len(batch)
 
     def _is_key(self, column: str, map_: str | None) -> bool:
         """Whether a column names a key that this map has in some row."""
@@ -63,6 +63,42 @@ class ParquetRows:
                 for batch in file.iter_batches(BATCH_ROWS, columns=[map_])
                 for record in batch.to_pylist(maps_as_pydicts="strict")
             )
+
+
+class _Batch:
+    """Some rows of a Parquet file, of which so many come before."""
+
+    def __init__(self, batch: pa.RecordBatch, before: int, columns: Sequence[str], uuids: Sequence[str]):
+        self._batch = batch
+        self._before = before
+        self._columns = columns
+        self._uuids = uuids
+        self.position = before + len(batch)
+
+    def column(self, name: str) -> pa.Array:
+        """The values of a column; ValueError if it is not simply one of the file's or of a struct's."""
+        import pyarrow as pa
+
+        if name in self._batch.schema.names:
+            return self._batch.column(name)
+        for column in sorted(self._batch.schema.names, key=len):
+            if name.startswith(column + "."):
+                inside = name.removeprefix(column + ".")
+                struct = self._batch.column(column)
+                index = struct.type.get_field_index(inside) if isinstance(struct, pa.StructArray) else -1
+                if index >= 0:
+                    return struct.flatten()[index]
+        raise ValueError(name)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows one by one."""
+        records = self._batch.to_pylist(maps_as_pydicts="strict")
+        for number, record in enumerate(records, self._before + 1):
+            values = {column: find(record, column)[1] for column in self._columns}
+            for column in self._uuids:
+                if isinstance(values[column], bytes):
+                    values[column] = UUID(bytes=values[column])
+            yield Row(f"row {number}", number, values)
 
 
 def _map_of(column: str, types: Mapping[str, pa.DataType]) -> str | None:

@@ -12,9 +12,14 @@ from pydantic import ValidationError
 
 from services.command_line.failures import Failure
 from services.command_line.mistakes import words
+from services.task_files.plain_columns import plain_tasks
 from services.task_files.rows import Row, open_rows, wrong_value
 from services.task_files.scales import Scale, fitting, is_absent, number
+from services.task_files.task_batch import TaskBatch
 from trainer_client import Task
+
+_ROWS_OF_COLUMNS, _ROWS_OF_CONTENT = 16_384, 1_024
+"""How many rows are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,16 @@ class TaskFile:
         """Each row's task, after the position to which the file has been read, in the unit of `total`."""
         for row in self.rows:
             yield row.position, self._task(row)
+
+    def batches(self) -> Iterator[TaskBatch]:
+        """The tasks in columns, many at a time."""
+        # What ids are hashed from may be long; other columns are short.
+        size = _ROWS_OF_CONTENT if self.columns.hashed else _ROWS_OF_COLUMNS
+        for rows in self.rows.batches(size):
+            plain = plain_tasks(rows, self.columns, self.rows.all_text)
+            if plain is None:
+                plain = TaskBatch.of([self._task(row) for row in rows.rows()], rows.position)
+            yield plain
 
     def with_rows(self) -> Iterator[tuple[Row, Task]]:
         """Each row, and its task."""

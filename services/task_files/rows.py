@@ -1,11 +1,16 @@
 """Rows of task files, whatever kind of file they stand in, a few columns at a time and in bounded memory."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from services.command_line.failures import Failure, shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,21 @@ class Row:
     values: Mapping[str, Any]
 
 
+class RowBatch(Protocol):
+    """Some rows of a file, one after another."""
+
+    position: int
+    """That of the last."""
+
+    def column(self, name: str) -> pa.Array:
+        """The values of a column that was asked for; errors of pyarrow's or ValueError if they make none."""
+        ...
+
+    def rows(self) -> Iterator[Row]:
+        """The rows one by one."""
+        ...
+
+
 class Rows(Protocol):
     """A file's rows. It can be gone through several times."""
 
@@ -30,6 +50,10 @@ class Rows(Protocol):
     """Whether every value is text, because this kind of file knows no other."""
 
     def __iter__(self) -> Iterator[Row]: ...
+
+    def batches(self, size: int) -> Iterator[RowBatch]:
+        """The rows, at most so many at a time."""
+        ...
 
 
 def open_rows(path: Path, columns: Sequence[str] | None = None) -> Rows:

@@ -51,6 +51,19 @@ class Scale:
             raise ValueError(f"By its scale, {self}, it is a number from 0 to {self.of}")
         return (self.of - amount if self.name == "failures" else amount) / self.of
 
+    def rates(self, amounts: Any) -> Any:
+        """The pass rates that an array of numbers stands for; NaN stays. See `rate`.
+
+        Raises:
+            ValueError: one stands for none, or only text would.
+        """
+        if (
+            self.name == "fraction"
+            or not ((amounts >= 0) & (amounts <= self.of) | (amounts != amounts)).all()
+        ):
+            raise ValueError
+        return (self.of - amounts if self.name == "failures" else amounts) / self.of
+
     def _fraction(self, value: Any) -> float:
         parts = _FRACTION.fullmatch(value) if isinstance(value, str) else None
         if parts is None or not 0 < int(parts[2]) >= int(parts[1]):

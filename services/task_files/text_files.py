@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,6 +55,12 @@ class TextFile:
         if record and unseen:
             raise no_column(self.path, min(unseen), list(record))
 
+    def batches(self, size: int) -> Iterator["_Batch"]:
+        """The rows, at most so many at a time."""
+        rows = iter(self)
+        while some := list(islice(rows, size)):
+            yield _Batch(some)
+
     def _records(self, file: Content) -> Iterator[tuple[str, Any]]:
         raise NotImplementedError
 
@@ -66,6 +73,24 @@ class TextFile:
                 yield raw, gzip.GzipFile(fileobj=raw) if packed else io.BufferedReader(raw)
             except (gzip.BadGzipFile, zlib.error, EOFError) as error:
                 raise Failure(f"{self.path}: not readable as gzip: {error}") from error
+
+
+class _Batch:
+    """Some rows of a file."""
+
+    def __init__(self, rows: list[Row]):
+        self._rows = rows
+        self.position = rows[-1].position
+
+    def column(self, name: str) -> Any:
+        """The values of a column, as an array of Arrow's."""
+        import pyarrow as pa
+
+        return pa.array([row.values[name] for row in self._rows])
+
+    def rows(self) -> Iterator[Row]:
+        """The rows one by one."""
+        return iter(self._rows)
 
 
 class JsonLineRows(TextFile):

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.task_files import filling
 from tests.bots.conftest import Bots
 from tests.services.task_files.test_pool_tasks import GURU, GURU_TASKS, written
 from trainer_client import ApiError, FakeSelector, NotFound, SelectorClient, Task
@@ -39,11 +40,14 @@ def test_importing_again_changes_nothing(bots: Bots, fake: FakeSelector, tmp_pat
     assert result.stdout == "pool 'guru': 0 inserted, 2 unchanged, 2 tasks in all\n"
 
 
-def test_large_files_are_sent_in_several_requests(bots: Bots, fake: FakeSelector, tmp_path: Path):
-    rows: list[dict[str, Any]] = [{"id": i} for i in range(11_000)]
+def test_large_files_are_sent_in_several_requests(
+    bots: Bots, fake: FakeSelector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filling, "ROWS_A_BODY", 10_000)
+    rows: list[dict[str, Any]] = [{"id": i} for i in range(20_000)]
     result = bots("pool", "import", written(tmp_path, ".parquet", rows), "--pool", "p")
-    assert "11,000 inserted" in result.stdout
-    assert [task.id for task in sent(fake)] == [str(i) for i in range(11_000)]
+    assert "20,000 inserted" in result.stdout
+    assert [task.id for task in sent(fake)] == [str(i) for i in range(20_000)]
     assert [request.method for request in fake.requests] == ["GET", "GET", "PUT", "POST", "POST"]
 
 
@@ -72,7 +76,7 @@ def test_an_interrupted_import_says_what_to_do(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SelectorClient, "add_tasks", interrupt)
+    monkeypatch.setattr(SelectorClient, "add_parquet", interrupt)
     result = bots("pool", "import", written(tmp_path, ".jsonl", [{"id": 1}]), "--pool", "p")
     assert result.exit_code == 130
     assert "Run the same command again" in result.stderr
@@ -93,7 +97,7 @@ def test_a_service_that_does_not_list_tasks_compares_them_itself(
     def refused(*_: object) -> None:
         raise ApiError(405, "method-not-allowed", "method: see /docs")
 
-    monkeypatch.setattr(SelectorClient, "pool_tasks", refused)
+    monkeypatch.setattr(SelectorClient, "download_tasks", refused)
     file = written(tmp_path, ".jsonl", [{"id": 1, "kind": "x"}])
     for _ in range(2):
         assert bots("pool", "import", file, "--pool", "p").exit_code == 0

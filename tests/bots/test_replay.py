@@ -20,7 +20,7 @@ from bots.replay_report import NOTE
 from selector_api.core.fields import to_dict
 from selector_api.core.posteriors.bots import Bots as BotsPosterior
 from selector_api.core.posteriors.interpolation import Interpolation
-from selector_api.store.codec import decode_chunk
+from selector_api.store.chunks import decode_chunk
 from services.processes.local_selector import running_service
 from tests.bots.conftest import Bots, commit
 from trainer_client import FakeSelector, SelectorClient, Task
@@ -67,7 +67,7 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]
     with tasks.open("w") as file:
         for chunk in keys["text:bots:{pool:pool}:tasks"]["list"]:
             _, rows = decode_chunk(base64.b64decode(chunk.removeprefix("base64:")))
-            for id_, domain, references in zip(rows.ids, rows.domains, rows.references, strict=True):
+            for id_, domain, references in rows.told():
                 file.write(json.dumps({"id": id_, "domain": domain, **references}) + "\n")
     return log, tasks
 

@@ -8,6 +8,7 @@ from typing import Any
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import LOG_VERSION, fold
 from selector_api.core.state import RunState
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 
 Row = tuple[str, str, Mapping[str, float]]
@@ -16,7 +17,7 @@ Row = tuple[str, str, Mapping[str, float]]
 def table_of(rows: Iterable[Row], table: TaskTable | None = None) -> TaskTable:
     """A table of (id, domain, references) rows, after those of `table`."""
     ids, domains, references = zip(*rows, strict=True)
-    return (table or TaskTable.empty()).extended(ids, domains, references)
+    return (TaskTable.empty() if table is None else table).extended(TaskRows.of(ids, domains, references))
 
 
 def plain_rows(count: int, domain: str = DEFAULT_DOMAIN, prefix: str = "t") -> list[Row]:

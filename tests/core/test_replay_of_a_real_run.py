@@ -20,6 +20,7 @@ from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.replay import replay
 from selector_api.core.scores import Scores, Seen, Verdict
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from tests.core import runs
 
@@ -51,7 +52,7 @@ def judged(yardstick: Any, references: str, posterior: PosteriorKind) -> Scores:
     rates = np.zeros((len(smoothed), 0)) if columns is None else columns
     ids = [str(number) for number in range(len(rates))]
     measured = [{f"r{place}": float(rate) for place, rate in enumerate(row)} for row in rates]
-    table = TaskTable.empty().extended(ids, [DEFAULT_DOMAIN] * len(ids), measured)
+    table = TaskTable.empty().extended(TaskRows.of(ids, [DEFAULT_DOMAIN] * len(ids), measured))
 
     def log() -> Iterator[dict[str, Any]]:
         yield runs.created(RunConfig("p"), len(ids))

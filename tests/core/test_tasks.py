@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector_api.core import tasks as module
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
+from selector_api.core.texts import Texts
 from tests.core.runs import table_of
 
 ids = st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6), unique=True)
@@ -18,18 +19,20 @@ def test_every_id_is_found_where_it_was_put(chunks, asked):
     for chunk in chunks:
         new = [id_ for id_ in chunk if id_ not in known]
         known |= {id_: len(known) + number for number, id_ in enumerate(new)}
-        table = table.extended(new, ["d"] * len(new), [{}] * len(new))
+        table = table.extended(TaskRows.of(new, ["d"] * len(new), [{}] * len(new)))
     assert len(table) == len(known)
     assert table.ids(np.arange(len(known))) == list(known)
     asked = [*asked, *known]
-    assert table.find(asked).tolist() == [known.get(id_, -1) for id_ in asked]
+    for several in (asked, asked * 300):
+        assert table.find(several).tolist() == [known.get(id_, -1) for id_ in several]
 
 
 def test_ids_with_the_same_hash_are_told_apart(monkeypatch):
-    monkeypatch.setattr(module, "_hash_ids", lambda ids: np.zeros(len(ids), np.int64))
+    monkeypatch.setattr(Texts, "hash_of", staticmethod(lambda encoded: 0))
     table = table_of([("a", "d", {}), ("b", "d", {})])
     table = table_of([("c", "d", {}), ("e", "d", {})], table)
-    assert table.find(["c", "x", "a", "e", "b"]).tolist() == [2, -1, 0, 3, 1]
+    for asked in (["c", "x", "a", "e", "b"], ["c", "x", "a", "e", "b"] * 100):
+        assert table.find(asked).tolist() == [2, -1, 0, 3, 1] * (len(asked) // 5)
 
 
 def test_domains_and_references_stand_in_columns():

@@ -59,7 +59,7 @@ class Line:
             case "duplicate":  # what is sent arrives a second time, a little later
                 self._copied = []
                 await asyncio.sleep(_COPIED_SECONDS)
-                copied, self._copied = self._copied, None
+                copied, self._copied = self._copied or [], None
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", self._port)
                     writer.write(b"".join(copied))

@@ -12,6 +12,7 @@ from selector_api.core.fold import fold
 from selector_api.core.select import plan, select
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
 from tests.core.dense import DenseRun
 from tests.promises.pair import REPLICAS, Run, Task, ok
@@ -22,11 +23,12 @@ TOLERANCE = 1e-9
 
 def table_of(tasks: Sequence[Task]) -> TaskTable:
     """The table of the tasks that were uploaded."""
-    return TaskTable.empty().extended(
+    rows = TaskRows.of(
         [task["id"] for task in tasks],
         [task.get("domain", DEFAULT_DOMAIN) for task in tasks],
         [task.get("references", {}) for task in tasks],
     )
+    return TaskTable.empty().extended(rows)
 
 
 def of_kind(events: Sequence[Event], kind: str) -> list[Event]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from selector_api.core.config import RunConfig
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN
-from selector_api.store.codec import Outcome, TaskRows, decode_events
+from selector_api.store.codec import Outcome, decode_events
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Bookmark
 from selector_api.store.receipts import Reported
@@ -20,7 +21,7 @@ RUN = "run"
 
 def task_rows(count: int, prefix: str = "t", domain: str = DEFAULT_DOMAIN, **references: float) -> TaskRows:
     """`count` tasks, all with these references."""
-    return TaskRows(
+    return TaskRows.of(
         [f"{prefix}{number}" for number in range(count)], [domain] * count, [dict(references)] * count
     )
 

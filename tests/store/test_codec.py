@@ -4,26 +4,18 @@ import math
 import numpy as np
 import pytest
 
+from selector_api.store.chunks import decode_chunk
 from selector_api.store.codec import (
     Outcome,
-    TaskRows,
-    decode_chunk,
     decode_events,
     decode_snapshot,
     dumps,
-    encode_measured,
     encode_snapshot,
-    encode_tasks,
     event_fields,
     numbered_line,
 )
 from selector_api.store.errors import UnreadableData
 
-ROWS = TaskRows(
-    ["a", "ü\n\x00\"'{}", "c"],
-    ["maths", "default", "maths"],
-    [{"weak": 0.1, "strong": 1 / 3}, {}, {"strong": 5e-324}],
-)
 HEADER = {"config": {"pool": "p"}, "step": 3, "capability": [[0, 0.1]]}
 ARRAYS = {
     "posterior.alpha": np.array([0.1, math.nan, math.inf, -0.0]),
@@ -56,15 +48,6 @@ def test_events_are_numbered_from_the_seq_given() -> None:
     assert [json.loads(numbered_line(line, seq)) for seq, line in enumerate(lines, 7)] == events
 
 
-def test_tasks_come_back_as_they_were() -> None:
-    assert decode_chunk(encode_tasks(ROWS)) == (True, ROWS)
-
-
-def test_references_that_were_measured_later_come_back_as_they_were() -> None:
-    rows = TaskRows(ROWS.ids, [None] * len(ROWS), ROWS.references)
-    assert decode_chunk(encode_measured(ROWS)) == (False, rows)
-
-
 def test_a_snapshot_comes_back_bit_for_bit() -> None:
     version, header, arrays = decode_snapshot(encode_snapshot(HEADER, ARRAYS))
     assert (version, header) == (2, HEADER)
@@ -83,11 +66,6 @@ def test_a_damaged_snapshot_is_refused() -> None:
     for damaged in (b"", data[:100], data[:-30], data[:200] + b"\xff\xfe" + data[202:], data[:16]):
         with pytest.raises(UnreadableData):
             decode_snapshot(damaged)
-
-
-def test_a_damaged_chunk_is_refused() -> None:
-    with pytest.raises(UnreadableData, match="damaged"):
-        decode_chunk(encode_tasks(ROWS)[:-5])
 
 
 @pytest.mark.parametrize("decode", [decode_snapshot, decode_chunk])

@@ -17,7 +17,8 @@ from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.state import RunState
-from selector_api.store.codec import Outcome, TaskRows
+from selector_api.core.task_rows import TaskRows
+from selector_api.store.codec import Outcome
 from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.keys import run_keys
@@ -64,12 +65,12 @@ def same_evidence(one: RunState, other: RunState) -> None:
 async def test_going_back_a_fork_at_the_middle_is_a_run_that_saw_the_first_half_alone(store: Store) -> None:
     rng = np.random.default_rng(5)
     rates = [{"weak": low, "strong": high} for low, high in rng.choice([0.0, 0.25, 0.5, 1.0], (TASKS, 2))]
-    rows = TaskRows([f"t{k}" for k in range(TASKS)], ["math", "code"] * (TASKS // 2), rates)
+    rows = TaskRows.of([f"t{k}" for k in range(TASKS)], ["math", "code"] * (TASKS // 2), rates)
     await store.pools.create(POOL)
     await store.pools.add_tasks(POOL, rows)
     await store.runs.create(RUN, RunConfig(pool=POOL, seed=3, posterior=posterior(0.1)))
     dense = DenseRun(0.35, 0.1, 16, (1.0, 1.0))
-    for id_, domain, references in zip(rows.ids, rows.domains, rates, strict=True):
+    for id_, domain, references in rows.told():
         dense.join(id_, str(domain), references["weak"], references["strong"])
 
     half: RunState | None = None
@@ -197,7 +198,7 @@ async def test_what_was_excluded_comes_along_and_later_tasks_join(store: Store) 
     await report(store, first, first.tasks)
     await store.changes.exclude(RUN, ["t4"], "excluded")
     await store.retirements.retire(POOL, ["t5"], "excluded")
-    await store.pools.add_tasks(POOL, TaskRows(["late"], ["default"], [{}]))
+    await store.pools.add_tasks(POOL, TaskRows.of(["late"], ["default"], [{}]))
     state = await fork(store, "new", 0)
     assert (state.step, state.size) == (0, 11)
     assert state.table.ids(state.withheld.tasks) == ["t4", "t5"]

@@ -160,7 +160,7 @@ async def test_tasks_of_a_later_release_are_refused(store: Store, written: dict[
     tasks = pool_keys(POOL).tasks
     chunk = await store.redis.execute_command("LINDEX", tasks, 0)
     await store.redis.execute_command(
-        "LSET", tasks, 0, chunk.replace(b"bots-tasks 1\n", b"bots-tasks 2\n", 1)
+        "LSET", tasks, 0, chunk.replace(b"bots-tasks 1\n", b"bots-tasks 3\n", 1)
     )
-    with pytest.raises(UnreadableData, match="chunk of tasks of format b'bots-tasks 2' is not known here"):
+    with pytest.raises(UnreadableData, match="chunk of tasks of format b'bots-tasks 3' is not known here"):
         await select(store)

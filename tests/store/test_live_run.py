@@ -145,7 +145,7 @@ async def test_a_selection_is_drawn_again_if_another_came_first(
 
     monkeypatch.setattr(drawing, "select", draw_late)
     mine = await select(store)
-    assert sorted(mine.tasks + others[0].tasks) == task_rows(8).ids
+    assert sorted(mine.tasks + others[0].tasks) == task_rows(8).ids.tolist()
     events = await read_events(store)
     assert [event["number"] for event in events[1:]] == [1, 2]
 
@@ -328,7 +328,7 @@ async def test_tasks_added_elsewhere_can_be_drawn(store: Store, other_store: Sto
     await make_run(store, tasks=4)
     await select(store, 4)
     await other_store.pools.add_tasks(POOL, task_rows(4, "new"))
-    assert sorted((await select(store, 4)).tasks) == task_rows(4, "new").ids
+    assert sorted((await select(store, 4)).tasks) == task_rows(4, "new").ids.tolist()
 
 
 async def test_there_is_no_replica_of_an_unknown_run(store: Store) -> None:

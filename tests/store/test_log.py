@@ -4,6 +4,7 @@ import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.core.policies import Random
+from selector_api.core.task_rows import TaskRows
 from selector_api.store.keys import run_keys
 from selector_api.store.receipts import Reported
 from selector_api.store.refusals import TaskNotInSelection, UnknownSelection, UnknownTask
@@ -20,7 +21,6 @@ from tests.store.helpers import (
     report,
     rows,
     select,
-    task_rows,
 )
 
 pytestmark = pytest.mark.anyio
@@ -155,8 +155,7 @@ async def test_an_unknown_selection_is_refused(store: Store, selection: str) -> 
 async def test_task_ids_of_any_characters_are_kept_apart(store: Store) -> None:
     ids = ["a:b", 's1-x:"', "\\u0041", "A", "\x00\n", "ünï😀", "{}", "%d", "a" * 256]
     await store.pools.create(POOL)
-    new = task_rows(len(ids))
-    await store.pools.add_tasks(POOL, type(new)(ids, new.domains, new.references))
+    await store.pools.add_tasks(POOL, TaskRows.of(ids, [None] * len(ids), [{}] * len(ids)))
     await store.runs.create(RUN, RunConfig(POOL))
     selection = await select(store, len(ids))
     for task in ids:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from selector_api.core.config import RunConfig
+from selector_api.core.task_rows import TaskRows
 from selector_api.store import pools as pools_module
 from selector_api.store import task_chunks
-from selector_api.store.codec import TaskRows
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Added
@@ -44,11 +44,13 @@ async def test_there_is_no_pool_before_it_is_created(store: Store) -> None:
 
 async def test_tasks_are_read_by_other_processes_as_they_were_sent(store: Store, other_store: Store) -> None:
     await store.pools.create(POOL)
-    rows = TaskRows(["a", "ü", "c"], ["x", "default", "x"], [{"weak": 0.1, "strong": 1 / 3}, {}, {"weak": 1}])
+    rows = TaskRows.of(
+        ["a", "ü", "c"], ["x", "default", "x"], [{"weak": 0.1, "strong": 1 / 3}, {}, {"weak": 1}]
+    )
     assert await store.pools.add_tasks(POOL, rows) == Added(inserted=3, unchanged=0, tasks=3)
     table = await other_store.pools.table(POOL)
-    assert table.ids(np.arange(3)) == rows.ids
-    assert [table.domains[code] for code in table.domain_codes] == rows.domains
+    assert table.ids(np.arange(3)) == rows.ids.tolist()
+    assert [table.domains[code] for code in table.domain_codes] == ["x", "default", "x"]
     np.testing.assert_array_equal(table.reference("weak"), [0.1, math.nan, 1.0])
     np.testing.assert_array_equal(table.reference("strong"), [1 / 3, math.nan, math.nan])
 
@@ -70,27 +72,25 @@ async def test_tasks_that_are_there_stay(store: Store, other_store: Store) -> No
 
 async def test_a_task_may_be_repeated_in_one_request(store: Store) -> None:
     await store.pools.create(POOL)
-    rows = TaskRows(["a", "b", "a"], ["x", "x", "x"], [{"weak": 0.0}, {}, {"weak": -0.0}])
+    rows = TaskRows.of(["a", "b", "a"], ["x", "x", "x"], [{"weak": 0.0}, {}, {"weak": -0.0}])
     assert await store.pools.add_tasks(POOL, rows) == Added(inserted=2, unchanged=1, tasks=2)
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        TaskRows(["b"], ["y"], [{"weak": 0.5}]),
-        TaskRows(["b"], ["x"], [{"weak": 0.25}]),
-        TaskRows(["new", "new"], ["x", "y"], [{}, {}]),
+        TaskRows.of(["b"], ["y"], [{"weak": 0.5}]),
+        TaskRows.of(["b"], ["x"], [{"weak": 0.25}]),
+        TaskRows.of(["new", "new"], ["x", "y"], [{}, {}]),
     ],
 )
 async def test_an_id_with_other_values_refuses_the_whole_request(store: Store, changed: TaskRows) -> None:
     await store.pools.create(POOL)
-    await store.pools.add_tasks(POOL, TaskRows(["a", "b"], ["x", "x"], [{}, {"weak": 0.5}]))
-    rows = TaskRows(
-        ["first", *changed.ids, "last"], ["x", *changed.domains, "x"], [{}, *changed.references, {}]
-    )
+    await store.pools.add_tasks(POOL, TaskRows.of(["a", "b"], ["x", "x"], [{}, {"weak": 0.5}]))
+    rows = TaskRows.of(*zip(("first", "x", {}), *changed.told(), ("last", "x", {}), strict=True))
     with pytest.raises(TaskConflict) as caught:
         await store.pools.add_tasks(POOL, rows)
-    assert caught.value.task == changed.ids[0]
+    assert caught.value.task == next(iter(changed.ids))
     assert len(await store.pools.table(POOL)) == 2
 
 
@@ -116,7 +116,7 @@ async def test_large_requests_are_kept_in_several_chunks(
     await store.pools.add_tasks(POOL, task_rows(205))
     assert await store.redis.llen(pool_keys(POOL).tasks) == 21
     table = await other_store.pools.table(POOL)
-    assert table.ids(np.arange(205)) == task_rows(205).ids
+    assert table.ids(np.arange(205)) == task_rows(205).ids.tolist()
 
 
 async def test_added_tasks_join_the_runs_of_the_pool(store: Store) -> None:
@@ -276,7 +276,7 @@ async def test_what_is_measured_later_is_known_to_every_process_of_a_run(
     live_runs = [await each.live_runs.of(RUN) for each in (store, other_store)]
     for live_run in live_runs:
         assert (await live_run.copy()).table.reference_names == ()
-    measured = TaskRows(["t3"], ["default"], [{"late": 0.25}])
+    measured = TaskRows.of(["t3"], ["default"], [{"late": 0.25}])
     for extended in (1, 0):
         assert (await store.pools.add_tasks(POOL, measured)).extended == extended
         for live_run in live_runs:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -56,6 +58,26 @@ def client(request: pytest.FixtureRequest, fake: FakeSelector) -> Iterator[Selec
 def pool(client: SelectorClient) -> str:
     """The name of the run's pool."""
     return client.run_status().config["pool"]
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_tasks_go_from_pool_to_pool_as_parquet(service_url: str, tmp_path: Path, kind: str):
+    first, second = (f"parquet-{uuid4().hex}" for _ in range(2))
+    file = tmp_path / "tasks.parquet"
+    with SelectorClient(service_url) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient(service_url)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        client.create_pool(first)
+        client.add_tasks(first, [Task(id="a", domain="math", references={"weak": 0.5}), Task(id="b")])
+        either.download_tasks(first, file)
+        client.create_pool(second)
+        for inserted in (2, 0):
+            receipt = either.add_parquet(second, [file.read_bytes()])
+            assert (receipt.inserted, receipt.unchanged, receipt.tasks) == (inserted, 2 - inserted, 2)
+        assert list(client.pool_tasks(second)) == list(client.pool_tasks(first))
+        client.delete_pool(first)
+        client.delete_pool(second)
+        runner.run(twin.aclose())
 
 
 def test_a_pool_is_filled_listed_and_deleted(client: SelectorClient, pool: str):

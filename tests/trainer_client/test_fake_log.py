@@ -12,6 +12,7 @@ import pytest
 from selector_api.core.fold import fold_all
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
+from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
 from trainer_client import FakeSelector, SelectorClient
 
@@ -167,9 +168,8 @@ def shape(value: Any) -> Any:
 
 def folded(http: httpx.Client) -> RunState:
     rows = tasks(*range(12))
-    table = TaskTable.empty().extended(
-        *([row[column] for row in rows] for column in ("id", "domain", "references"))
-    )
+    columns = TaskRows.of(*([row[column] for row in rows] for column in ("id", "domain", "references")))
+    table = TaskTable.empty().extended(columns)
     return fold_all(log_of(http), table)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selector_api.web import task_limits
+from selector_api.web import task_bodies, task_limits
 from selector_api.web.problems import Problem
 from selector_api.web.task_bodies import JSON, NDJSON, PARQUET, read_tasks
 
@@ -92,7 +92,7 @@ def test_many_tasks_keep_their_order() -> None:
     ]
     for content_type, body in forms_of(tasks):
         rows = read_tasks(content_type, body)
-        read = zip(rows.ids, rows.domains, rows.references, strict=True)
+        read = rows.told()
         assert [{"id": id_, "domain": domain, "references": rates} for id_, domain, rates in read] == tasks
 
 
@@ -122,3 +122,42 @@ def test_too_many_tasks_for_one_body_are_refused(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(Problem, match="body: at most 3 tasks") as caught:
             read_tasks(content_type, body)
         assert caught.value.kind.code == "payload-too-large"
+
+
+LINES = [
+    b'{"id": "a", "domain": "x", "references": {"weak": 0.5}}',
+    b'{"references":{"weak":0.5},"id":1}',
+    b'{"id" : "a"}',
+    b'{"id": "a\\":"}',
+    b'{"id": "a", "id": "b"}',
+    b'{"id" : "a", "domain": "x", "domain": "y"}',
+    b'{"id": "a", "references": {"weak": 0.5, "weak": 0.25}}',
+    b'{"id": "a", "references": {"weak": NaN}}',
+    b'{"id": "a", "references": {"weak": 1e999}}',
+    b'{"id": "a", "references": {"weak": "0.5"}}',
+    b'{"id": "a", "references": null}',
+    b'{"id": true}',
+    b'{"id": 1.0}',
+    b'{"id": 123456789012345678901234567890}',
+    b'{"id": "\\ud800"}',
+    b'{"id": "\xff"}',
+    b'{"id": "a", "more": 1}',
+    b'{"id": "a"},{"id": "b"}',
+    b'["a"]',
+    b"",
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=repr)
+def test_lines_that_are_read_in_one_go_tell_what_they_tell_one_by_one(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outcome() -> object:
+        try:
+            return read_tasks(NDJSON, b'{"id": "first"}\n' + line + b'\n{"id": "last"}\n').told()
+        except Problem as problem:
+            return problem.kind.code, problem.detail
+
+    in_one_go = outcome()
+    monkeypatch.setattr(task_bodies, "_plain_tasks", lambda lines: None)
+    assert outcome() == in_one_go

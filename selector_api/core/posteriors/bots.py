@@ -22,6 +22,7 @@ from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.doubledouble import DoubleDouble
 from selector_api.core.fields import ByType, Share, schema
+from selector_api.core.growing import with_room
 from selector_api.core.posteriors.beta import BetaMarginals
 from selector_api.core.posteriors.forgetting import Forgetting
 from selector_api.core.posteriors.interpolation import Capability, Interpolation, NoImplicit
@@ -170,10 +171,9 @@ class BotsPosterior:
     def grow(self, classes: Classes) -> None:
         """Take in tasks that joined: at their class's background, and a new class at the prior."""
         new_classes = len(classes) - len(self._classes)
-        new_tasks = len(classes.of_task) - len(self._classes.of_task)
         prior = np.repeat(np.array(self._config.prior)[:, np.newaxis], new_classes, axis=1)
         self._background = self._background.joined(DoubleDouble.of(prior))
-        self._row_of_task = np.concatenate([self._row_of_task, np.full(new_tasks, -1, np.int32)])
+        self._row_of_task = with_room(self._row_of_task, len(classes.of_task), -1)
         self._classes = classes
 
     def observe(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:

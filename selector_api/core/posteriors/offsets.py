@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.growing import with_room
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ class Offsets:
 
     def grow(self, tasks: int) -> None:
         """Know of so many tasks."""
-        joined = np.zeros(tasks - len(self._row_of_task), np.int32)
-        self._row_of_task = np.concatenate([self._row_of_task, joined])
+        self._row_of_task = with_room(self._row_of_task, tasks, 0)
 
     def of(self, tasks: IntArray, step: int) -> Own:
         """What is known of these tasks at this step."""

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import anyio.to_thread
+import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from selector_api.store.codec import TaskRows
+from selector_api.core.task_rows import TaskRows
+from selector_api.core.texts import Texts
 from selector_api.store.refusals import TaskConflict, UnknownTask
 from selector_api.web import problems, tables
 from selector_api.web.app_state import App, AppState, PoolName
@@ -128,7 +130,8 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
     try:
         added = await app.pools.add_tasks(pool, rows)
     except TaskConflict as error:
-        raise Problem.of(error, f"task {_place(rows, error)} of the body") from error
+        place = await anyio.to_thread.run_sync(_place, rows, error)
+        raise Problem.of(error, f"task {place} of the body") from error
     return TasksReceipt(
         inserted=added.inserted, unchanged=added.unchanged, extended=added.extended, tasks=added.tasks
     )
@@ -137,11 +140,14 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
 def _place(rows: TaskRows, error: TaskConflict) -> int:
     """The place of the row that contradicts; an earlier one of the body may be what it contradicts."""
     reference = error.field.removeprefix("references.")
-    sent = zip(rows.ids, rows.domains, rows.references, strict=True)
+    task = Texts.of([error.task])
+    (places,) = np.nonzero(rows.ids.hashes() == task.hashes())
     return next(
         place
-        for place, (task, domain, rates) in enumerate(sent)
-        if task == error.task and (domain if error.field == "domain" else rates.get(reference)) == error.sent
+        for place in places.tolist()
+        if rows.ids.at(np.array([place])) == [error.task]
+        and error.sent
+        == (rows.domain(place) if error.field == "domain" else rows.rates(place).get(reference))
     )
 
 

@@ -81,6 +81,7 @@ def test_a_killed_trainer_goes_on_and_nothing_counts_twice(
     assert records.finished
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("launcher", [ONE_PROCESS, TORCHRUN], ids=["one process", "one of two processes"])
 def test_sigterm_ends_a_trainer_with_its_step_and_nothing_is_lost(
     folder: Path, service_url: str, launcher: list[str]

@@ -10,8 +10,8 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from selector_api.core.task_rows import TaskRows
 from selector_api.settings import Settings
-from selector_api.store.codec import TaskRows
 from selector_api.store.pools import Added
 from selector_api.web.app import create_app
 from selector_api.web.drain import Drain
@@ -87,7 +87,7 @@ async def test_bodies_are_read_one_at_a_time_while_probes_pass(monkeypatch: pyte
         anyio.from_thread.run_sync(entered.set)
         assert leave.wait(60)
         at_work -= 1
-        return TaskRows(["task"], ["default"], [{}])
+        return TaskRows.of(["task"], ["default"], [{}])
 
     monkeypatch.setattr(pools, "read_tasks", read_slowly)
     store = Mock()
