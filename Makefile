@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-compose test-slurm test-helm \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-browser test-compose test-slurm test-helm \
 	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench bench-pools experiment clean
 
@@ -47,6 +47,10 @@ test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, 
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+
+test-browser: .venv/.server .venv/.dev .venv/.browser  ## every view of the dashboard in a real chromium; as root, to install that
+	command -v chromium chromium-browser google-chrome >/dev/null || apt-get install --yes --no-install-recommends chromium fonts-dejavu-core || true
+	BOTS_TEST_BROWSER=yes $(BIN)/pytest --timeout 600 tests/browser
 
 # FAULTS=5000 SEED=7 for another run; a failure prints its seed and the faults.
 test-faults: .venv/.server .venv/.dev  ## a thousand faults of network, services and Redis, mixed at random, under eight workers; minutes

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bots import doctor, events, experiment, pool, posteriors, replay, run, serve, token
+from bots import doctor, events, experiment, pool, posteriors, replay, run, serve, token, view
 from services.command_line.failures import printed_failures
 from services.reference_eval.command import measure
 from services.trainer.command import train
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(serve.serve)
+app.command(no_args_is_help=True)(view.view)
 app.command()(doctor.doctor)
 app.add_typer(pool.app, name="pool")
 app.add_typer(run.app, name="run")

@@ -65,6 +65,17 @@ class FakeCourse:
         starts = range(0, len(self.commits), stride)
         return [_point(self.commits[start : start + stride], domain_of) for start in starts]
 
+    def streak(self, task: str) -> int:
+        """How many of a task's last groups passed in every rollout, or with a minus failed so."""
+        length = 0
+        for commit in self.commits:
+            rows = [seen for of, seen in commit.rows if of == task]
+            successes, trials = sum(seen[0] for seen in rows), sum(seen[1] for seen in rows)
+            if trials >= 2:
+                passed, failed = successes >= trials, successes <= 0
+                length = max(length, 0) + 1 if passed else min(length, 0) - 1 if failed else 0
+        return length
+
     def calibration(self) -> dict[str, Any]:
         """What was expected of the last groups against what was seen."""
         known = [pair for commit in self.commits for pair in _pairs(commit)][-GROUPS:]

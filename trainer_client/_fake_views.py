@@ -154,6 +154,7 @@ class FakeViews(FakeReports):
         last = first + POSTERIORS_PAGE
         return {
             "step": self._step,
+            "total": len(tasks),
             "posteriors": [
                 {
                     "task": task,
@@ -166,6 +167,7 @@ class FakeViews(FakeReports):
                     "dropped": self._dropped[task],
                     "excluded": task in self.excluded or task in self.pool.retired,
                     "references": self.pool.tasks[task].references,
+                    "streak": self._course.streak(task),
                 }
                 for task in tasks[first:last]
             ],

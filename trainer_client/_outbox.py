@@ -165,7 +165,7 @@ class Outbox:
             self._bytes += len(body)
 
 
-def send_report(outbox: Outbox, run: str, body: bytes, max_retries: int) -> Plan[Receipt]:
+def send_report(outbox: Outbox, run: str, body: bytes, max_retries: int | None) -> Plan[Receipt]:
     """Send a report, and keep it when it is acknowledged.
 
     Raises:

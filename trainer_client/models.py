@@ -224,7 +224,8 @@ class PosteriorRow(_Posterior):
 
     `selected` counts how often it was selected, `last_step` is the step of its last commit (None: none). Services
     of release 0.2 do not tell what follows these: all `successes` and `trials` that were ever counted, how often it
-    was `dropped`, and whether the run draws it no more (`excluded`).
+    was `dropped`, whether the run draws it no more (`excluded`), and how many of its last groups passed in every
+    rollout, or with a minus failed so (`streak`).
     """
 
     task: str
@@ -238,3 +239,4 @@ class PosteriorRow(_Posterior):
     dropped: int | None = None
     excluded: bool = False
     references: dict[str, float] = {}
+    streak: int | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from selector_api.core.arrays import FloatArray
-from selector_api.core.course import BINS
+from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.course import place_of
 from selector_api.core.fields import schema
 
 GROUPS = 1_000
@@ -17,7 +18,7 @@ GROUPS = 1_000
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """The groups of which a success probability in one tenth of [0, 1] was expected."""
+    """Some groups: those of which a success probability in one tenth of [0, 1] was expected, or of a domain."""
 
     __pydantic_config__ = schema(groups=120, predicted=0.44, seen=0.41)
 
@@ -26,6 +27,11 @@ class CalibrationBin:
     """Mean of the success probabilities that were expected"""
     seen: float
     """Mean of their pass rates"""
+
+    @classmethod
+    def of(cls, predicted: FloatArray, seen: FloatArray) -> CalibrationBin:
+        """That of these groups, of which there is at least one."""
+        return cls(len(predicted), float(predicted.mean()), float(seen.mean()))
 
 
 @dataclass(frozen=True)
@@ -48,27 +54,47 @@ class Calibration:
     @classmethod
     def of(cls, groups: Groups) -> Calibration:
         """That of these groups."""
-        values = np.array(groups, np.float64).reshape(-1, 2)
-        predicted, seen = values[:, 0], values[:, 1]
+        predicted, seen, _ = _columns(groups)
         return cls(
-            groups=len(values),
-            predicted=float(predicted.mean()) if len(values) else None,
-            seen=float(seen.mean()) if len(values) else None,
+            groups=len(predicted),
+            predicted=float(predicted.mean()) if len(predicted) else None,
+            seen=float(seen.mean()) if len(seen) else None,
             bins=bins_of(predicted, seen),
         )
 
 
+def by_domain(groups: Groups, domains: Sequence[str]) -> dict[str, CalibrationBin]:
+    """The groups of each domain that has some; `domains` are the names by code, as far as they are told."""
+    predicted, seen, codes = _columns(groups)
+    return {
+        name: CalibrationBin.of(predicted[codes == code], seen[codes == code])
+        for code, name in enumerate(domains)
+        if code in codes
+    }
+
+
+def _columns(groups: Groups) -> tuple[FloatArray, FloatArray, FloatArray]:
+    predicted, seen, codes = np.array(groups, np.float64).reshape(-1, 3).T
+    return predicted, seen, codes
+
+
 def bins_of(predicted: FloatArray, seen: FloatArray) -> list[CalibrationBin]:
     """Groups by tenths of the expected success probability, without empty ones."""
-    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    place = place_of(predicted)
     return [
-        CalibrationBin(int(here.sum()), float(predicted[here].mean()), float(seen[here].mean()))
+        CalibrationBin.of(predicted[here], seen[here])
         for here in (place == number for number in np.unique(place).tolist())
     ]
 
 
-Groups = deque[tuple[float, float]]
-"""Of the last groups, what was expected and what was seen."""
+def error_of(bins: Sequence[CalibrationBin]) -> float | None:
+    """How far what was expected and what was seen are apart by bin, averaged over the groups; None without any."""
+    groups = sum(each.groups for each in bins)
+    return sum(each.groups * abs(each.predicted - each.seen) for each in bins) / groups if groups else None
+
+
+Groups = deque[tuple[float, float, int]]
+"""Of the last groups, what was expected, what was seen, and the domain's code."""
 
 
 def no_groups() -> Groups:
@@ -76,7 +102,7 @@ def no_groups() -> Groups:
     return deque(maxlen=GROUPS)
 
 
-def take_in(groups: Groups, predicted: FloatArray, rates: FloatArray) -> None:
+def take_in(groups: Groups, predicted: FloatArray, rates: FloatArray, domains: IntArray) -> None:
     """Add those of a commit of which something was expected."""
     known = ~np.isnan(predicted)
-    groups.extend(zip(predicted[known].tolist(), rates[known].tolist(), strict=True))
+    groups.extend(zip(predicted[known].tolist(), rates[known].tolist(), domains[known].tolist(), strict=True))

@@ -18,9 +18,22 @@ MAX_DOMAINS = 64
 """Domains that are told apart: the first of the pool."""
 BINS = 10
 """Of histograms of success probabilities, equally wide."""
-_SUMS = ("commits", "groups", "informative", "rates", "predicted", "predicted_groups")
-_LAST = ("step", "never_selected")
+_SUMS = (
+    "commits",
+    "groups",
+    "informative",
+    "rates",
+    "predicted",
+    "predicted_groups",
+    "predicted_informative",
+    "all_failed",
+    "all_passed",
+    "versions",
+    "behind",
+)
+_LAST = ("step", "never_selected", "dropped", "solved", "relapsed")
 _COLUMNS = (*_SUMS, *_LAST)
+_DETAILS = ("predicted_etr", "all_failed", "all_passed", "behind", "dropped", "solved", "relapsed")
 _EVERY = 16
 _MAX_HISTOGRAMS = 64
 
@@ -34,7 +47,10 @@ class Course:
         """Of each point the groups by domain code."""
         self._capability: list[dict[int, float]] = []
         self.stride = 1
-        self._histograms: list[tuple[int, IntArray]] = []
+        self._histograms: list[tuple[int, IntArray, IntArray]] = []
+        """Step, how many tasks had a mean in each of the `BINS`, and how many groups since the last one had."""
+        self._chosen = np.zeros(BINS, np.int64)
+        """The groups since the last histogram."""
         self._every = _EVERY
 
     def record(
@@ -46,6 +62,7 @@ class Course:
         predicted: FloatArray,
         never_selected: int,
         capability: Mapping[int, float],
+        **more: float,
     ) -> None:
         """Take in the commit that led to `step`.
 
@@ -57,22 +74,25 @@ class Course:
             predicted: the success probability that was expected of each when it was selected, NaN where none was.
             never_selected: tasks that were never selected.
             capability: by domain code.
+            more: the groups' `predicted_informative` (a sum over those of which something was expected), how many
+                `all_failed` and `all_passed`, how many told their `versions` and how far these were `behind` in
+                all; of the run after it the tasks ever `dropped`, `solved` and `relapsed`. 0 if absent.
         """
         known = ~np.isnan(predicted)
         counts = np.bincount(domains[domains < MAX_DOMAINS])
-        row = np.array(
-            [
-                1,
-                len(rates),
-                informative,
-                float(rates.sum()),
-                float(predicted[known].sum()),
-                int(known.sum()),
-                step,
-                never_selected,
-            ],
-            np.float64,
-        )
+        self._chosen = self._chosen + np.bincount(place_of(predicted[known]), minlength=BINS)
+        values: dict[str, float] = {
+            "commits": 1,
+            "groups": len(rates),
+            "informative": informative,
+            "rates": float(rates.sum()),
+            "predicted": float(predicted[known].sum()),
+            "predicted_groups": int(known.sum()),
+            "step": step,
+            "never_selected": never_selected,
+            **more,
+        }
+        row = np.array([values.get(name, 0.0) for name in _COLUMNS], np.float64)
         groups = {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
         now = {code: value for code, value in capability.items() if code < MAX_DOMAINS}
         if self._points and self._points[-1][0] < self.stride:
@@ -93,11 +113,13 @@ class Course:
     def record_histogram(self, step: int, counts: IntArray) -> None:
         """Note how many tasks have a mean in each of the `BINS`."""
         if len(self._histograms) == _MAX_HISTOGRAMS:
-            self._histograms = self._histograms[1::2]
+            pairs = zip(self._histograms[::2], self._histograms[1::2], strict=True)
+            self._histograms = [(at, tasks, before[2] + chosen) for before, (at, tasks, chosen) in pairs]
             self._every *= 2
             if step % self._every:
                 return
-        self._histograms.append((step, counts))
+        self._histograms.append((step, counts, self._chosen))
+        self._chosen = np.zeros(BINS, np.int64)
 
     def _halve(self) -> None:
         pairs = range(0, len(self._points), 2)
@@ -108,6 +130,13 @@ class Course:
 
     def points(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
         """At most `count` points, from the first commit to the last; `domains` are the names by code."""
+        return [
+            {name: value for name, value in point.items() if name not in _DETAILS}
+            for point in self.details(count, domains)
+        ]
+
+    def details(self, count: int, domains: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Like `points`, with all that is known of each."""
         stride = max(1, -(-len(self._points) // count))
         starts = range(0, len(self._points), stride)
         return [self._point(start, min(start + stride, len(self._points)), domains) for start in starts]
@@ -128,11 +157,37 @@ class Course:
             "never_selected": int(values["never_selected"]),
             "capability": {domains[code]: value for code, value in sorted(self._capability[end - 1].items())},
             "share": {domains[code]: number / total for code, number in sorted(groups.items())},
+            "predicted_etr": values["predicted_informative"] / told if told else None,
+            "all_failed": values["all_failed"] / total if total else None,
+            "all_passed": values["all_passed"] / total if total else None,
+            "behind": values["behind"] / values["versions"] if values["versions"] else None,
+            "dropped": int(values["dropped"]),
+            "solved": int(values["solved"]),
+            "relapsed": int(values["relapsed"]),
         }
+
+    def capability_at_ends(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
+        """The capability by domain code where it was first known, and as it was after the last commit."""
+        known = [each for each in self._capability if each]
+        return (known[0], known[-1]) if known else ({}, {})
+
+    @property
+    def groups(self) -> int:
+        """Groups ever reported in commits."""
+        return int(sum(row[_COLUMNS.index("groups")] for row in self._points))
 
     def histograms(self) -> list[dict[str, Any]]:
         """The histograms that were noted, in order."""
-        return [{"step": step, "tasks": counts.tolist()} for step, counts in self._histograms]
+        return [{"step": step, "tasks": tasks.tolist()} for step, tasks, _ in self._histograms]
+
+    def difficulty(self, step: int, now: IntArray) -> list[dict[str, Any]]:
+        """The histograms before this step and that of it, each with the groups that came since the one before."""
+        earlier = [each for each in self._histograms if each[0] < step]
+        groups = sum((chosen for _, _, chosen in self._histograms[len(earlier) :]), self._chosen)
+        return [
+            {"step": at, "tasks": tasks.tolist(), "groups": chosen.tolist()}
+            for at, tasks, chosen in [*earlier, (step, now, groups)]
+        ]
 
     def copy(self) -> Course:
         """A copy that later commits leave as it is."""
@@ -155,12 +210,13 @@ class Course:
             for p, each in enumerate(self._capability)
             for code, value in sorted(each.items())
         ]
-        histograms = [(step, *counts.tolist()) for step, counts in self._histograms]
+        histograms = [(step, *tasks.tolist(), *chosen.tolist()) for step, tasks, chosen in self._histograms]
         return {
             "points": np.array(self._points, np.float64).reshape(-1, len(_COLUMNS)),
             "groups": np.array(groups, np.int64).reshape(-1, 3),
             "capability": np.array(capability, np.float64).reshape(-1, 3),
-            "histograms": np.array(histograms, np.int64).reshape(-1, 1 + BINS),
+            "histograms": np.array(histograms, np.int64).reshape(-1, 1 + 2 * BINS),
+            "chosen": self._chosen,
             "strides": np.array([self.stride, self._every]),
         }
 
@@ -175,9 +231,19 @@ class Course:
         course._capability = [{} for _ in course._points]
         for place, code, value in arrays["capability"].tolist():
             course._capability[int(place)][int(code)] = value
-        course._histograms = [(int(row[0]), row[1:]) for row in arrays["histograms"]]
+        course._histograms = [
+            (int(row[0]), row[1 : 1 + BINS], row[1 + BINS :]) for row in arrays["histograms"]
+        ]
+        course._chosen = arrays["chosen"]
+        if any(row.shape != (len(_COLUMNS),) for row in course._points):
+            raise ValueError("the points of the course are of another release")
         course.stride, course._every = arrays["strides"].tolist()
         return course
+
+
+def place_of(rates: FloatArray) -> IntArray:
+    """In which of the `BINS` each of these rates is."""
+    return np.minimum((rates * BINS).astype(np.int64), BINS - 1)
 
 
 def _joined(first: FloatArray, second: FloatArray) -> FloatArray:

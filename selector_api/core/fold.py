@@ -32,12 +32,15 @@ from typing import Any
 import numpy as np
 
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.calibration import take_in
+from selector_api.core.charting import chart
 from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.evidence import Evidence, Place
-from selector_api.core.state import RunState
+from selector_api.core.state import MAX_REASONS, OTHER_REASONS, RunState
 from selector_api.core.tasks import TaskTable
+from selector_api.core.visits import VisitKind
 
+LEFT_OUT = "left out"
+"""The reason of a drop that a report with `final` did not mention."""
 LOG_VERSION = 2
 """Version of the logs that this code begins; it stands in their `created` events. Older ones are read and go on.
 
@@ -127,7 +130,8 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
     if version is not None:
         state.versions[selection] = version
         state.staleness.see(version)
-    state.predicted[selection] = state.posterior.of_tasks(tasks).mean()
+    marginals = state.posterior.of_tasks(tasks)
+    state.predicted[selection], state.predicted_sd[selection] = marginals.mean(), marginals.sd()
     if "expires_at" in event:
         state.expires[selection] = event["expires_at"]
     state.selections += 1
@@ -141,7 +145,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
-    predicted = _predicted(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
+    expected = _expected(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
     if isinstance(outcomes, dict):
         start = 0
         for selection, rows in outcomes.items():
@@ -157,13 +161,17 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.last_commit_at = event.get("at")
     state.history.record_commit(tasks, state.step)
     state.history.tallies.count(tasks, successes, trials)
+    state.history.streaks.see(tasks, successes, trials)
     state.recent.append(_effective(state, evidence))
-    _chart(state, evidence, predicted)
+    _visit(state, event, "group", evidence, *expected)
+    chart(state, evidence, *expected)
 
 
-def _predicted(state: RunState, evidence: Evidence, selections: Sequence[str]) -> FloatArray:
-    """What was expected of each outcome when one of these selections, if it is open, was made; else NaN."""
-    predicted = np.full(len(evidence.tasks), np.nan)
+def _expected(
+    state: RunState, evidence: Evidence, selections: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    """What was expected of each outcome, and its sd, if one of these selections is open and has it; else NaN."""
+    expected = np.full((2, len(evidence.tasks)), np.nan)
     for selection in selections:
         if selection in state.handed:
             handed = state.handed[selection]
@@ -171,25 +179,31 @@ def _predicted(state: RunState, evidence: Evidence, selections: Sequence[str]) -
             place = np.minimum(np.searchsorted(handed, evidence.tasks, sorter=order), len(handed) - 1)
             found = order[place]
             here = handed[found] == evidence.tasks
-            predicted[here] = state.predicted[selection][found[here]]
-    return predicted
+            expected[0, here] = state.predicted[selection][found[here]]
+            expected[1, here] = state.predicted_sd[selection][found[here]]
+    return expected[0], expected[1]
 
 
-def _chart(state: RunState, evidence: Evidence, predicted: FloatArray) -> None:
-    """Note what became of the commit in the run's course."""
-    rates = evidence.successes / evidence.trials
-    take_in(state.calibration, predicted, rates)
-    state.course.record(
-        step=state.step,
-        domains=state.table.domain_codes[evidence.tasks].astype(np.int64),
-        informative=int(evidence.informative.sum()),
-        rates=rates,
-        predicted=predicted,
-        never_selected=state.size - state.history.ever_selected,
-        capability=state.posterior.capability(),
+def _visit(
+    state: RunState,
+    event: Mapping[str, Any],
+    kind: VisitKind,
+    evidence: Evidence,
+    mean: FloatArray | float = np.nan,
+    sd: FloatArray | float = np.nan,
+) -> None:
+    state.history.visits.record(
+        kind,
+        evidence.tasks,
+        state.step,
+        event.get("at"),
+        mean=mean,
+        sd=sd,
+        successes=evidence.successes,
+        trials=evidence.trials,
+        informative=evidence.informative,
+        version=np.array([-1 if each is None else each for each in evidence.versions], np.int64),
     )
-    if state.course.is_histogram_due(state.step):
-        state.course.record_histogram(state.step, state.difficulties())
 
 
 def _configure(state: RunState, event: Mapping[str, Any]) -> None:
@@ -206,6 +220,7 @@ def _observe(state: RunState, event: Mapping[str, Any]) -> None:
     evidence = Evidence.of(event["rows"], partial(_at, state))
     state.posterior.inform(*evidence.by_task, evidence.behind(state.staleness.newest))
     state.history.tallies.count(*evidence.by_task)
+    _visit(state, event, "evaluation", evidence)
     state.evaluated += len(evidence.tasks)
     state.evaluated_informative += int(evidence.informative.sum())
 
@@ -214,8 +229,16 @@ def _drop(state: RunState, event: Mapping[str, Any]) -> None:
     selection, places = event["selection"], [place for place, _ in event["drops"]]
     tasks = _at(state, selection, places)
     _free(state, selection, tasks)
+    _count_drops(state, event, tasks, [why for _, why in event["drops"]])
+
+
+def _count_drops(state: RunState, event: Mapping[str, Any], tasks: IntArray, reasons: Sequence[str]) -> None:
     state.history.tallies.drop(tasks, state.step)
+    state.history.visits.record("drop", tasks, state.step, event.get("at"))
     state.dropped += len(tasks)
+    for reason in reasons:
+        name = reason if reason in state.drops or len(state.drops) < MAX_REASONS else OTHER_REASONS
+        state.drops[name] = state.drops.get(name, 0) + 1
 
 
 def _free(state: RunState, selection: str, tasks: IntArray) -> None:
@@ -228,7 +251,7 @@ def _free(state: RunState, selection: str, tasks: IntArray) -> None:
 
 def _close(state: RunState, event: Mapping[str, Any], selection: str, has_evidence: bool) -> None:
     left_out = state.leased.pop(selection)
-    del state.handed[selection], state.predicted[selection]
+    del state.handed[selection], state.predicted[selection], state.predicted_sd[selection]
     state.versions.pop(selection, None)
     state.expires.pop(selection, None)
     if has_evidence:
@@ -240,8 +263,7 @@ def _close(state: RunState, event: Mapping[str, Any], selection: str, has_eviden
         state.timed_out += 1
     is_version_1 = "closes" not in event and "entered" not in event
     if reason == "final" and not is_version_1 and len(left_out):
-        state.history.tallies.drop(left_out, state.step)
-        state.dropped += len(left_out)
+        _count_drops(state, event, left_out, [LEFT_OUT] * len(left_out))
 
 
 def _at(state: RunState, selection: str, places: Sequence[Place]) -> IntArray:

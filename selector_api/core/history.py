@@ -8,8 +8,12 @@ import numpy as np
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.growing import with_room
+from selector_api.core.streaks import Streaks
 from selector_api.core.tallies import Tallies
+from selector_api.core.visits import Visits
 
+AGES = (10, 30, 100, 300, 1000)
+"""Commits by which the age of evidence is told."""
 WHOLE_POOL = -1
 """The scope of a policy that draws from the pool as one; any other scope is a domain code."""
 
@@ -29,6 +33,8 @@ class History:
         """Number of tasks drawn so far, by domain code."""
         self.tallies = Tallies()
         """What was counted of each task over all times."""
+        self.streaks = Streaks()
+        self.visits = Visits()
         self._seen: dict[int, set[int]] = {}
 
     def times_selected(self, tasks: IntArray) -> IntArray:
@@ -54,6 +60,15 @@ class History:
         self._times_selected = with_room(self._times_selected, size, 0)
         self._last_step = with_room(self._last_step, size, -1)
         self.tallies.grow(size)
+        self.streaks.grow(size)
+
+    def ages(self, step: int) -> dict[int | None, int]:
+        """How many tasks had their last commit at most so many commits before this step; None: longer ago."""
+        reported = self._last_step[self._last_step >= 0]
+        bounds = list(AGES)
+        place = np.minimum(np.searchsorted(bounds, step - reported), len(bounds))
+        counts = np.bincount(place, minlength=len(bounds) + 1).tolist()
+        return dict(zip([*bounds, None], counts, strict=True))
 
     def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:
         """Remember a selection, in its order; `by_domain` tells the scope of the run's policy."""
@@ -86,6 +101,8 @@ class History:
             "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
             "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
             **self.tallies.to_arrays(),
+            **self.streaks.to_arrays(),
+            **{f"visit_{name}": column for name, column in self.visits.to_arrays().items()},
         }
 
     @classmethod
@@ -102,4 +119,9 @@ class History:
         for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
             history._seen.setdefault(scope, set()).add(task)
         history.tallies = Tallies.restored(size, arrays)
+        history.streaks = Streaks.restored(size, arrays)
+        prefix = "visit_"
+        history.visits = Visits.restored(
+            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        )
         return history

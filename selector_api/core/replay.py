@@ -116,13 +116,19 @@ def replay(events: Iterable[Event], table: TaskTable, posteriors: Sequence[Poste
     return Replay(groups, forecasts, states[0].step, states[0].evaluated, states[0].dropped)
 
 
+def _values(row: Any) -> tuple[Any, Any, Any]:
+    """Task or place, successes and trials of an outcome in an event."""
+    if isinstance(row, dict):
+        told = cast("dict[str, Any]", row)
+        return told["task"], told["successes"], told["trials"]
+    return row[0], row[1], row[2]
+
+
 def _refuse_impossible(state: RunState, number: int, event: Event) -> None:
     """Raise `UnreadableLog` if an outcome in the event with this number has what its trials cannot have."""
     for selection, rows in _rows(event).items():
         for row in rows:
-            place, successes, trials = (
-                (row["task"], row["successes"], row["trials"]) if isinstance(row, dict) else row[:3]
-            )
+            place, successes, trials = _values(row)
             if 0 <= successes <= trials and 0 < trials < math.inf:
                 continue
             task = place if isinstance(place, str) else state.table.ids(state.handed[selection][[place]])[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
-from selector_api.core.calibration import CalibrationBin, bins_of
+from selector_api.core.calibration import CalibrationBin, bins_of, error_of
 from selector_api.core.replay import Forecast, Replay
 
 STRETCHES = 10
@@ -80,7 +80,7 @@ class Scores:
             groups=len(mean),
             log_loss=_mean(-forecast.log_probability[rows]),
             brier=_mean((mean - rates) ** 2),
-            calibration_error=_calibration_error(bins_of(mean, rates)),
+            calibration_error=error_of(bins_of(mean, rates)),
             mae=_mean(np.abs(forecast.mean[known] - seen.smoothed[known])),
         )
 
@@ -143,11 +143,6 @@ def _smooth(cells: FloatArray) -> FloatArray:
     points = np.arange(_POINTS)
     weights = np.exp(-0.5 * ((points[:, None] - points) / _WIDTH) ** 2)
     return (cells.reshape(-1, _POINTS) @ weights).ravel()
-
-
-def _calibration_error(bins: list[CalibrationBin]) -> float | None:
-    groups = sum(each.groups for each in bins)
-    return sum(each.groups * abs(each.predicted - each.seen) for each in bins) / groups if groups else None
 
 
 def _mean(values: FloatArray) -> float | None:

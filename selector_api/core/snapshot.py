@@ -46,9 +46,11 @@ def taken(state: RunState) -> tuple[Header, Arrays]:
         "size": state.size,
         "leased": _lists(state.leased),
         "handed": _lists(state.handed),
-        "versions": state.versions,
-        "expires": state.expires,
+        "versions": dict(state.versions),
+        "expires": dict(state.expires),
         "predicted": {selection: part.tolist() for selection, part in state.predicted.items()},
+        "predicted_sd": {selection: part.tolist() for selection, part in state.predicted_sd.items()},
+        "drops": dict(state.drops),
         "calibration": [list(group) for group in state.calibration],
         "staleness": state.staleness.to_list(),
         "recent": [sorted(commit.items()) for commit in state.recent],
@@ -84,7 +86,9 @@ def restored(header: Header, arrays: Arrays, table: TaskTable) -> RunState:
     state.versions = dict(header["versions"])
     state.expires = dict(header["expires"])
     state.predicted = {selection: np.array(part) for selection, part in header["predicted"].items()}
-    state.calibration.extend((predicted, seen) for predicted, seen in header["calibration"])
+    state.predicted_sd = {selection: np.array(part) for selection, part in header["predicted_sd"].items()}
+    state.drops = dict(header["drops"])
+    state.calibration.extend((predicted, seen, domain) for predicted, seen, domain in header["calibration"])
     state.withheld = Withheld.restored(_part(arrays, "withheld"))
     state.course = Course.restored(_part(arrays, "course"))
     state.staleness = Staleness.of(header["staleness"])

@@ -14,13 +14,16 @@ from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.calibration import Groups, no_groups
 from selector_api.core.classes import Classes
 from selector_api.core.config import RunConfig
-from selector_api.core.course import BINS, Course
+from selector_api.core.course import BINS, Course, place_of
 from selector_api.core.history import History
 from selector_api.core.posteriors.posterior import Posterior
 from selector_api.core.staleness import Staleness
 from selector_api.core.tasks import TaskTable
 from selector_api.core.withheld import Withheld
 
+MAX_REASONS = 32
+OTHER_REASONS = "other reasons"
+"""Stands for the reasons of drops beyond the first `MAX_REASONS`."""
 RECENT_COMMITS = 20
 """Commits over which the recent effective task ratio is taken."""
 
@@ -71,6 +74,10 @@ class RunState:
 
     predicted: dict[str, FloatArray] = field(default_factory=dict[str, FloatArray])
     """The success probabilities that were expected of the tasks in `handed`, by selection."""
+    predicted_sd: dict[str, FloatArray] = field(default_factory=dict[str, FloatArray])
+    """Their standard deviations."""
+    drops: dict[str, int] = field(default_factory=dict[str, int])
+    """How many drops came for which reason; of rare reasons together as `OTHER_REASONS`."""
     expires: dict[str, int] = field(default_factory=dict[str, int])
     """Unix ms at which the lease of each open selection ends, as it was when it was made; by its id."""
     withheld: Withheld = field(default_factory=Withheld)
@@ -129,8 +136,7 @@ class RunState:
             [self.posterior.of_classes().mean(), self.posterior.of_tasks(individuals).mean()]
         )
         sizes = np.concatenate([self.classes.sizes - of_class, np.ones(len(individuals), np.int64)])
-        place = np.minimum((means * BINS).astype(np.int64), BINS - 1)
-        return np.bincount(place, weights=sizes, minlength=BINS).astype(np.int64)
+        return np.bincount(place_of(means), weights=sizes, minlength=BINS).astype(np.int64)
 
     def domains(self, limit: int | None = None) -> tuple[str, ...]:
         """The names of its domains by code: the first `limit`, or all.
@@ -166,6 +172,8 @@ class RunState:
             handed=dict(self.handed),
             versions=dict(self.versions),
             predicted=dict(self.predicted),
+            predicted_sd=dict(self.predicted_sd),
+            drops=dict(self.drops),
             expires=dict(self.expires),
             calibration=self.calibration.copy(),
             course=self.course.copy(),

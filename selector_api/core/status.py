@@ -166,7 +166,7 @@ class RunStatus:
             staleness=_staleness(state),
             parent=None if state.parent is None else dict(state.parent),
             rewound=_rewound(state),
-            warnings=list(_warnings(state)),
+            warnings=list(warnings(state)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,7 +188,8 @@ def _rewound(state: RunState) -> Rewound | None:
     return Rewound(state.rewinds, last["known"], last["found"], rfc3339(last["at"]))
 
 
-def _warnings(state: RunState) -> Iterator[str]:
+def warnings(state: RunState) -> Iterator[str]:
+    """What should be seen to, a sentence each."""
     rewound = _rewound(state)
     if rewound is not None:
         yield (

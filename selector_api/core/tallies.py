@@ -44,6 +44,10 @@ class Tallies:
         """The tasks that are left out of selections at this step, ascending."""
         return np.array(sorted(t for t, (_, until) in self._in_a_row.items() if step < until), np.int64)
 
+    def cooling_count(self, step: int) -> int:
+        """How many tasks are left out of selections at this step."""
+        return sum(step < until for _, until in self._in_a_row.values())
+
     @property
     def dropped_tasks(self) -> int:
         """Number of tasks that were ever dropped."""

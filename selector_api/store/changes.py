@@ -53,7 +53,9 @@ class Changes:
             NoReferences: the policy goes by references, and there are none.
         """
         while True:
-            incarnation, before = await self._redis.read_fields(run_keys(name).meta, "incarnation", "config")
+            incarnation, before, changes = await self._redis.read_fields(
+                run_keys(name).meta, "incarnation", "config", "changes"
+            )
             if incarnation is None or before is None:
                 raise UnknownRun(name)
             config = RunConfig.from_dict(json.loads(before))
@@ -70,6 +72,7 @@ class Changes:
                 dumps(after.to_dict()),
                 enter_text(after),
                 event_fields(change.to_dict()),
+                changes or b"0",
             )
             if status == b"ok":
                 return
@@ -83,7 +86,7 @@ class Changes:
         """
         live_run = await self._live_runs.of(name)
 
-        def changed(state: RunState) -> tuple[list[str], int]:
+        def changed(state: RunState) -> tuple[list[str], int, int]:
             found = state.table.find(tasks)
             (unknown,) = np.nonzero((found < 0) | (found >= state.size))
             if len(unknown):
@@ -92,15 +95,16 @@ class Changes:
             others = dict.fromkeys(
                 task for task, is_so in zip(tasks, is_so.tolist(), strict=True) if not is_so
             )
-            return list(others), state.withheld.count_by_run
+            return list(others), state.withheld.count_by_run, state.changes
 
         while True:
             run = await self._runs.find(name)
-            others, count = await live_run.read(changed)
+            others, count, changes = await live_run.read(changed)
             if not others:
                 return Excluded(0, count)
+            fields = event_fields({"by": "run", "tasks": others})
             (status,) = await self._scripts.run(
-                "exclude", run_keys(name), run.incarnation, kind, event_fields({"by": "run", "tasks": others})
+                "exclude", run_keys(name), run.incarnation, changes, kind, fields
             )
             if status == b"ok":
                 return Excluded(len(others), count + (len(others) if kind == "excluded" else -len(others)))

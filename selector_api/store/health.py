@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -41,7 +41,8 @@ async def of_server(redis: StoreClient, *, is_embedded: bool = False) -> AsyncIt
         await check_server(redis)
         milliseconds = 1000 * (time.monotonic() - started)
         servers: list[tuple[Redis, Mapping[str, Any]]] = [
-            (server, await server.info()) for server in await redis.servers()
+            (server, cast("Mapping[str, Any]", await cast("Any", server).info()))
+            for server in await redis.servers()
         ]
     except (StoreError, RedisError) as error:
         yield Finding("wrong", str(error))
@@ -103,7 +104,7 @@ def _memory(info: Mapping[str, Any], is_embedded: bool) -> Finding:
 
 async def _fsync(server: Redis) -> Finding:
     try:
-        fsync = (await server.config_get("appendfsync")).get("appendfsync")
+        fsync = (await cast("Any", server).config_get("appendfsync")).get("appendfsync")
     except (StoreError, RedisError):
         return Finding("note", "it does not tell when it flushes to disk (appendfsync): look yourself")
     if fsync == "always":
@@ -115,7 +116,7 @@ async def _rights(redis: StoreClient, server: Redis, is_embedded: bool) -> Findi
     try:
         await redis.set(_PROBE, 1, px=1000)
         await redis.eval("return redis.call('DEL', KEYS[1])", 1, _PROBE)
-        user = str(await server.acl_whoami())
+        user = str(await cast("Any", server).acl_whoami())
     except (StoreError, RedisError) as error:
         return Finding("wrong", f"the service cannot write there: {error}")
     if user == "default" and not is_embedded:
@@ -126,7 +127,7 @@ async def _rights(redis: StoreClient, server: Redis, is_embedded: bool) -> Findi
 async def _clock(server: Redis) -> Finding:
     before = time.time()
     try:
-        seconds, microseconds = await server.time()
+        seconds, microseconds = await cast("Any", server).time()
     except (StoreError, RedisError) as error:
         return Finding("wrong", f"its clock cannot be asked: {error}")
     difference = seconds + microseconds / 1e6 - (before + time.time()) / 2

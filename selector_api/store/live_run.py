@@ -107,6 +107,11 @@ class LiveRun:
         return self._place.seq
 
     @property
+    def tag(self) -> str:
+        """What tells the state from all others of the run; inside a view, that of the one which is looked at."""
+        return f"{self._place.seq}-{self._place.digest[:16]}"
+
+    @property
     def rewards(self) -> Rewards | None:
         """How the run's rewards count, if that was read here; a run that took its name may count otherwise."""
         return None if self._run is None else self._run.config.rewards
@@ -145,8 +150,7 @@ class LiveRun:
         former = ""
         async with held(self._lock):
             while True:
-                replay = await self._refresh(field)
-                if replay is not None:
+                if (replay := await self._refresh(field)) is not None:
                     if (known := replayed(self._name, replay, wanted, explain)) is not None:
                         return known
                     former = json.loads(replay.event)["selection"]
@@ -272,9 +276,8 @@ class LiveRun:
 
     async def _save_if_due(self, run: Run) -> None:
         """Write a snapshot beside whatever comes next, if many events were folded since the last."""
-        if self._place.seq - self._saved.seq < self._snapshot_every or (
-            self._saving and not self._saving.done()
-        ):
+        is_saving = self._saving is not None and not self._saving.done()
+        if is_saving or self._place.seq - self._saved.seq < self._snapshot_every:
             return
         parts = await self._beside(copied, self._current[1])
         self._saved = self._place

@@ -1,15 +1,17 @@
 """What a pool retires and restores, and how its runs follow.
 
 A pool keeps what was retired and restored in a list, and each run how much of that list it has followed: so whoever
-finds a run behind brings it up to date, and no two bring it there in another order.
+finds a run behind brings it up to date, and no two bring it there in another order. With that goes a digest of
+what it has followed, by which one notices that Redis lost a part of the list, which then went on otherwise.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.scripts import Scripts
 
 _PATIENCE_SECONDS = 30.0
+_EVENTS_A_READ = 500
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,13 @@ class Retirements:
             (unknown,) = np.nonzero(table.find(tasks) < 0)
             if len(unknown):
                 raise UnknownTask(tasks[int(unknown[0])], table.first_ids(len(table)))
-            changes = await self.changes(pool)
-            retired = _retired(changes)
+            entries = await self._entries(pool)
+            retired = _retired(entries)
             changed = [task for task in dict.fromkeys(tasks) if (task in retired) != (kind == "excluded")]
             if changed:
                 entry = dumps({kind: changed})
                 (status,) = await self._scripts.pool(
-                    "pool_retire", pool_keys(pool), incarnation, len(changes), entry
+                    "pool_retire", pool_keys(pool), incarnation, len(entries), entry
                 )
                 if status == b"unknown-pool":
                     raise UnknownPool(pool)
@@ -73,43 +76,86 @@ class Retirements:
                     if time.monotonic() > deadline:
                         raise Overloaded("pool")
                     continue
-            changes = await self.changes(pool)
             for run in await self._pools.registered(pool):
-                await self._pools.grow(run, incarnation, len(table))
-                await self.follow(run, incarnation, changes)
+                await self.follow(pool, run, incarnation)
             left = len(retired) + (len(changed) if kind == "excluded" else -len(changed))
             return Retired(len(changed), left)
 
     async def retired(self, pool: str) -> set[str]:
         """The tasks that are retired now."""
-        return _retired(await self.changes(pool))
+        return _retired(await self._entries(pool))
 
-    async def follow(self, run: str, incarnation: str, changes: Sequence[dict[str, list[str]]]) -> None:
-        """Bring a run of this incarnation of the pool up to these changes; it has all tasks that they name."""
+    async def follow(self, pool: str, run: str, incarnation: str) -> None:
+        """Bring a run, if it draws from this incarnation of the pool, up to what is retired there.
+
+        Raises:
+            UnknownPool: the pool is gone.
+        """
         while True:
+            # Before the list, which only a loss can make shorter than what a run has followed.
             of_run = await self._redis.read_fields(run_keys(run).meta, "pool_incarnation", "retirements")
-            followed = int(of_run[1] or 0)
-            if of_run[0] != incarnation.encode() or followed >= len(changes):
+            entries = await self._entries(pool)
+            known = (of_run[1] or b"0").decode()
+            if of_run[0] != incarnation.encode() or known == _mark(entries):
                 return
-            before, now = _retired(changes[:followed]), _retired(changes)
+            count, _, digest = known.partition(":")  # runs that an earlier version made follow have no digest
+            followed = entries[: int(count)]
+            if len(followed) == int(count) and (not digest or known == _mark(followed)):
+                if followed == entries:
+                    return
+                before = _retired(followed)
+            else:
+                before = await self._withheld(run)
+            now = _retired(entries)
             events = [
                 text
                 for kind, tasks in (("excluded", sorted(now - before)), ("included", sorted(before - now)))
                 if tasks
                 for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
             ]
-            if await self._scripts.run("retire", run_keys(run), incarnation, followed, len(changes), *events):
+            there, table = await self._pools.read(pool)
+            if there != incarnation:
+                return
+            await self._pools.grow(run, incarnation, len(table))
+            if await self._scripts.run(
+                "retire", run_keys(run), incarnation, len(table), known, _mark(entries), *events
+            ):
                 return
 
-    async def changes(self, pool: str) -> list[dict[str, list[str]]]:
-        """What was retired and restored, in order: `excluded` or `included` and the ids."""
-        entries = await self._redis.execute_command("LRANGE", pool_keys(pool).retirements, 0, -1)
-        return [json.loads(entry) for entry in entries]
+    async def _withheld(self, run: str) -> set[str]:
+        """The tasks that a run does not draw because of its pool, by its log."""
+        changes: list[bytes] = []
+        first = 0
+        while lines := await self._redis.execute_command(
+            "LRANGE", run_keys(run).log, first, first + _EVENTS_A_READ - 1
+        ):
+            changes += filter(_is_change, lines)
+            first += len(lines)
+        events = map(json.loads, changes)
+        return _in_force({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
+
+    async def _entries(self, pool: str) -> list[bytes]:
+        """What was retired and restored, in order."""
+        return await self._redis.execute_command("LRANGE", pool_keys(pool).retirements, 0, -1)
 
 
-def _retired(changes: Sequence[dict[str, list[str]]]) -> set[str]:
+def _mark(entries: Sequence[bytes]) -> str:
+    """How a run notes that it has followed these: how many, and the SHA-1 of them all."""
+    return f"{len(entries)}:{sha1(b' '.join(entries), usedforsecurity=False).hexdigest()}"
+
+
+def _retired(entries: Iterable[bytes]) -> set[str]:
+    return _in_force(map(json.loads, entries))
+
+
+def _in_force(changes: Iterable[Mapping[str, list[str]]]) -> set[str]:
+    """What is excluded after these changes, in order, each of which names the tasks of a kind."""
     retired: set[str] = set()
     for change in changes:
         retired.update(change.get("excluded", ()))
         retired.difference_update(change.get("included", ()))
     return retired
+
+
+def _is_change(event: bytes) -> bool:
+    return event.startswith((b'{"type":"excluded"', b'{"type":"included"'))

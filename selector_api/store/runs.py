@@ -134,7 +134,6 @@ class Runs:
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
         # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
         try:
-            changes = await self._retirements.changes(config.pool)
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
@@ -144,7 +143,7 @@ class Runs:
             await self._scripts.run("delete", run_keys(name), incarnation)
             raise
         await self._pools.grow(name, pool.incarnation, again.tasks, again.chunks)
-        await self._retirements.follow(name, pool.incarnation, changes)
+        await self._retirements.follow(config.pool, name, pool.incarnation)
         await self._names.add_run(name)
         return status == b"created"
 
@@ -242,9 +241,8 @@ class Runs:
         await self._names.mend_run(run.name)
         if await self._pools.registration_token(run.pool, run.name) is None:
             pool = await self._pools.register(run.pool, run.name)
-            changes = await self._retirements.changes(run.pool)
             await self._pools.grow(run.name, pool.incarnation, pool.tasks, pool.chunks)
-            await self._retirements.follow(run.name, pool.incarnation, changes)
+            await self._retirements.follow(run.pool, run.name, pool.incarnation)
 
     async def glance(self, name: str) -> Glance | None:
         """A run as a list shows it; None if there is none."""

@@ -19,7 +19,7 @@ from selector_api.web.metrics import Metrics
 from selector_api.web.middleware import Admit, AnswerErrors, LimitBody, LimitConcurrency, Observe, TellNear
 from selector_api.web.problems import ProblemDocument
 from selector_api.web.rate_limit import RateLimit
-from selector_api.web.routes import operations, pools, run_evidence, runs, selections
+from selector_api.web.routes import dashboard, insight, operations, pools, run_evidence, runs, selections
 from selector_api.web.run_metrics import RunMetrics
 from selector_api.web.schemas.pools import TaskItem
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings, store: Store, drain: Drain) -> FastAPI:
         description=_DESCRIPTION,
         routes=[
             route
-            for module in (selections, runs, run_evidence, pools, operations)
+            for module in (selections, runs, run_evidence, insight, pools, operations, dashboard)
             for route in module.router.routes
         ],
         redirect_slashes=False,

@@ -13,6 +13,7 @@ from selector_api.store.log import Logs
 from selector_api.store.pools import Pools
 from selector_api.store.runs import Runs
 from selector_api.store.store import Store
+from selector_api.web.costs import Costs
 from selector_api.web.drain import Drain
 from selector_api.web.metrics import Metrics
 from selector_api.web.run_metrics import RunMetrics
@@ -27,6 +28,7 @@ class AppState:
     metrics: Metrics
     run_metrics: RunMetrics
     drain: Drain
+    costs: Costs = field(default_factory=Costs)
     import_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """One body of tasks is read at a time: each takes a core, and memory that is many times its size."""
     body_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

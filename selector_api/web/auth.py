@@ -1,7 +1,7 @@
 """Who may call what: bearer tokens with scopes.
 
     read    every GET
-    train   read, and the calls of a training step
+    train   read, the calls of a training step, and which of its tasks a run leaves out
     admin   train, and all that creates or deletes
 
 A token may be limited to runs and pools by name. Without any token the service is open, which it allows on a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selector_api.core.arrays import IntArray
+from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.state import RunState
 from selector_api.store.refusals import UnknownDomainAsked, UnknownTask
 from selector_api.web.problems import Problem
@@ -30,7 +31,9 @@ class Wanted:
     domain: str | None = None
     """Only those of this domain."""
     sort: str | None = None
-    """`mean`, `-mean` or `last_step`; otherwise in the order of the ids, or of the pool."""
+    """A name of `_SORTED_BY`, behind a minus for descending; otherwise in the order of the ids, or of the pool."""
+    search: str | None = None
+    """Only those whose id has this text somewhere."""
 
 
 def page(state: RunState, wanted: Wanted, first: int, limit: int) -> bytes:
@@ -39,11 +42,16 @@ def page(state: RunState, wanted: Wanted, first: int, limit: int) -> bytes:
     Raises:
         Problem: unknown-task or unknown-domain.
     """
-    tasks = _chosen(state, wanted)
+    tasks = chosen(state, wanted)
     following = first + limit
-    rows = _rows(state, tasks[first:following])
+    found = rows(state, tasks[first:following])
     more = following < len(tasks)
-    answer = {"step": state.step, "posteriors": rows, "next": str(following) if more else None}
+    answer = {
+        "step": state.step,
+        "total": len(tasks),
+        "posteriors": found,
+        "next": str(following) if more else None,
+    }
     return json.dumps(answer).encode()
 
 
@@ -53,7 +61,7 @@ def write_parquet(state: RunState, path: Path, wanted: Wanted) -> None:
     Raises:
         Problem: unknown-task or unknown-domain.
     """
-    tasks = _chosen(state, wanted)
+    tasks = chosen(state, wanted)
     schema = _schema(state)
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, max(len(tasks), 1), _ROW_GROUP):
@@ -62,7 +70,12 @@ def write_parquet(state: RunState, path: Path, wanted: Wanted) -> None:
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _chosen(state: RunState, wanted: Wanted) -> IntArray:
+def chosen(state: RunState, wanted: Wanted) -> IntArray:
+    """The tasks that are wanted, in the wanted order.
+
+    Raises:
+        Problem: unknown-task or unknown-domain.
+    """
     tasks = np.arange(state.size, dtype=np.int64)
     if wanted.ids:
         tasks = state.table.find(wanted.ids)
@@ -74,12 +87,22 @@ def _chosen(state: RunState, wanted: Wanted) -> IntArray:
         if wanted.domain not in state.domains():
             raise Problem.of(UnknownDomainAsked(wanted.domain, state.domains()))
         tasks = tasks[state.table.domain_codes[tasks] == state.table.domains.index(wanted.domain)]
-    if wanted.sort == "last_step":
-        return tasks[np.argsort(state.history.last_step(tasks), kind="stable")]
+    if wanted.search:
+        tasks = np.intersect1d(tasks, state.table.containing(wanted.search))
     if wanted.sort is not None:
-        means = state.posterior.of_tasks(tasks).mean()
-        return tasks[np.argsort(-means if wanted.sort.startswith("-") else means, kind="stable")]
+        values = _SORTED_BY[wanted.sort.removeprefix("-")](state, tasks)
+        return tasks[np.argsort(-values if wanted.sort.startswith("-") else values, kind="stable")]
     return tasks
+
+
+_SORTED_BY: dict[str, Callable[[RunState, IntArray], IntArray | FloatArray]] = {
+    "mean": lambda state, tasks: state.posterior.of_tasks(tasks).mean(),
+    "sd": lambda state, tasks: state.posterior.of_tasks(tasks).sd(),
+    "last_step": lambda state, tasks: state.history.last_step(tasks),
+    "selected": lambda state, tasks: state.history.times_selected(tasks),
+    "dropped": lambda state, tasks: state.history.tallies.of_tasks(tasks)[2],
+    "streak": lambda state, tasks: state.history.streaks.of_tasks(tasks),
+}
 
 
 def _schema(state: RunState) -> pa.Schema:
@@ -96,11 +119,13 @@ def _schema(state: RunState) -> pa.Schema:
             ("dropped", pa.int64()),
             ("excluded", pa.bool_()),
             ("references", pa.map_(pa.string(), pa.float64())),
+            ("streak", pa.int64()),
         ]
     )
 
 
-def _rows(state: RunState, tasks: IntArray) -> list[dict[str, Any]]:
+def rows(state: RunState, tasks: IntArray) -> list[dict[str, Any]]:
+    """What is known of these tasks, as JSON values."""
     columns = _columns(state, tasks)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -122,4 +147,5 @@ def _columns(state: RunState, tasks: IntArray) -> dict[str, list[Any]]:
         "dropped": dropped.tolist(),
         "excluded": state.withheld.has(tasks).tolist(),
         "references": references_of(state.table, tasks),
+        "streak": state.history.streaks.of_tasks(tasks).tolist(),
     }

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
 from selector_api.settings import Settings
@@ -96,6 +97,31 @@ def serve(settings: Settings) -> None:
         runner.run(_serve(settings))
 
 
+def outlive_signals() -> None:
+    """Let the process go on after the signal that stops uvicorn, which raises it once more at its end.
+
+    The store is still to be closed then.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How an application is served."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=GuardedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+
+
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         valkey = None
@@ -108,21 +134,8 @@ async def _serve(settings: Settings) -> None:
         await check_server(store.redis)
         await refuse_unsafe(settings, store.tokens)
         drain = Drain(settings.drain_seconds)
-        config = uvicorn.Config(
-            create_app(settings, store, drain),
-            host=settings.host,
-            port=settings.port,
-            http=GuardedProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        )
-        # At its end uvicorn raises the signal that stopped it once more; the store is still to be closed.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+        config = server_config(create_app(settings, store, drain), settings)
+        outlive_signals()
         # What is there now stays: the collector need not look at it again, which would take 0.1 s each time.
         gc.freeze()
         is_open = not await Tokens(

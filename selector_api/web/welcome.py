@@ -53,6 +53,7 @@ def for_others(settings: Settings, url: str) -> str:
 def _lines(settings: Settings, url: str, *, is_open: bool) -> Sequence[str]:
     lines = [
         f"BOTS Selector {version('bots-selector')} serves at {url}",
+        f"  page    {url}/",
         f"  API     {url}/docs",
         f"  data    {_data(settings)}",
     ]

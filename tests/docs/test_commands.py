@@ -40,6 +40,7 @@ ELSEWHERE = {
         "bots serve --data-dir": "what `make demo` left; such a training: tests/services/trainer/test_training.py",
         "docker compose up": "make test-compose, make test-slurm; " + _CLUSTER,
     },
+    "docs/how-to/dashboard.md": {"bots view --demo": "tests/bots/test_view.py"},
     "docs/how-to/deployment.md": {
         "docker compose up": "make test-compose",
         "kubectl apply": _CLUSTER,

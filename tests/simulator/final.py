@@ -25,8 +25,7 @@ async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
         for replica in schedule.replicas:  # each may have to note that events are gone
             await (await replica.store.live_runs.of(name)).glance(view)
         assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
-        if not schedule.witness.losses:  # see "A failover" in docs/track-record.md
-            assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
+        assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
         keys, call = run_keys(name), schedule.server.wire.call
         events = decode_events(call("LRANGE", keys.log, 0, -1), 1)
         table = logs.table_of(list(schedule.witness.tasks.values()))

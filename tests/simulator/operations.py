@@ -10,8 +10,9 @@ from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.fields import to_dict
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
+from selector_api.core.task_rows import TaskRows
 from selector_api.store.codec import Drop as StoredDrop
-from selector_api.store.codec import Outcome, TaskRows
+from selector_api.store.codec import Outcome
 from selector_api.store.store import Store
 from tests.promises.pair import Task
 from tests.promises.rows import Counts, Drop, Rewards, Sent
@@ -127,7 +128,7 @@ class AddTasks:
     tasks: tuple[Task, ...]
 
     async def perform(self, store: Store) -> Any:
-        rows = TaskRows(
+        rows = TaskRows.of(
             [task["id"] for task in self.tasks],
             [task.get("domain") for task in self.tasks],
             [task["references"] for task in self.tasks],

@@ -100,7 +100,7 @@ PLANTS = [
         "if known[1] and known[1] ~= incarnation then",
         is_rare=True,
     ),
-    Plant("a run follows its pool twice", "or (known[2] or '0') ~= ARGV[2]", "", is_rare=True),
+    Plant("a run follows its pool twice", "or (known[3] or '0') ~= ARGV[3]", "", is_rare=True),
     Plant(
         "a replica folds its own selection before what came between",
         "if appended.seq == self._place.seq + 1:",

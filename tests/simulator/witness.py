@@ -247,7 +247,7 @@ class Witness:
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
         if reply:
-            for kind, fields in zip(args[3::2], args[4::2], strict=True):
+            for kind, fields in zip(args[4::2], args[5::2], strict=True):
                 tasks = set(json.loads("{" + fields + "}")["tasks"])
                 pool = watched.model.pool
                 pool.retired = pool.retired | tasks if kind == "excluded" else pool.retired - tasks

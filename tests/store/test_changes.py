@@ -12,6 +12,7 @@ from selector_api.core.policies.thompson import Thompson
 from selector_api.store.changes import Excluded
 from selector_api.store.refusals import UnknownDomain, UnknownRun, UnknownTask
 from selector_api.store.store import Store
+from tests.store.executed import executed_again
 from tests.store.helpers import RUN, make_run, read_events, read_types, report, select
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +101,32 @@ async def test_excluded_tasks_are_drawn_by_no_process_until_they_are_included(
     assert await other_store.changes.exclude(RUN, ["t1", "t0"], "included") == Excluded(1, 2)
     assert (await (await store.live_runs.of(RUN)).select(1)).event["tasks"] == ["t1"]
     assert (await read_types(store)).count("excluded") == 2
+
+
+async def test_an_exclusion_that_is_executed_late_does_not_undo_what_came_after_it(store: Store) -> None:
+    await make_run(store)
+    with executed_again(store, "exclude") as late:
+        await store.changes.exclude(RUN, ["t1"], "excluded")
+    assert await store.changes.exclude(RUN, ["t1"], "included") == Excluded(1, 0)
+    await late()
+    assert await read_types(store) == ["created", "excluded", "included"]
+    assert len((await select(store, 10)).tasks) == 10
+
+
+async def test_a_configuration_that_is_executed_late_does_not_undo_what_came_after_it(store: Store) -> None:
+    await make_run(store, lease_seconds=60.0)
+    with executed_again(store, "configure") as late:
+        await store.changes.configure(RUN, RunChange(lease_seconds=90.0))
+    await late()  # what is so already
+    await store.changes.configure(RUN, RunChange(lease_seconds=60.0))
+    await late()
+    assert (await store.runs.find(RUN)).config.lease_seconds == 60.0
+    assert await read_types(store) == ["created", "configured", "configured"]
+
+
+async def test_an_exclusion_whose_reply_was_lost_counts_once(store: Store) -> None:
+    await make_run(store)
+    with executed_again(store, "exclude", at_once=True):
+        done = await store.changes.exclude(RUN, ["t1", "t2"], "excluded")
+    assert done.excluded == 2
+    assert await read_types(store) == ["created", "excluded"]

@@ -37,7 +37,7 @@ async def put_back(store: Store) -> None:
         )
         await store.redis.execute_command("LSET", keys.log, place, later)
     for selection, until in await store.redis.zrange(keys.leases, 0, -1, withscores=True):
-        await store.redis.zadd(keys.leases, {selection: until + HOUR})
+        await store.redis.execute_command("ZADD", keys.leases, float(str(until)) + HOUR, selection)
 
 
 async def clock(store: Store) -> int:

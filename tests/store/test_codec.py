@@ -72,3 +72,24 @@ def test_a_damaged_snapshot_is_refused() -> None:
 def test_a_later_version_is_refused_by_name(decode) -> None:
     with pytest.raises(UnreadableData, match=r"'bots-thing 3' is not known here.*later one"):
         decode(b"bots-thing 3\n....")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (Outcome("a", 1.0, 2), "1,2"),
+        (Outcome("a", 0.5, 2, True), "0.5,2"),
+        (Outcome("a", 0.0, 2, False), "0,2"),
+        (Outcome("a", 2.0, 2, False), "2,2"),
+        (Outcome("a", 1.0, 2, False), '1,2,{"informative":false}'),
+        (Outcome("a", 2.0, 2, True), '2,2,{"informative":true}'),
+        (Outcome("a", 0.0, 2, True, 7), '0,2,{"informative":true,"policy_version":7}'),
+        (Outcome("a", 1.0, 2, None, 0), '1,2,{"policy_version":0}'),
+    ],
+)
+def test_an_outcome_tells_what_does_not_follow_from_its_counts(outcome: Outcome, text: str) -> None:
+    assert outcome.to_text() == text
+
+
+def test_a_snapshot_names_its_format() -> None:
+    assert encode_snapshot(HEADER, ARRAYS).startswith(b"bots-snapshot 2\n")

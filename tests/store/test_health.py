@@ -51,7 +51,7 @@ async def test_each_setting_that_loses_data_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setattr(health.time, "time", lambda: 0.0)
     async with EmbeddedValkey(tmp_path) as server:
         settings = {"appendonly": "no", "maxmemory_policy": "allkeys-lru", "appendfsync": "everysec"}
-        said = await findings(server.url, **settings, maxmemory="1mb")
+        said = await findings(server.url, is_embedded=False, **settings, maxmemory="1mb")
         assert "Set appendonly to yes" in said["wrong"]
         assert "maxmemory-policy is allkeys-lru" in said["wrong"]
         assert "raise maxmemory, or delete runs" in said["wrong"]

@@ -164,7 +164,7 @@ async def test_a_disk_that_is_full_for_a_while_is_no_loss(
 async def test_an_embedded_valkey_that_has_lost_its_folder_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_valkey, "Heartbeat", lambda *arguments: Heartbeat(*arguments, QUICK))
+    monkeypatch.setattr(embedded_valkey, "Heartbeat", lambda *arguments: Heartbeat(*arguments, QUICK))  # pyright: ignore[reportCallIssue]
     async with EmbeddedValkey(tmp_path) as server:
         await taken_over(tmp_path, server.lost)
         while server.pid is not None:
@@ -179,7 +179,7 @@ async def test_without_locks_the_heartbeat_alone_decides(
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    monkeypatch.setattr(embedded_valkey, "Heartbeat", lambda *arguments: Heartbeat(*arguments, QUICK))
+    monkeypatch.setattr(embedded_valkey, "Heartbeat", lambda *arguments: Heartbeat(*arguments, QUICK))  # pyright: ignore[reportCallIssue]
     monkeypatch.setattr(embedded_valkey, "machine", lambda: "here")
     async with EmbeddedValkey(tmp_path) as server:
         assert "its heartbeat alone keeps other services away" in caplog.text

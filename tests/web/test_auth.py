@@ -38,7 +38,7 @@ CALLS = {
     ("DELETE", "/runs/r"): "admin",
     ("POST", "/nowhere"): "admin",
 }
-OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")
+OPEN = ("/healthz", "/readyz", "/", "/dashboard/main.js", "/docs", "/openapi.json")
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ def test_pages_hold_every_task_once(http: httpx.Client, large: str) -> None:
         "dropped": 0,
         "excluded": False,
         "references": {},
+        "streak": 0,
     }
     untouched = {"mean": 0.5, "alpha": 1.0, "beta": 1.0, "selected": 0, "last_step": None}
     assert all(row.items() >= untouched.items() for row in rows[2:])
@@ -73,7 +74,7 @@ def test_a_parquet_file_holds_the_same_rows(http: httpx.Client, large: str) -> N
 
 def test_a_cursor_beyond_the_end_gives_nothing(http: httpx.Client, large: str) -> None:
     page = http.get(f"/runs/{large}/posteriors", params={"cursor": "9" * 18}).json()
-    assert page == {"step": 1, "posteriors": [], "next": None}
+    assert page == {"step": 1, "total": SIZE, "posteriors": [], "next": None}
 
 
 def test_tasks_can_be_named(http: httpx.Client, large: str) -> None:

@@ -55,7 +55,14 @@ class BetaMarginals:
         total = self.alpha + self.beta
         return 4.0 * (self.alpha / total) * (self.beta / (total + 1.0))
 
-    def informative(self, rollouts: int) -> FloatArray:
+    @classmethod
+    def of_moments(cls, mean: FloatArray, sd: FloatArray) -> BetaMarginals:
+        """Those with these means and standard deviations, as far as a beta distribution can have them."""
+        mean = np.clip(mean, 1e-6, 1.0 - 1e-6)
+        total = np.clip(mean * (1.0 - mean) / np.maximum(sd, 1e-6) ** 2 - 1.0, 1e-3, 1e6)
+        return cls(mean * total, (1.0 - mean) * total)
+
+    def informative(self, rollouts: int | IntArray) -> FloatArray:
         """1 − E[p^m] − E[(1 − p)^m]; to 1e-8 up to α + β of a million."""
         none = special.betaln(self.alpha, self.beta)
         all_pass = np.exp(special.betaln(self.alpha + rollouts, self.beta) - none)

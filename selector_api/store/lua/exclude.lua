@@ -1,10 +1,12 @@
--- Let tasks be drawn no more, or again, by this run.
--- ARGV: incarnation, kind of the event, its further fields
--- Returns {unknown-run}, {replaced} or {ok}.
-local known = redis.call('HGET', META, 'incarnation')
-if not known then return {'unknown-run'} end
-if known ~= ARGV[1] then return {'replaced'} end
+-- Let tasks be drawn no more, or again, by this run, if nothing came between that changes what is drawn: so a command that
+-- was held up does not undo what came after it.
+-- ARGV: incarnation, number of such changes that the caller knows, kind of the event, its further fields
+-- Returns {unknown-run}, {replaced}, {moved} or {ok}.
+local known = redis.call('HMGET', META, 'incarnation', 'changes')
+if not known[1] then return {'unknown-run'} end
+if known[1] ~= ARGV[1] then return {'replaced'} end
+if (known[2] or '0') ~= ARGV[2] then return {'moved'} end
 redis.call('HINCRBY', META, 'changes', 1)
 upgrade()
-append(ARGV[2], now(), ARGV[3])
+append(ARGV[3], now(), ARGV[4])
 return {'ok'}

@@ -1,4 +1,4 @@
-"""What is asked of a process itself: probes, metrics, and the pages of the API."""
+"""What is asked of a process itself: probes, metrics, and the document of the API."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import JSONResponse
 
 from selector_api.web import metrics, problems
 from selector_api.web.app_state import App
@@ -72,10 +71,3 @@ async def get_metrics(app: App) -> Response:
 async def get_document(request: Request) -> JSONResponse:
     """The OpenAPI document."""
     return JSONResponse(request.app.openapi())
-
-
-@router.api_route("/docs", methods=_PAGE, include_in_schema=False)
-@Call(None)
-async def get_docs(request: Request) -> HTMLResponse:
-    """The OpenAPI document as a page."""
-    return get_swagger_ui_html(openapi_url="openapi.json", title=f"{request.app.title} - Swagger UI")

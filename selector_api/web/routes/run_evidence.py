@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -16,6 +17,7 @@ from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.calls import Call
+from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
@@ -27,10 +29,24 @@ from selector_api.web.schemas.run_evidence import (
     SelectionItemView,
     SelectionsView,
 )
-from selector_api.web.task_bodies import JSON, NDJSON, PARQUET
+from selector_api.web.task_bodies import NDJSON, PARQUET
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 
+Sort = Literal[
+    "mean",
+    "-mean",
+    "sd",
+    "-sd",
+    "last_step",
+    "-last_step",
+    "selected",
+    "-selected",
+    "dropped",
+    "-dropped",
+    "streak",
+    "-streak",
+]
 _MAX_NAMED = 100
 """Tasks that one call can name: an address has room for 64 KiB."""
 
@@ -39,6 +55,7 @@ _MAX_NAMED = 100
     "/runs/{run}/posteriors",
     response_model=PosteriorsView,
     responses={200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
+    | NOT_MODIFIED
     | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK, problems.NOT_ACCEPTABLE),
 )
 @Call("read")
@@ -50,23 +67,25 @@ async def get_posteriors(
         list[Id], Query(default_factory=list, max_length=_MAX_NAMED, description="Only these tasks")
     ],
     domain: Annotated[Id | None, Query(description="Only tasks of this domain")] = None,
+    search: Annotated[Id | None, Query(description="Only tasks whose id has this text somewhere")] = None,
     sort: Annotated[
-        Literal["mean", "-mean", "last_step"] | None,
-        Query(description="By mean, ascending or descending, or those reported longest ago first"),
+        Sort | None,
+        Query(description="By this field, with a minus descending; by last_step: reported longest ago first"),
     ] = None,
     cursor: PlaceCursor = "0",
     limit: TaskLimit = MAX_TASKS_A_PAGE,
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
     live_run = await app.live_runs.of(run)
-    wanted = posteriors.Wanted(tuple(task), domain, sort)
+    wanted = posteriors.Wanted(tuple(task), domain, sort, search)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         state = await live_run.copy()  # so that no selection waits until the file is written
         return await parquet_answer(
             lambda path: posteriors.write_parquet(state, path, wanted), "posteriors.parquet"
         )
-    body = await live_run.read(lambda state: posteriors.page(state, wanted, int(cursor), limit))
-    return Response(body, media_type=JSON)
+    return await unless_known(
+        request, live_run, lambda state: posteriors.page(state, wanted, int(cursor), limit)
+    )
 
 
 @router.get(
@@ -147,20 +166,24 @@ async def get_selections(
     )
 
 
-@router.get("/runs/{run}/history", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
+@router.get(
+    "/runs/{run}/history",
+    response_model=HistoryView,
+    responses=NOT_MODIFIED | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+)
 @Call("read")
-async def get_history(run: RunName, app: App, points: Points = 200) -> HistoryView:
+async def get_history(run: RunName, app: App, request: Request, points: Points = 200) -> Response:
     """The course of a run from its first commit to its last, in at most so many points."""
 
-    def course(state: RunState) -> dict[str, Any]:
+    def course(state: RunState) -> bytes:
         now = {"step": state.step, "tasks": state.difficulties().tolist()}
         earlier = [each for each in state.course.histograms() if each["step"] < state.step]
-        return {
+        answer = {
             "run": run,
             "step": state.step,
             "points": state.course.points(points, state.table.domains),
             "difficulty": [*earlier, now],
         }
+        return json.dumps(answer).encode()
 
-    live_run = await app.live_runs.of(run)
-    return HistoryView.model_validate(await live_run.read(course))
+    return await unless_known(request, await app.live_runs.of(run), course)

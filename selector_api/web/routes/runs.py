@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from selector_api.core.fields import to_dict
+from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.store.refusals import UnknownReference, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
+from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import Limit, NameCursor
 from selector_api.web.problems import Problem, documented
@@ -90,12 +93,16 @@ def _place_of(reference: str, fields: Mapping[str, Any]) -> str:
 @router.get(
     "/runs/{run}",
     response_model=RunStatus,
-    responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+    responses=NOT_MODIFIED | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
 )
 @Call("read")
-async def get_run(run: RunName, app: App) -> Response:
+async def get_run(run: RunName, app: App, request: Request) -> Response:
     """A run's configuration and where it stands."""
-    return await _current(app, run)
+
+    def status(state: RunState) -> bytes:
+        return json.dumps(RunStatus.of(run, state).to_dict()).encode()
+
+    return await unless_known(request, await app.live_runs.of(run), status)
 
 
 async def _current(app: AppState, run: str, status: int = 200, warnings: Sequence[str] = ()) -> Response:
@@ -168,7 +175,7 @@ async def change_run(run: RunName, body: ChangeRequest, app: App) -> Response:
         *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK
     ),
 )
-@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+@Call("train", body_limit=lambda settings: settings.max_report_body_bytes)
 async def exclude_tasks(run: RunName, body: TasksRequest, app: App) -> ExcludedView:
     """Let this run draw these tasks no more. What is known of them stays; all are known or nothing changes."""
     return await _exclude(app, run, body, "excluded")
@@ -180,7 +187,7 @@ async def exclude_tasks(run: RunName, body: TasksRequest, app: App) -> ExcludedV
         *problems.ANY_CALL, *problems.JSON_BODY, problems.UNKNOWN_RUN, problems.UNKNOWN_TASK
     ),
 )
-@Call("admin", body_limit=lambda settings: settings.max_report_body_bytes)
+@Call("train", body_limit=lambda settings: settings.max_report_body_bytes)
 async def include_tasks(run: RunName, body: TasksRequest, app: App) -> ExcludedView:
     """Let this run draw excluded tasks again, as far as its pool has not retired them."""
     return await _exclude(app, run, body, "included")

@@ -71,13 +71,14 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
     """
     caller.check_run(body.run)
     live_run = await app.live_runs.of(body.run)
-    event, replayed = await live_run.select(
-        Wanted(body.batch_size, body.informative, body.rollouts),
-        body.key,
-        body.explain,
-        body.policy_version,
-        body.lease_seconds,
-    )
+    with app.costs.timed("select", body.run):
+        event, replayed = await live_run.select(
+            Wanted(body.batch_size, body.informative, body.rollouts),
+            body.key,
+            body.explain,
+            body.policy_version,
+            body.lease_seconds,
+        )
     if not replayed:
         app.metrics.selected.inc(len(event["tasks"]))
     answer: dict[str, Any] = {
@@ -115,20 +116,21 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
 async def report(body: ReportRequest, app: App, caller: CalledBy, outbox: Outbox = None) -> ReceiptView:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
     caller.check_run(body.run)
-    outcomes = await _outcomes(app, body)
-    try:
-        if body.selection is not None:
-            receipt = await app.logs.report(body.run, body.selection, outcomes, body.final, outbox or "")
-        else:
-            assert body.key is not None
-            told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
-            receipt = await app.logs.report_unsolicited(
-                body.run, body.key, told, body.evaluation, outbox or ""
-            )
-            if receipt.accepted and not body.evaluation:  # else it was sent again
-                app.metrics.unsolicited.inc()
-    except (TaskNotInSelection, UnknownTask) as error:
-        raise Problem.of(error, _place(body, error.name)) from error
+    with app.costs.timed("report", body.run):
+        outcomes = await _outcomes(app, body)
+        try:
+            if body.selection is not None:
+                receipt = await app.logs.report(body.run, body.selection, outcomes, body.final, outbox or "")
+            else:
+                assert body.key is not None
+                told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+                receipt = await app.logs.report_unsolicited(
+                    body.run, body.key, told, body.evaluation, outbox or ""
+                )
+                if receipt.accepted and not body.evaluation:  # else it was sent again
+                    app.metrics.unsolicited.inc()
+        except (TaskNotInSelection, UnknownTask) as error:
+            raise Problem.of(error, _place(body, error.name)) from error
     for result, count in (
         ("accepted", receipt.accepted),
         ("duplicate", receipt.duplicates),

@@ -88,7 +88,7 @@ class HistoryView(Answer):
     difficulty: list[DifficultyView] = Field(description="At most 64 in the past, and as it is now")
 
 
-_POSTERIOR_EXAMPLE: dict[str, Any] = {
+POSTERIOR_EXAMPLE: dict[str, Any] = {
     "task": "gsm8k/17",
     "mean": 0.44,
     "sd": 0.09,
@@ -102,13 +102,15 @@ _POSTERIOR_EXAMPLE: dict[str, Any] = {
     "dropped": 0,
     "excluded": False,
     "references": {"qwen-7b": 0.25, "qwen-30b": 0.875},
+    "streak": 0,
 }
+"""A row of posteriors."""
 
 
 class PosteriorItemView(Answer):
     """What is known of one task. Further fields are the parameters of the run's kind of posterior, by name."""
 
-    model_config = example({"additionalProperties": {"type": "number"}}, **_POSTERIOR_EXAMPLE)
+    model_config = example({"additionalProperties": {"type": "number"}}, **POSTERIOR_EXAMPLE)
 
     task: str
     mean: float = Field(description="Mean of its success probability")
@@ -121,6 +123,9 @@ class PosteriorItemView(Answer):
     dropped: int = Field(description="How often it was dropped")
     excluded: bool = Field(description="Whether the run draws it no more, because it or its pool was told so")
     references: dict[str, float] = Field(description="Measured pass rates by the reference model's name")
+    streak: int = Field(
+        description="How many of its last groups passed in every rollout; with a minus, how many failed so"
+    )
 
 
 class PosteriorsView(Answer):
@@ -128,10 +133,12 @@ class PosteriorsView(Answer):
 
     model_config = example(
         step=120,
-        posteriors=[_POSTERIOR_EXAMPLE],
+        total=54400,
+        posteriors=[POSTERIOR_EXAMPLE],
         next="10000",
     )
 
     step: int = Field(description="Commits so far")
+    total: int = Field(description="Tasks on all pages together")
     posteriors: list[PosteriorItemView]
     next: str | None = Field(description="`cursor` of the next page, null at the end")

@@ -46,7 +46,7 @@ def kill_after(call: str, is_it: Callable[[int, str], bool], number: signal.Sign
 
 def tops_up(_: int, key: str) -> bool:
     """Whether a key is of a step after the first that has selected before: "step-3.1"."""
-    step, _, selection = key.removeprefix("step-").partition(".")
+    step, selection = key.removeprefix("step-").split(".")
     return int(step) >= 1 and selection != "0"
 
 
@@ -61,7 +61,7 @@ def note_batches() -> None:
             notes.write(f"{len(batch['completion_ids'])}\n")
         return batch
 
-    PodTrainer._informative_batch = noting
+    PodTrainer._informative_batch = noting  # pyright: ignore[reportAttributeAccessIssue]
 
 
 if __name__ == "__main__":

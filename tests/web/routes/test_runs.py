@@ -201,7 +201,7 @@ class Log:
     """The log of a run that is deleted, and its name taken by another, once these events were read."""
 
     def __init__(self, events: list[bytes]) -> None:
-        self._stretches = [Stretch(events, 5, None)] if events else []
+        self._stretches = [Stretch(events, 5, None, False)] if events else []
 
     async def find(self, name: str) -> Run:
         return Run(name, "first", "pool", "first", RunConfig("pool"), 1)

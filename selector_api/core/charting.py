@@ -1,0 +1,49 @@
+"""What a commit adds to the course of its run, and to what is known of how honest the predictions are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selector_api.core.arrays import FloatArray
+from selector_api.core.calibration import take_in
+from selector_api.core.evidence import Evidence
+from selector_api.core.posteriors.beta import BetaMarginals
+from selector_api.core.state import RunState
+
+
+def chart(state: RunState, evidence: Evidence, mean: FloatArray, sd: FloatArray) -> None:
+    """Note what became of a commit, which the state has taken in.
+
+    Args:
+        state: after the commit.
+        evidence: of the commit.
+        mean: success probability that was expected of each group when it was selected, NaN where none was.
+        sd: its standard deviation.
+    """
+    rates = evidence.successes / evidence.trials
+    domains = state.table.domain_codes[evidence.tasks].astype(np.int64)
+    take_in(state.calibration, mean, rates, domains)
+    known = ~np.isnan(mean)
+    expected = BetaMarginals.of_moments(mean[known], sd[known])
+    informative = expected.informative(evidence.trials[known].astype(np.int64))
+    versions = [version for version in evidence.versions if version is not None]
+    newest = state.staleness.newest or 0
+    state.course.record(
+        step=state.step,
+        domains=domains,
+        informative=int(evidence.informative.sum()),
+        rates=rates,
+        predicted=mean,
+        never_selected=state.size - state.history.ever_selected,
+        capability=state.posterior.capability(),
+        predicted_informative=float(informative.sum()),
+        all_failed=int((evidence.successes <= 0).sum()),
+        all_passed=int((evidence.successes >= evidence.trials).sum()),
+        versions=len(versions),
+        behind=sum(newest - version for version in versions),
+        dropped=state.dropped,
+        solved=state.history.streaks.solved,
+        relapsed=state.history.streaks.relapsed,
+    )
+    if state.course.is_histogram_due(state.step):
+        state.course.record_histogram(state.step, state.difficulties())

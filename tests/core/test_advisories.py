@@ -1,0 +1,169 @@
+"""What a run's figures say in words is what they say, and nothing is said of too little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from selector_api.core.advisories import Advisory, advisories
+from selector_api.core.config import RunConfig
+from selector_api.core.fold import LEFT_OUT, fold
+from selector_api.core.insight import insight
+from selector_api.core.posteriors.rasch import Rasch
+from selector_api.core.snapshot import restored, taken
+from selector_api.core.state import MAX_REASONS, OTHER_REASONS, RunState
+from tests.core import runs
+
+TABLE = runs.table_of([*runs.plain_rows(30, "math", "m"), *runs.plain_rows(10, "code", "c")])
+CONFIG = RunConfig("p")
+
+
+def said(state: RunState) -> dict[str, Advisory]:
+    return {each.code: each for each in advisories(state)}
+
+
+def commits(state: RunState, count: int, rates: dict[str, float], trials: int = 8) -> RunState:
+    """So many commits in which these tasks pass so often."""
+    for _ in range(count):
+        state = runs.commit(state, {task: (rate * trials, trials) for task, rate in rates.items()})
+    return state
+
+
+def test_of_a_run_that_has_just_begun_nothing_is_said():
+    told = said(runs.started(CONFIG, TABLE))
+    assert list(told) == ["learning", "starving", "honest"]
+    assert {each.level for each in told.values()} == {"ok"}
+    assert told["learning"].text == "Too early to say: 0 commits so far."
+    assert told["starving"].text == "40 tasks of 40 (100 %) never selected."
+    assert said(runs.started(CONFIG, TABLE, tasks=0))["starving"].level == "look"
+
+
+def test_what_failed_again_and_again_is_stuck():
+    state = commits(runs.started(CONFIG, TABLE), 3, {"m0": 0.0, "m1": 0.0, "m2": 0.5})
+    assert "stuck" not in said(state)
+    state = commits(state, 1, {"m0": 0.0, "m1": 0.0})
+    assert said(state)["stuck"].text.startswith(
+        "2 tasks failed in every rollout of each of their last 4 groups"
+    )
+    state = commits(state, 1, {"m1": 0.5})
+    assert said(state)["stuck"].text.startswith("1 task failed in every rollout of each of its last 4 groups")
+
+
+def test_a_domain_that_is_left_out_starves():
+    state = commits(runs.started(CONFIG, TABLE), 20, {f"m{number}": 0.5 for number in range(4)})
+    starving = said(state)["starving"]
+    assert starving.level == "look"
+    assert starving.text == (
+        "No task of `code` was reported in the last 20 commits. 36 tasks of 40 (90 %) never selected. "
+        "To select each once takes at least 9 further commits at this pace."
+    )
+    shares = RunConfig.from_dict(
+        {"pool": "p", "policy": {"type": "random", "domains": {"math": 1.0, "code": 0.0}}}
+    )
+    state = commits(runs.started(shares, TABLE), 20, {"m0": 0.5})
+    assert said(state)["starving"].level == "ok"
+
+
+def test_predictions_that_are_off_are_named_by_domain():
+    # Half is expected of tasks that nothing is known of: of `math` rightly, of `code` far too much.
+    rates = {f"c{number}": 0.0 for number in range(10)} | {f"m{number}": 0.5 for number in range(10)}
+    state = commits(runs.started(CONFIG, TABLE), 5, rates, trials=2)
+    honest = said(state)["honest"]
+    assert honest.level == "look"
+    assert honest.text.startswith("Predictions are off in `code` (")
+
+
+def test_the_whole_is_named_where_no_domain_has_enough():
+    rows = [(f"t{number}", f"d{number}", {}) for number in range(60)]
+    state = runs.started(CONFIG, runs.table_of(rows))
+    for _ in range(2):
+        state = commits(state, 1, {f"t{number}": 0.0 for number in range(60)})
+    honest = said(state)["honest"]
+    assert honest.level == "look"
+    assert honest.text.startswith("Predictions are 0.")
+    assert " too high. " in honest.text
+
+
+def test_learning_is_told_by_the_capability_where_it_is_known():
+    state = runs.started(RunConfig("p", posterior=Rasch()), TABLE)
+    tasks = [f"m{number}" for number in range(8)]
+    rising = commits(state, 4, dict.fromkeys(tasks, 0.1))
+    for rate in np.linspace(0.1, 0.9, 16).tolist():
+        rising = commits(rising, 1, dict.fromkeys(tasks, float(rate)), trials=16)
+    learning = said(rising)["learning"]
+    assert (learning.level, learning.text.partition(" from ")[0]) == ("ok", "Capability rose")
+
+
+@pytest.mark.parametrize(
+    ("rates", "level", "word"),
+    [((0.5, 0.5), "look", "moved"), ((0.2, 0.9), "ok", "rose"), ((0.9, 0.2), "look", "fell")],
+)
+def test_else_by_what_is_expected_over_all_tasks(rates: tuple[float, float], level: str, word: str):
+    tasks = [f"m{number}" for number in range(30)]
+    state = commits(runs.started(CONFIG, TABLE), 16, dict.fromkeys(tasks, rates[0]))
+    assert said(state)["learning"].text.startswith("Too early")
+    state = commits(state, 16, dict.fromkeys(tasks, rates[1]))
+    learning = said(state)["learning"]
+    assert learning.level == level
+    assert word in learning.text
+
+
+def test_what_teaches_nothing_is_told():
+    ids = TABLE.ids(np.arange(40))
+    state = commits(runs.started(CONFIG, TABLE), 10, dict.fromkeys(ids, 1.0))
+    state = commits(state, 10, {**dict.fromkeys(ids, 1.0), **dict.fromkeys(ids[:15], 0.0)})
+    told = said(state)
+    assert told["informative"].text.startswith(
+        "Only 0 % of the groups of the last 20 commits were informative"
+    )
+    assert (
+        told["relapsed"].text == "15 tasks that once passed in every rollout did not when last seen; 25 did."
+    )
+    state = commits(state, 30, dict.fromkeys(ids, 1.0))
+    assert said(state)["used-up"].text.startswith("100 % of the tasks")
+
+
+def test_drops_are_counted_by_reason():
+    state = runs.started(CONFIG, TABLE)
+    drops = [[0, "timeout"], [1, "timeout"], *([place, f"reason {place}"] for place in range(2, 40))]
+    ids = TABLE.ids(np.arange(40))
+    state = fold(state, runs.selected("s", ids), TABLE)
+    state = fold(state, {"type": "dropped", "selection": "s", "drops": drops}, TABLE)
+    assert state.drops["timeout"] == 2
+    assert len(state.drops) == MAX_REASONS + 1
+    assert state.drops[OTHER_REASONS] == 40 - MAX_REASONS - 1
+    told = said(state)["drops"]
+    assert (told.level, told.text[:41]) == ("look", "40 drops, 100 % of what was handed out; t")
+    assert told.text.endswith("40 tasks cool down now.")
+    assert state.history.visits.of_task(0)[0].kind == "drop"
+
+
+def test_what_is_left_out_at_the_end_is_a_drop_with_its_own_reason():
+    state = fold(runs.started(CONFIG, TABLE), runs.selected("s", ["m0", "m1"]), TABLE)
+    commit = {"type": "committed", "selection": "s", "reason": "final", "closes": ["s"]}
+    state = fold(state, commit | {"outcomes": {"s": [[0, 4, 8]]}}, TABLE)
+    assert state.drops == {LEFT_OUT: 1}
+    assert [visit.kind for visit in state.history.visits.of_task(1)] == ["drop"]
+
+
+def test_stale_outcomes_are_told():
+    state = runs.started(CONFIG, TABLE)
+    for number in range(20):
+        name = f"s{number}"
+        state = fold(state, runs.selected(name, ["m0"]) | {"policy_version": number + 6}, TABLE)
+        row = [0, 4, 8, {"policy_version": number}]
+        commit = {"type": "committed", "selection": name, "reason": "complete", "closes": [name]}
+        state = fold(state, commit | {"outcomes": {name: [row]}}, TABLE)
+    assert "6.0 policy versions behind" in said(state)["stale"].text
+    assert insight(state, 1)["points"][0]["behind"] == 6.0
+
+
+def test_it_is_all_the_same_from_a_snapshot():
+    state = commits(runs.started(CONFIG, TABLE), 40, {"m0": 0.0, "m1": 1.0, "c0": 0.5})
+    state = fold(state, runs.selected("open", ["m2"]), TABLE)
+    again = restored(*taken(state), TABLE)
+    assert insight(again, 200) == insight(state, 200)
+    for each in (state, again, state.copy()):
+        outcomes = {"type": "committed", "selection": "open", "reason": "complete", "closes": ["open"]}
+        fold(each, outcomes | {"outcomes": {"open": [[0, 8, 8]]}}, TABLE)
+    assert insight(again, 200) == insight(state, 200)
