@@ -74,7 +74,7 @@ def test_settings_that_cannot_be_used_are_one_message(
 def serve(*options: object) -> subprocess.CompletedProcess[str]:
     """A real `bots serve`, which is expected to end by itself."""
     command = [sys.executable, "-m", "bots", "serve", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,16 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Valkey, Valkey]]:
+def two_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Valkey, Valkey]]:
     folder = tmp_path_factory.mktemp("servers")
     with Valkey(folder / "one") as one, Valkey(folder / "two") as two:
         yield one, two
 
 
 @pytest.fixture
-def pair(servers: tuple[Valkey, Valkey]) -> tuple[Valkey, Valkey]:
+def pair(two_servers: tuple[Valkey, Valkey]) -> tuple[Valkey, Valkey]:
     """An empty primary and its replica."""
-    primary, replica = servers
+    primary, replica = two_servers
     primary.promote()
     primary.admin.flushall()
     replica.follow(primary)

@@ -401,7 +401,6 @@ def test_a_name_that_clients_would_resolve(service_url: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "not-found"),
         ("GET", "/runs/a%2Fb", 404, "not-found"),
         ("GET", "/runs/a/", 404, "not-found"),
         ("GET", "/select", 405, "method-not-allowed"),

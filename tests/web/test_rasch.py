@@ -61,7 +61,7 @@ def commit(http: httpx.Client, run: str, key: str, outcomes: dict[str, tuple[flo
 def test_what_is_left_open_is_decided_when_the_run_is_made(http: httpx.Client, pool: str) -> None:
     run = made(http, pool)
     config = http.get(f"/runs/{run}").json()["config"]
-    assert config["posterior"] == {"type": "rasch", "references": ["strong", "weak"], "rounding": 16}
+    assert config["posterior"] == {"type": "rasch", "references": ["weak", "strong"], "rounding": 16}
     assert events(http, run)[0]["config"] == config
 
     # Another reference comes later: the run stays what it is, however it is asked for.
@@ -186,7 +186,7 @@ def test_a_training_with_bots_goes_on_with_rasch(http: httpx.Client, pool: str) 
         report(http, parent, selection["selection"], [seen(task, step, 4) for task in selection["tasks"]])
     fork = made(http, pool, fork={"run": parent, "step": 3})
     status = http.get(f"/runs/{fork}").json()
-    assert (status["step"], status["config"]["posterior"]["references"]) == (3, ["strong", "weak"])
+    assert (status["step"], status["config"]["posterior"]["references"]) == (3, ["weak", "strong"])
     body = {"pool": pool, "posterior": {"type": "rasch"}, "fork": {"run": parent, "step": 3}}
     assert http.put(f"/runs/{fork}", json=body).status_code == 200
     selection = select(http, fork, 3)

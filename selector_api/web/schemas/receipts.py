@@ -10,6 +10,8 @@ from selector_api.web.schemas.common import Answer, example
 class PlaceView(Answer):
     """Where a report stands among those of its client's outbox (see `X-Bots-Outbox`)."""
 
+    model_config = example(incarnation="6f1c0d2e9b7a4c35", number=17)
+
     incarnation: str = Field(description="Another one if the run was deleted and made anew")
     number: int = Field(
         description="From 1. It is given again where Redis has lost the reports from there on"
