@@ -25,7 +25,7 @@ TASKS = [
 """In each domain four classes by two references, each of which may be missing: the second and last are alike."""
 BAND = {"type": "band", "reads": ["a", "b"], "width": 0.2}
 ROW = ["task", "mean", "sd", "low", "high", "selected", "last_step"]
-ROW += ["domain", "successes", "trials", "dropped", "excluded", "references"]
+ROW += ["domain", "successes", "trials", "dropped", "excluded", "references", "streak"]
 
 
 @pytest.fixture(scope="module")
