@@ -3,8 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import httpx
@@ -12,7 +10,7 @@ import httpx
 from trainer_client._calls import Calls
 from trainer_client._connection import Address
 from trainer_client._exchange import Plan, Reply, Request, Wait
-from trainer_client._frames import FrameLibrary, frame_library, points_frame
+from trainer_client._frames import FrameLibrary, frame_library, passing_file, points_frame
 from trainer_client.listings import (
     Page,
     PoolSummary,
@@ -184,30 +182,16 @@ class AsyncPoolsAndRunsClient:
         await self._carry_out(self._calls.download_posteriors(run, path))
 
     async def posteriors_frame(self, run: str | None = None, *, library: FrameLibrary | None = None) -> Any:
-        """The posterior of every task of the pool, in one state of the run, as a data frame, a row a task.
-
-        Its columns are those of `download_posteriors`.
-
-        Args:
-            run: the run.
-            library: whose frame; None: pandas, or polars if that is not installed.
-
-        Raises:
-            ModuleNotFoundError: the library is not installed.
-        """
+        """See `SelectorClient.posteriors_frame`."""
         frames = frame_library(library)
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "posteriors.parquet"
+        with passing_file() as file:
             await self.download_posteriors(file, run)
             return frames.read_parquet(file)
 
     async def history_frame(
         self, run: str | None = None, *, points: int | None = None, library: FrameLibrary | None = None
     ) -> Any:
-        """A run's course as a data frame, a row a point; what is told by domain is a column a domain.
-
-        Such as `capability.math`. Arguments and errors are those of `history` and `posteriors_frame`.
-        """
+        """See `SelectorClient.history_frame`."""
         frames = frame_library(library)
         return points_frame(frames, (await self.history(run, points=points)).points)
 

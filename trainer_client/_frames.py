@@ -1,6 +1,10 @@
 """What the service tells as a data frame of pandas or polars, whichever is installed."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 FrameLibrary = Literal["pandas", "polars"]
@@ -21,6 +25,13 @@ def frame_library(name: FrameLibrary | None) -> Any:
     raise ModuleNotFoundError(
         f"a data frame was asked for, and {wanted} installed: pip install {name or 'polars'}"
     )
+
+
+@contextmanager
+def passing_file() -> Generator[Path]:
+    """A Parquet file's path, which is gone behind the block."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "table.parquet"
 
 
 def points_frame(library: Any, points: list[dict[str, Any]]) -> Any:

@@ -3,8 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import httpx
@@ -12,7 +10,7 @@ import httpx
 from trainer_client._calls import Calls
 from trainer_client._connection import Address
 from trainer_client._exchange import Plan, Reply, Request, Wait
-from trainer_client._frames import FrameLibrary, frame_library, points_frame
+from trainer_client._frames import FrameLibrary, frame_library, passing_file, points_frame
 from trainer_client.listings import (
     Page,
     PoolSummary,
@@ -247,20 +245,19 @@ class PoolsAndRunsClient:
             ModuleNotFoundError: the library is not installed.
         """
         frames = frame_library(library)
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "posteriors.parquet"
+        with passing_file() as file:
             self.download_posteriors(file, run)
             return frames.read_parquet(file)
 
     def history_frame(
         self, run: str | None = None, *, points: int | None = None, library: FrameLibrary | None = None
     ) -> Any:
-        """A run's course as a data frame, a row a point; what is told by domain is a column a domain.
+        """A run's course as a data frame, a row a point, and a column a domain, such as `capability.math`.
 
-        Such as `capability.math`. Arguments and errors are those of `history` and `posteriors_frame`.
+        Arguments and errors are those of `history` and `posteriors_frame`.
         """
         frames = frame_library(library)
-        return points_frame(frames, (self.history(run, points=points)).points)
+        return points_frame(frames, self.history(run, points=points).points)
 
     def _all(self, page_from: Callable[[str | None], Plan[Page[Row]]]) -> Iterator[Row]:
         """The rows of a list, page by page."""

@@ -110,11 +110,20 @@ def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
     Raises:
         UnreadableLog: see `fold`; also an empty log.
     """
-    state = None
-    for event in events:
-        state = fold(state, event, table)
+    state = fold_on(None, events, table)
     if state is None:
         raise UnreadableLog("the log is empty")
+    return state
+
+
+def fold_on(state: RunState | None, events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState | None:
+    """The state after further events; None: before the first.
+
+    Raises:
+        UnreadableLog: see `fold`.
+    """
+    for event in events:
+        state = fold(state, event, table)
     return state
 
 

@@ -16,7 +16,7 @@ from contextvars import Context
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from selector_api.core.fold import UnreadableLog, fold
+from selector_api.core.fold import UnreadableLog, fold_on
 from selector_api.core.rewards import Rewards
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
@@ -294,8 +294,6 @@ class LiveRun:
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
     try:
-        for event in events:
-            state = fold(state, event, table)
+        return fold_on(state, events, table)
     except UnreadableLog as error:
         raise UnreadableData(str(error)) from error
-    return state

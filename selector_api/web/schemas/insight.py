@@ -10,6 +10,7 @@ from selector_api.core.advisories import Advisory
 from selector_api.core.calibration import CalibrationBin
 from selector_api.web.schemas.common import Answer, Moment, example
 from selector_api.web.schemas.run_evidence import (
+    POINT_EXAMPLE,
     POSTERIOR_EXAMPLE,
     DifficultyView,
     PointView,
@@ -21,15 +22,7 @@ class DetailedPointView(PointView):
     """Some commits in a row, with all that is known of them."""
 
     model_config = example(
-        step=300,
-        commits=3,
-        groups=96,
-        etr=0.77,
-        predicted=0.5,
-        seen=0.47,
-        never_selected=50112,
-        capability={"math": 0.31},
-        share={"math": 0.6, "code": 0.4},
+        **POINT_EXAMPLE,
         predicted_etr=0.8,
         all_failed=0.15,
         all_passed=0.08,

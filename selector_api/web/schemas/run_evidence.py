@@ -40,20 +40,23 @@ class SelectionsView(Answer):
     next: str | None = Field(description="`cursor` of the next page, null at the end")
 
 
+POINT_EXAMPLE: dict[str, Any] = {
+    "step": 300,
+    "commits": 3,
+    "groups": 96,
+    "etr": 0.77,
+    "predicted": 0.5,
+    "seen": 0.47,
+    "never_selected": 50112,
+    "capability": {"math": 0.31},
+    "share": {"math": 0.6, "code": 0.4},
+}
+
+
 class PointView(Answer):
     """Some commits in a row."""
 
-    model_config = example(
-        step=300,
-        commits=3,
-        groups=96,
-        etr=0.77,
-        predicted=0.5,
-        seen=0.47,
-        never_selected=50112,
-        capability={"math": 0.31},
-        share={"math": 0.6, "code": 0.4},
-    )
+    model_config = example(**POINT_EXAMPLE)
 
     step: int = Field(description="The last of them")
     commits: int = Field(description="How many they are")
