@@ -168,14 +168,8 @@ class AsyncPoolsAndRunsClient:
     ) -> AsyncIterator[PosteriorRow]:
         """See `SelectorClient.posteriors`."""
         wanted = {"task": task, "domain": domain, "sort": sort}
-        cursor: str | None = None
-        while True:
-            page = await self._carry_out(self._calls.posteriors(run, wanted, cursor))
-            for row in page.posteriors:
-                yield row
-            if page.next is None:
-                return
-            cursor = page.next
+        async for row in self._all(lambda cursor: self._calls.posteriors(run, wanted, cursor)):
+            yield row
 
     async def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
         """See `SelectorClient.download_posteriors`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from trainer_client._exchange import Answer, Plan, Request, answer_of, exchange, file_of, nothing
 from trainer_client.listings import Page, PoolSummary, PoolTask, RunHistory, RunSummary, SelectionSummary
@@ -21,11 +21,11 @@ BATCH_BYTES = 4 * 2**20
 PARQUET = "application/vnd.apache.parquet"
 
 
-class PosteriorPage(BaseModel):
-    """One page of posteriors; `next` is the cursor of the following one, None at the end."""
+class PosteriorPage(Page[PosteriorRow]):
+    """One page of posteriors, which tells `next` also at the end."""
 
-    posteriors: list[PosteriorRow]
-    next: str | None
+    rows: list[PosteriorRow] = Field(validation_alias="posteriors")
+    next: str | None  # pyright: ignore[reportGeneralTypeIssues] - required here
 
 
 class PoolsAndRuns:

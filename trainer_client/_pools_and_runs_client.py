@@ -212,13 +212,7 @@ class PoolsAndRunsClient:
         A commit between two pages shows in the later one; `download_posteriors` gives one state.
         """
         wanted = {"task": task, "domain": domain, "sort": sort}
-        cursor: str | None = None
-        while True:
-            page = self._carry_out(self._calls.posteriors(run, wanted, cursor))
-            yield from page.posteriors
-            if page.next is None:
-                return
-            cursor = page.next
+        yield from self._all(lambda cursor: self._calls.posteriors(run, wanted, cursor))
 
     def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:
         """Write the posterior of every task of the pool, in one state of the run, to a Parquet file.
