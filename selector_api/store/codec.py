@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,8 +48,7 @@ def numbered_line(line: bytes, seq: int) -> bytes:
     return b'{"seq":%d,%s\n' % (seq, line[1:])
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was seen of one task: `successes` (0 to `trials`, may be fractional) of `trials` (> 0)."""
 
     task: str
@@ -73,8 +71,7 @@ class Outcome:
         return f"{values},{dumps(more)}" if more else values
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(NamedTuple):
     """A task that was handed out and could not be scored."""
 
     task: str
