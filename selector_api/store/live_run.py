@@ -39,6 +39,9 @@ T = TypeVar("T")
 
 _QUICK = 32 * 1024
 """Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
+_QUICK_SECONDS = 0.002
+"""Of work for a draw that is not worth a thread: to hand it over and back takes a quarter of that, and for most of the
+time the thread would hold the interpreter."""
 _JOINING = ("created", "grown")
 """The events by which tasks join; their work grows with the pool."""
 
@@ -83,6 +86,8 @@ class LiveRun:
         self._state: RunState | None = None
         self._place = self._saved = Bookmark(0)
         self._saving: asyncio.Task[None] | None = None
+        # What was drawn last, if that was quick: so it will be again.
+        self._quick: Wanted | None = None
 
     async def read(self, view: Callable[[RunState], T]) -> T:
         """What `view` makes of the state as it is now; it runs in a thread and must not change or keep it.
@@ -156,7 +161,7 @@ class LiveRun:
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
-                    drawn = await self._beside(draw, state, wanted, explain)
+                    drawn = await self._draw(state, wanted, explain)
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
@@ -170,6 +175,15 @@ class LiveRun:
                     return Selected(as_answered(json.loads(appended.event), "open"), replayed=False)
                 if appended is None and time.monotonic() > deadline:
                     raise Overloaded("run")
+
+    async def _draw(self, state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
+        """What `draw` gives, in a thread unless it was quick to draw as much before."""
+        if wanted == self._quick:
+            drawn, seconds = _drawn(state, wanted, explain)
+        else:
+            drawn, seconds = await self._beside(_drawn, state, wanted, explain)
+        self._quick = wanted if seconds < _QUICK_SECONDS else None
+        return drawn
 
     async def settled(self) -> None:
         """Wait until a snapshot that is being written, if any, is written."""
@@ -290,6 +304,13 @@ class LiveRun:
             await self._snapshots.save(run, place, data)
         except StoreError as error:
             log.warning("a snapshot of run %s was not written: %s", run.name, error)
+
+
+def _drawn(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], float]:
+    """What `draw` gives, and the seconds of work that it took."""
+    started = time.thread_time()
+    drawn = draw(state, wanted, explain)
+    return drawn, time.thread_time() - started
 
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
