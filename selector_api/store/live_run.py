@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 _QUICK = 32 * 1024
 """Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
-_QUICK_SECONDS = 0.002
+_QUICK_SECONDS = 0.2
 """Of work for a draw that is not worth a thread: handing it over and back takes a quarter of that, and for most of
 the time the thread would hold the interpreter."""
 _JOINING = ("created", "grown")

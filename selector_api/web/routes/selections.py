@@ -139,7 +139,8 @@ async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -
         ("differing", receipt.differing),
         ("dropped", receipt.dropped),
     ):
-        app.metrics.outcomes.labels(result).inc(count)
+        if count:
+            app.metrics.outcomes.labels(result).inc(count)
     place = {"place": PlaceView(**asdict(receipt.place))} if receipt.place else {}
     answer = ReceiptView(
         selection=body.selection,
