@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +11,10 @@ from selector_api.core.select import foretold, plan, select
 from selector_api.core.state import RunState
 from selector_api.store.log import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
+
+_QUICK_SECONDS = 0.003
+"""Of work, that is not worth a thread: handing it over and back takes a good part of a millisecond, and for most of
+the time the thread would hold the interpreter."""
 
 
 class Selected(NamedTuple):
@@ -38,15 +43,16 @@ class Wanted:
         return (event.get("informative"), event.get("rollouts")) == (self.informative, self.rollouts)
 
 
-def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
-    """What a `selected` event tells of the batch that is drawn next."""
+def draw(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], bool]:
+    """What a `selected` event tells of the batch that is drawn next, and whether that was quick to draw."""
+    started = time.thread_time()
     if wanted.batch_size is None:
         assert wanted.informative is not None
         choice = plan(state, wanted.informative, wanted.rollouts)
     else:
         choice = select(state, wanted.batch_size)
     told = {"informative": wanted.informative, "rollouts": wanted.rollouts}
-    return {
+    event = {
         "number": state.selections + 1,
         "step": state.step,
         "batch_size": len(choice.tasks),
@@ -54,6 +60,7 @@ def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
         "tasks": state.table.ids(choice.tasks),
         **foretold(state, choice, wanted.rollouts, explain=explain),
     }
+    return event, time.thread_time() - started < _QUICK_SECONDS
 
 
 def replayed(run: str, known: Known, wanted: Wanted, explain: bool) -> Selected | None:

@@ -39,9 +39,6 @@ T = TypeVar("T")
 
 _QUICK = 32 * 1024
 """Bytes of events, and classes moved by each, that are folded in about a millisecond: not worth a thread."""
-_QUICK_SECONDS = 0.2
-"""Of work for a draw that is not worth a thread: handing it over and back takes a quarter of that, and for most of
-the time the thread would hold the interpreter."""
 _JOINING = ("created", "grown")
 """The events by which tasks join; their work grows with the pool."""
 
@@ -179,10 +176,10 @@ class LiveRun:
     async def _draw(self, state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
         """What `draw` gives, in a thread unless it was quick to draw as much before."""
         if wanted == self._quick:
-            drawn, seconds = _drawn(state, wanted, explain)
+            drawn, was_quick = draw(state, wanted, explain)
         else:
-            drawn, seconds = await self._beside(_drawn, state, wanted, explain)
-        self._quick = wanted if seconds < _QUICK_SECONDS else None
+            drawn, was_quick = await self._beside(draw, state, wanted, explain)
+        self._quick = wanted if was_quick else None
         return drawn
 
     async def settled(self) -> None:
@@ -304,13 +301,6 @@ class LiveRun:
             await self._snapshots.save(run, place, data)
         except StoreError as error:
             log.warning("a snapshot of run %s was not written: %s", run.name, error)
-
-
-def _drawn(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], float]:
-    """What `draw` gives, and the seconds of work that it took."""
-    started = time.thread_time()
-    drawn = draw(state, wanted, explain)
-    return drawn, time.thread_time() - started
 
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:
