@@ -18,7 +18,6 @@ from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import Caller
 from selector_api.web.calls import Call
-from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id, moment, rfc3339
@@ -32,8 +31,9 @@ from selector_api.web.schemas.selections import (
     SelectRequest,
     Status,
 )
+from selector_api.web.step_route import StepRoute
 
-router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
+router = APIRouter(route_class=StepRoute, tags=["training"])
 
 SelectionId = Annotated[Id, Path(description="The selection's id")]
 Outbox = Annotated[
