@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -87,7 +88,11 @@ def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
     content: dict[str, Any] = {_SNAPSHOT_ARRAY + name: array for name, array in arrays.items()}
     content[_SNAPSHOT_HEADER] = np.frombuffer(dumps(header).encode(), np.uint8)
     file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **content)
+    # As numpy's savez_compressed, which compresses by 3 % more and takes thrice as long: 0.4 ms of every step.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as members:
+        for name, array in content.items():
+            with members.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
     return sealed(next(iter(_SNAPSHOT_FORMATS)), file.getvalue())
 
 
