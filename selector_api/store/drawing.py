@@ -12,9 +12,9 @@ from selector_api.core.state import RunState
 from selector_api.store.log import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
 
-_QUICK_SECONDS = 0.003
-"""Of work, that is not worth a thread: handing it over and back takes a good part of a millisecond, and for most of
-the time the thread would hold the interpreter."""
+_QUICK_SECONDS = 0.005
+"""Of work, that is not worth a thread: for so long the interpreter lets one run before others have their turn, and
+handing the work over and back takes a good part of a millisecond."""
 
 
 class Selected(NamedTuple):
