@@ -12,10 +12,6 @@ from selector_api.core.state import RunState
 from selector_api.store.log import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
 
-_QUICK_SECONDS = 0.005
-"""Of work, that is not worth a thread: for so long the interpreter lets one run before others have their turn, and
-handing the work over and back takes a good part of a millisecond."""
-
 
 class Selected(NamedTuple):
     """A selection."""
@@ -43,8 +39,8 @@ class Wanted:
         return (event.get("informative"), event.get("rollouts")) == (self.informative, self.rollouts)
 
 
-def draw(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], bool]:
-    """What a `selected` event tells of the batch that is drawn next, and whether that was quick to draw."""
+def draw(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], float]:
+    """What a `selected` event tells of the batch that is drawn next, and the seconds of work that it took."""
     started = time.thread_time()
     if wanted.batch_size is None:
         assert wanted.informative is not None
@@ -60,7 +56,7 @@ def draw(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any]
         "tasks": state.table.ids(choice.tasks),
         **foretold(state, choice, wanted.rollouts, explain=explain),
     }
-    return event, time.thread_time() - started < _QUICK_SECONDS
+    return event, time.thread_time() - started
 
 
 def replayed(run: str, known: Known, wanted: Wanted, explain: bool) -> Selected | None:

@@ -176,10 +176,10 @@ class LiveRun:
     async def _draw(self, state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
         """What `draw` gives, in a thread unless it was quick to draw as much before."""
         if wanted == self._quick:
-            drawn, was_quick = draw(state, wanted, explain)
+            drawn, seconds = draw(state, wanted, explain)
         else:
-            drawn, was_quick = await self._beside(draw, state, wanted, explain)
-        self._quick = wanted if was_quick else None
+            drawn, seconds = await self._beside(draw, state, wanted, explain)
+        self._quick = wanted if seconds < self._threads.quick_seconds else None
         return drawn
 
     async def settled(self) -> None:

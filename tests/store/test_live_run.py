@@ -25,6 +25,7 @@ from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import KeyConflict, NotExplained, UnknownRun
 from selector_api.store.store import Store, open_store
+from selector_api.store.threads import Threads
 from tests.store.helpers import (
     POOL,
     RUN,
@@ -432,7 +433,7 @@ async def test_what_was_quick_to_draw_is_drawn_without_a_thread(
         return draw(state, size)
 
     monkeypatch.setattr(drawing, "select", plain_draw)
-    monkeypatch.setattr(drawing, "_QUICK_SECONDS", seconds)
+    monkeypatch.setattr(Threads, "quick_seconds", seconds)
     await make_run(store)
     for size in (2, 2, 1, 1):
         await select(store, size)
