@@ -158,7 +158,9 @@ class LiveRun:
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
-                    drawn = await self._draw(state, wanted, explain)
+                    is_quick = wanted == self._quick
+                    drawn, seconds = await self._beside(draw, state, wanted, explain, at_once=is_quick)
+                    self._quick = wanted if seconds < self._threads.quick_seconds else None
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
@@ -172,15 +174,6 @@ class LiveRun:
                     return Selected(as_answered(json.loads(appended.event), "open"), replayed=False)
                 if appended is None and time.monotonic() > deadline:
                     raise Overloaded("run")
-
-    async def _draw(self, state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
-        """What `draw` gives, in a thread unless it was quick to draw as much before."""
-        if wanted == self._quick:
-            drawn, seconds = draw(state, wanted, explain)
-        else:
-            drawn, seconds = await self._beside(draw, state, wanted, explain)
-        self._quick = wanted if seconds < self._threads.quick_seconds else None
-        return drawn
 
     async def settled(self) -> None:
         """Wait until a snapshot that is being written, if any, is written."""
@@ -272,8 +265,10 @@ class LiveRun:
             self._forget()
             raise
 
-    async def _beside(self, function: Callable[..., T], *args: Any) -> T:
-        """Run something that reads the state in a thread."""
+    async def _beside(self, function: Callable[..., T], *args: Any, at_once: bool = False) -> T:
+        """Run something that reads the state in a thread, or at once."""
+        if at_once:
+            return function(*args)
         try:
             return await self._threads.run(function, *args)
         except asyncio.CancelledError:
