@@ -15,9 +15,10 @@ class RunKeys(NamedTuple):
     meta: str
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
-    these>"), changes of what is drawn."""
+    these>"), changes of what is drawn, forked (selections of the parent among its events), packed (events that are
+    in segments), forgotten (selections that are no more in `selections`)."""
     log: str
-    """List of events (JSON); an event's seq is its position, from 1."""
+    """List of events (JSON), those behind the segments; an event's seq is its position in both, from 1."""
     leases: str
     """Sorted set: open selection -> unix ms at which its lease ends."""
     selections: str
@@ -31,6 +32,11 @@ class RunKeys(NamedTuple):
     """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
     pending: str
     """List: what waits for a commit of so many outcomes, in the order of arrival, see `pending_entry`."""
+    segments: str
+    """List: the log's first events, packed (see `segments`)."""
+    forgotten: str
+    """Hash: the first byte of a SHA-1 (hex) -> of each idempotency field that was forgotten and has it the next six
+    bytes."""
 
 
 class PoolKeys(NamedTuple):
@@ -58,6 +64,8 @@ def run_keys(run: str) -> RunKeys:
         idempotency=f"{tagged}:keys",
         snapshot=f"{tagged}:snapshot",
         pending=f"{tagged}:pending",
+        segments=f"{tagged}:segments",
+        forgotten=f"{tagged}:forgotten",
     )
 
 
@@ -94,11 +102,6 @@ TOKENS = "bots:tokens"
 def select_field(key: str) -> str:
     """The idempotency field of a caller's key for a selection."""
     return f"select:{key}"
-
-
-def anonymous_field(nonce: str) -> str:
-    """The idempotency field of a selection whose caller gave no key."""
-    return f"anonymous:{nonce}"
 
 
 def report_field(key: str, task: str) -> str:

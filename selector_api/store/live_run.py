@@ -21,10 +21,11 @@ from selector_api.core.rewards import Rewards
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
+from selector_api.store.archives import Archives
 from selector_api.store.codec import decode_events, encode_snapshot
 from selector_api.store.drawing import Selected, Wanted, as_answered, draw, replayed
 from selector_api.store.errors import Overloaded, StoreError, UnreadableData
-from selector_api.store.keys import anonymous_field, select_field
+from selector_api.store.keys import select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownRun
@@ -52,6 +53,7 @@ class LiveRun:
         runs: Runs,
         logs: Logs,
         snapshots: Snapshots,
+        archives: Archives,
         pools: Pools,
         threads: Threads,
         snapshot_every: int,
@@ -64,6 +66,7 @@ class LiveRun:
             runs: where it is found.
             logs: where its events are read, and selections appended.
             snapshots: where it begins, if there is one.
+            archives: pack what of its log is behind the horizon.
             pools: where its tasks are read from.
             threads: does what takes longer than a millisecond.
             snapshot_every: events after which a snapshot is written.
@@ -73,6 +76,7 @@ class LiveRun:
         self._runs = runs
         self._logs = logs
         self._snapshots = snapshots
+        self._archives = archives
         self._pools = pools
         self._threads = threads
         self._snapshot_every = snapshot_every
@@ -141,10 +145,11 @@ class LiveRun:
             TooFewTasks: fewer tasks can be drawn now (from `core.select`), or they promise too little.
             KeyConflict: the key was used for another batch, for a selection that was not released.
             NotExplained: the key was used without `explain`.
+            PastHorizon: the key was used for a selection that is kept no more.
             Overloaded: other processes kept selecting from the run while this one drew.
         """
         wanted = Wanted(wanted) if isinstance(wanted, int) else wanted
-        field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
+        field = "" if key is None else select_field(key)
         told = {"key": key} if policy_version is None else {"key": key, "policy_version": policy_version}
         deadline = time.monotonic() + self._patience
         former = ""
@@ -288,6 +293,7 @@ class LiveRun:
         try:
             data = await self._threads.run(encode_snapshot, *parts)
             await self._snapshots.save(run, place, data)
+            await self._archives.keep_up(run)
         except StoreError as error:
             log.warning("a snapshot of run %s was not written: %s", run.name, error)
 

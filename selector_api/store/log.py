@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.receipts import Lease, Place, Reported
 from selector_api.store.refusals import (
+    PastHorizon,
     SelectionClosed,
     TaskNotInSelection,
     UnknownRun,
@@ -22,6 +22,7 @@ from selector_api.store.refusals import (
 )
 from selector_api.store.runs import Run, Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.segments import digest_of, events_behind
 from selector_api.store.threads import Threads
 
 _EVENTS_A_READ = 200
@@ -38,7 +39,7 @@ class Bookmark:
 
     def after(self, events: Sequence[bytes]) -> Bookmark:
         """The place behind these further events, of which there is at least one."""
-        return Bookmark(self.seq + len(events), sha1(events[-1], usedforsecurity=False).hexdigest())
+        return Bookmark(self.seq + len(events), digest_of(events[-1]))
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,14 @@ class Appended:
 class Logs:
     """The logs of a service's runs."""
 
-    def __init__(self, scripts: Scripts, runs: Runs, pools: Pools, threads: Threads) -> None:
+    def __init__(
+        self, scripts: Scripts, runs: Runs, pools: Pools, threads: Threads, horizon_days: float
+    ) -> None:
         self._scripts = scripts
         self._runs = runs
         self._pools = pools
         self._threads = threads
+        self._horizon_days = horizon_days
 
     async def read(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
         """Close what is due, at most 200 selections, then read the log behind `after`, a bounded stretch of it.
@@ -113,13 +117,18 @@ class Logs:
 
         Raises:
             UnknownRun: the run was deleted.
+            PastHorizon: the field stood for a selection that is kept no more.
         """
         reply = await self._scripts.run(
             "sync", run_keys(run.name), run.incarnation, after.seq, after.digest, _EVENTS_A_READ, field
         )
-        if not _still_there(run.name, reply[0]):
+        if not self._still_there(run.name, reply[0], "key"):
             return None
-        _, length, replay, more_due, events = reply
+        _, length, replay, more_due, segment, events = reply
+        if segment:
+            events = await self._threads.run(events_behind, segment, after.seq, after.digest)
+            if events is None:
+                return None
         return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
@@ -145,7 +154,7 @@ class Logs:
     ) -> Appended | Known | None:
         """Append a selection.
 
-        `field` is its idempotency field, and `former` the selection whose place it takes there, "" for none;
+        `field` is its idempotency field and `former` the selection whose place it takes there, each "" for none;
         `fields` are those of the event but `at` and `expires_at`.
 
         Returns:
@@ -154,6 +163,7 @@ class Logs:
 
         Raises:
             UnknownRun: the run was deleted.
+            PastHorizon: the field stood for a selection that is kept no more.
         """
         status, *reply = await self._scripts.run(
             "select",
@@ -170,7 +180,7 @@ class Logs:
             lease_ms,
             event_fields({"selection": selection, "drawn_from": drawn_from.place.seq, **fields}),
         )
-        if not _still_there(run.name, status) or status == b"moved":
+        if not self._still_there(run.name, status, "key") or status == b"moved":
             return None
         return Appended(*reply) if status == b"made" else Known.of(reply[0])
 
@@ -190,6 +200,7 @@ class Logs:
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
             TaskNotInSelection: an outcome's task is not the selection's.
         """
         pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_text())]
@@ -200,7 +211,7 @@ class Logs:
             raise UnknownSelection(selection)
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
-        _still_there(name, status)
+        self._still_there(name, status)
         accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, number = (
             reply
         )
@@ -226,6 +237,7 @@ class Logs:
         Raises:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
+            PastHorizon: outcomes were counted under the key that are kept no more.
         """
         tasks = [outcome.task for outcome in outcomes]
         triples = [
@@ -244,7 +256,7 @@ class Logs:
             status, *reply = await self._scripts.run(
                 "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
             )
-            if _still_there(name, status):
+            if self._still_there(name, status, "key"):
                 accepted, duplicates, step, numbers, number = reply
                 place = Place(run.incarnation, number) if number else None
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
@@ -257,10 +269,11 @@ class Logs:
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
             SelectionClosed: it has ended.
         """
         status, *reply = await self._scripts.run("renew", run_keys(name), selection, milliseconds)
-        _still_there(name, status)
+        self._still_there(name, status)
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         if status == b"closed":
@@ -272,16 +285,21 @@ class Logs:
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
         """
         status, *reply = await self._scripts.run("release", run_keys(name), selection)
-        _still_there(name, status)
+        self._still_there(name, status)
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         return Lease(reply[0].decode(), step=reply[1])
 
+    def _still_there(self, name: str, status: bytes, asked: str = "selection") -> bool:
+        """False if another run has taken the run's place; raises UnknownRun if none has.
 
-def _still_there(name: str, status: bytes) -> bool:
-    """False if another run has taken the run's place; raises UnknownRun if none has."""
-    if status == b"unknown-run":
-        raise UnknownRun(name)
-    return status != b"replaced"
+        Raises PastHorizon if what was `asked` for by this field is kept no more.
+        """
+        if status == b"unknown-run":
+            raise UnknownRun(name)
+        if status == b"past-horizon":
+            raise PastHorizon(asked, self._horizon_days)
+        return status != b"replaced"

@@ -27,6 +27,7 @@ from selector_api.store.refusals import (
 from selector_api.store.retirements import Retirements
 from selector_api.store.run_configs import check_names, differences, enter_text, parsed, settled_as
 from selector_api.store.scripts import Scripts
+from selector_api.store.segments import read_events
 from selector_api.store.threads import Threads
 
 
@@ -186,8 +187,8 @@ class Runs:
 
     async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
-        first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
-        return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
+        first = await read_events(self._redis, name, 0, 1)
+        return parsed(name, dumps(json.loads(first[0])["config"])) if first else None
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 from redis.exceptions import NoScriptError
 
 from selector_api.core.fold import LOG_VERSION
+from selector_api.store import segments
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import PoolKeys
 
@@ -23,8 +24,10 @@ RunScript: TypeAlias = Literal[
     "create",
     "delete",
     "exclude",
+    "forget",
     "fork",
     "grow",
+    "pack",
     "release",
     "renew",
     "report",
@@ -70,5 +73,6 @@ class Scripts:
 def _script(name: str, prelude: str) -> tuple[str, str]:
     """The SHA-1 of a script, and its text."""
     files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-    text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
+    numbers = f"{LOG_VERSION}, {segments.EVENTS}, {segments.DIGEST_AT + 1}"
+    text = f"local LOG_VERSION, SEGMENT, SEGMENT_DIGEST = {numbers}\n{files}"
     return sha1(text.encode(), usedforsecurity=False).hexdigest(), text

@@ -56,6 +56,7 @@ NOT_ACCEPTABLE = Kind("not-acceptable", 406, "None of the accepted types can be 
 REQUEST_TIMEOUT = Kind("request-timeout", 408, "The request took too long")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another request")
 SELECTION_CLOSED = Kind("selection-closed", 409, "The selection has ended")
+PAST_HORIZON = Kind("past-horizon", 409, "It is so old that what it stands for is forgotten")
 NOT_EXPLAINED = Kind("not-explained", 409, "The selection was made without an explanation")
 RUN_CONFLICT = Kind("run-conflict", 409, "The run exists with another configuration")
 POOL_IN_USE = Kind("pool-in-use", 409, "Runs draw from the pool")

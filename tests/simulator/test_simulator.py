@@ -14,6 +14,7 @@ from tests.simulator.server import Wire, valkey
 SCHEDULES = 120
 """`make simulate` makes 100,000."""
 OPEN = {
+    11: "a run does not grow with its pool after a loss",
     32: "a run knows more tasks than its pool after a loss",
     36: "a run knows more tasks than its pool after a loss",
     58: "a fork's `create` that is executed a second time",

@@ -147,8 +147,6 @@ class Witness:
         """A replica asks what there is, and if the key is known."""
         model = watched.model
         id_ = model.by_key.get(operation.key) if operation.key is not None else None
-        if operation.key is None and isinstance(attempt.expected, Granted):
-            id_ = attempt.expected.handle.id
         if id_ is None:
             assert not replay, "a key that was never used"
             attempt.expected = len(model.free)
@@ -171,6 +169,9 @@ class Witness:
         if reply[0] != b"made":
             return
         event, model, key = json.loads(reply[1]), watched.model, operation.key
+        if event["selection"] in model.selections:  # a command without a key that is executed again
+            assert key is None, "a second answer that is a first one"
+            return
         if key in model.by_key:
             former = model.selections[model.by_key[key]]
             assert former.status == "released", "a second selection of one key"

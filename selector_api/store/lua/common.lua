@@ -1,8 +1,8 @@
 -- Put before every script of a run, behind LOG_VERSION. KEYS as in keys.py, RunKeys.
-local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING = unpack(KEYS)
+local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING, SEGMENTS, FORGOTTEN = unpack(KEYS)
 
 -- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
-local version, commits_at, ahead = unpack(redis.call('HMGET', META, 'version', 'commit', 'ahead'))
+local version, commits_at, ahead, packed = unpack(redis.call('HMGET', META, 'version', 'commit', 'ahead', 'packed'))
 version = tonumber(version or 1)
 if version > LOG_VERSION then
   return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
@@ -10,6 +10,8 @@ if version > LOG_VERSION then
 end
 -- Milliseconds by which the log's time is ahead of Redis' clock, which went back.
 ahead = tonumber(ahead or 0)
+-- Number of events before LOG, which are in segments of so many each.
+packed = tonumber(packed or 0)
 -- How many outcomes a commit waits for, nil if it waits for their selection.
 commits_at = tonumber(commits_at or '')
 
@@ -51,12 +53,24 @@ end
 local function append(kind, at, fields)
   upgrade()
   local event = '{"type":"' .. kind .. '","at":' .. digits(at) .. ',' .. fields .. '}'
-  return event, redis.call('RPUSH', LOG, event)
+  return event, packed + redis.call('RPUSH', LOG, event)
 end
 
--- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know.
+-- The event with this seq, which is none of a segment; false if there is none.
+local function event_at(seq)
+  return redis.call('LINDEX', LOG, seq - 1 - packed)
+end
+
+local function log_length()
+  return packed + redis.call('LLEN', LOG)
+end
+
+-- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know. nil within a segment,
+-- which tells that of its last event alone.
 local function digest_at(seq)
-  return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
+  if seq > packed then return redis.sha1hex(event_at(seq) or '') end
+  if seq < 1 or seq % SEGMENT > 0 then return nil end
+  return string.sub(redis.call('LINDEX', SEGMENTS, seq / SEGMENT - 1), SEGMENT_DIGEST, SEGMENT_DIGEST + 39)
 end
 
 -- Call a command with these arguments behind its key, some at a time: Lua cannot unpack very many.
@@ -105,7 +119,7 @@ local function waiting_of(selection)
 end
 
 local function event_of(selection)
-  return redis.call('LINDEX', LOG, selection.seq - 1)
+  return event_at(selection.seq)
 end
 
 local function tasks_of(selection)
@@ -300,10 +314,36 @@ local function expire_due(at)
   return #due == MOST_EXPIRED
 end
 
--- What an idempotency field stands for, nil if it is new: {`selected` event, status, unix ms at which its lease ends}.
-local function selection_of_key(field)
-  local id = redis.call('HGET', IDEMPOTENCY, field)
-  if not id then return nil end
+-- Where FORGOTTEN has an idempotency field: which of its fields, and what stands there.
+local function fingerprint(field)
+  local digest = redis.sha1hex(field)
+  return string.sub(digest, 1, 2), (string.gsub(string.sub(digest, 3, 14), '%x%x', function(byte)
+    return string.char(tonumber(byte, 16))
+  end))
+end
+
+local function is_among(prints, print)
+  local first = string.find(prints, print, 1, true)
+  while first and first % #print ~= 1 do first = string.find(prints, print, first + 1, true) end
+  return first ~= nil
+end
+
+-- Whether an idempotency field stood for something so long ago that it is kept no more.
+local function is_forgotten(field)
+  if redis.call('EXISTS', FORGOTTEN) == 0 then return false end
+  local place, print = fingerprint(field)
+  return is_among(redis.call('HGET', FORGOTTEN, place) or '', print)
+end
+
+-- What is answered of a selection that there is not: the run may have made it, and forgotten it.
+local function no_selection(id)
+  local forked, forgotten = unpack(redis.call('HMGET', META, 'forked', 'forgotten'))
+  local number = tonumber(string.match(id, '^s(%d+)') or 0) - tonumber(forked or 0)
+  return {number > 0 and number <= tonumber(forgotten or 0) and 'past-horizon' or 'unknown-selection'}
+end
+
+-- What is told of a selection: {`selected` event, status, unix ms at which its lease ends}.
+local function known_selection(id)
   local selection = read_selection(id)
   return {event_of(selection), status_of(selection), redis.call('ZSCORE', LEASES, id) or ''}
 end

@@ -1,13 +1,17 @@
 -- Take outcomes that belong to no selection, as a commit or as an evaluation; of each key and task the first stands.
 -- ARGV: incarnation, `committed` or `observed`, the key (JSON), outbox that the report is of or '', then for each outcome
 --   its idempotency field, its task (JSON) and itself
--- Returns {unknown-run}, {replaced}, or
+-- Returns {unknown-run}, {replaced}, {past-horizon} (outcomes were counted under this key, so long ago that it is not
+--   kept which), or
 --   {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1, number of the report}.
 local known_incarnation, kind, key, outbox = unpack(ARGV, 1, 4)
 
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-run'} end
 if incarnation ~= known_incarnation then return {'replaced'} end
+for i = 5, #ARGV, 3 do
+  if is_forgotten(ARGV[i]) then return {'past-horizon'} end
+end
 local at = now()
 expire_due(at)
 local rows, duplicates, differing = {}, 0, {}

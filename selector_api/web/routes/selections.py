@@ -57,6 +57,7 @@ _FEW = 1_000
         *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.KEY_CONFLICT,
+        problems.PAST_HORIZON,
         problems.NOT_EXPLAINED,
         problems.BATCH_TOO_LARGE,
     ),
@@ -104,6 +105,7 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
         *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.UNKNOWN_SELECTION,
+        problems.PAST_HORIZON,
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
@@ -183,12 +185,13 @@ _OF_A_LEASE = documented(
     *problems.JSON_BODY,
     problems.UNKNOWN_RUN,
     problems.UNKNOWN_SELECTION,
+    problems.PAST_HORIZON,
 )
 
 
 @router.post(
     "/runs/{run}/selections/{selection}/renew",
-    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED),
+    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED, problems.PAST_HORIZON),
 )
 @Call("train")
 async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: App) -> LeaseView:
