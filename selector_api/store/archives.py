@@ -9,6 +9,7 @@ from typing import Any, cast
 from selector_api.store import segments
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import report_field, run_keys, select_field
+from selector_api.store.log import Bookmark
 from selector_api.store.runs import Run
 from selector_api.store.scripts import Scripts
 from selector_api.store.segments import digest_of, packed, read_events
@@ -20,7 +21,7 @@ _DAY_MS = 86_400_000
 
 
 class Archives:
-    """Packs the logs of a service's runs, a segment at a time."""
+    """Packs the logs of a service's runs, a segment at a time, and lets go of what was saved elsewhere."""
 
     def __init__(self, redis: StoreClient, scripts: Scripts, threads: Threads, horizon_days: float) -> None:
         """Nothing is done yet; `horizon_days`: what is older by that than a log's last event is packed."""
@@ -38,6 +39,19 @@ class Archives:
         while await self._pack_next(run):
             made += 1
         return made
+
+    async def droppable(self, run: Run) -> tuple[int, int]:
+        """How many of a run's first events are in a file alone, and how many may be: those that are packed."""
+        dropped, packed_ = await self._redis.read_fields(run_keys(run.name).meta, "dropped", "packed")
+        return int(dropped or 0), int(packed_ or 0)
+
+    async def drop(self, run: Run, upto: Bookmark) -> bool:
+        """Let go of a run's events up to this place, which are saved; False if log or snapshot is another."""
+        keys = run_keys(run.name)
+        (first,) = await self._redis.read_fields(keys.meta, "began")
+        if first is None:
+            (first,) = await read_events(self._redis, run.name, 0, 1)
+        return bool(await self._scripts.run("drop", keys, run.incarnation, upto.seq, upto.digest, first))
 
     async def _pack_next(self, run: Run) -> bool:
         """Pack the next segment, unless it is not due, or a selection in it still awaits something."""

@@ -19,7 +19,7 @@ from selector_api.store.codec import decode_snapshot, dumps, encode_snapshot
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
-from selector_api.store.refusals import UnknownParent, UnknownRun, UnusableFork
+from selector_api.store.refusals import EventsDropped, UnknownParent, UnknownRun, UnusableFork
 from selector_api.store.runs import Copied, Run, Runs
 from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import Snapshots
@@ -110,7 +110,13 @@ class Forks:
             await self._snapshots.save(run, snapshot.place, data)
 
     async def _stretch(self, parent: Run, place: Bookmark) -> list[bytes]:
-        stretch = await self._logs.read(parent, place)
+        try:
+            stretch = await self._logs.read(parent, place)
+        except EventsDropped as error:
+            raise UnusableFork(
+                f"fork.run: the first {error.count} events of {parent.name!r} are in a file alone, where `bots run "
+                "archive` has put them, and a fork begins with all; fork a run that has them"
+            ) from error
         if stretch is None:
             raise Overloaded("fork.run")
         return stretch.events

@@ -16,7 +16,8 @@ class RunKeys(NamedTuple):
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
     these>"), changes of what is drawn, forked (selections of the parent among its events), packed (events that are
-    in segments), forgotten (selections that are no more in `selections`)."""
+    in segments), dropped (those of them that are elsewhere alone), began (then the first event), forgotten
+    (selections that are no more in `selections`)."""
     log: str
     """List of events (JSON), those behind the segments; an event's seq is its position in both, from 1."""
     leases: str
@@ -33,7 +34,7 @@ class RunKeys(NamedTuple):
     pending: str
     """List: what waits for a commit of so many outcomes, in the order of arrival, see `pending_entry`."""
     segments: str
-    """List: the log's first events, packed (see `segments`)."""
+    """List: the log's first events, packed (see `segments`), or what is left of those that are elsewhere alone."""
     forgotten: str
     """Hash: the first byte of a SHA-1 (hex) -> of each idempotency field that was forgotten and has it the next six
     bytes."""

@@ -28,7 +28,7 @@ from selector_api.store.errors import Overloaded, StoreError, UnreadableData
 from selector_api.store.keys import select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
-from selector_api.store.refusals import UnknownRun
+from selector_api.store.refusals import EventsDropped, UnknownRun
 from selector_api.store.runs import Run, Runs
 from selector_api.store.snapshots import Snapshots, copied, restored
 from selector_api.store.threads import Threads
@@ -191,12 +191,15 @@ class LiveRun:
         """Fold what is new; returns the selection that `field` stands for, if it is known."""
         snapshot_is_good = True
         while True:
+            is_loaded_now = self._run is None
             run = self._run or await self._load(snapshot_is_good)
             try:
                 stretch = await self._logs.read(run, self._place, field)
-            except UnknownRun:
+            except (UnknownRun, EventsDropped) as error:
                 self._forget()
-                raise
+                if isinstance(error, UnknownRun) or is_loaded_now:
+                    raise
+                continue
             if stretch is None:
                 await self._say_rewound(run)
                 snapshot_is_good = self._place != self._saved

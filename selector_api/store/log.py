@@ -13,6 +13,7 @@ from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.receipts import Lease, Place, Reported
 from selector_api.store.refusals import (
+    EventsDropped,
     PastHorizon,
     SelectionClosed,
     TaskNotInSelection,
@@ -40,6 +41,10 @@ class Bookmark:
     def after(self, events: Sequence[bytes]) -> Bookmark:
         """The place behind these further events, of which there is at least one."""
         return Bookmark(self.seq + len(events), digest_of(events[-1]))
+
+
+END = Bookmark(2**53)
+"""Behind whatever a log holds."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,15 @@ class Logs:
         Raises:
             UnknownRun: the run was deleted.
             PastHorizon: the field stood for a selection that is kept no more.
+            EventsDropped: events behind `after` are in a file alone.
         """
         reply = await self._scripts.run(
             "sync", run_keys(run.name), run.incarnation, after.seq, after.digest, _EVENTS_A_READ, field
         )
         if not self._still_there(run.name, reply[0], "key"):
             return None
+        if reply[0] == b"dropped":
+            raise EventsDropped(reply[1])
         _, length, replay, more_due, segment, events = reply
         if segment:
             events = await self._threads.run(events_behind, segment, after.seq, after.digest)

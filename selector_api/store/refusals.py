@@ -96,6 +96,21 @@ class PastHorizon(CallError):
         )
 
 
+@dataclass(eq=False)
+class EventsDropped(CallError):
+    """The first events of a run's log are in a file alone."""
+
+    count: int
+    """How many."""
+    code = "events-dropped"
+
+    def __post_init__(self) -> None:
+        self.detail = (
+            f"after: the first {self.count} events of the run are in a file alone, where `bots run archive` has "
+            f"put them; read on with after={self.count}, or join both with `bots run export --archive FILE`"
+        )
+
+
 class UnknownTask(UnknownName):
     """A task is named that the run or the pool does not have."""
 

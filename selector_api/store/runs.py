@@ -187,8 +187,10 @@ class Runs:
 
     async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
-        first = await read_events(self._redis, name, 0, 1)
-        return parsed(name, dumps(json.loads(first[0])["config"])) if first else None
+        (first,) = await self._redis.read_fields(run_keys(name).meta, "began")
+        if first is None:
+            first = next(iter(await read_events(self._redis, name, 0, 1)), None)
+        return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(
         self, name: str, incarnation: str, config: RunConfig, pool: Registration, copied: Copied | None

@@ -23,6 +23,7 @@ RunScript: TypeAlias = Literal[
     "configure",
     "create",
     "delete",
+    "drop",
     "exclude",
     "forget",
     "fork",
@@ -73,6 +74,6 @@ class Scripts:
 def _script(name: str, prelude: str) -> tuple[str, str]:
     """The SHA-1 of a script, and its text."""
     files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-    numbers = f"{LOG_VERSION}, {segments.EVENTS}, {segments.DIGEST_AT + 1}"
-    text = f"local LOG_VERSION, SEGMENT, SEGMENT_DIGEST = {numbers}\n{files}"
+    values = f"{LOG_VERSION}, {segments.EVENTS}, {segments.DIGEST_AT + 1}, '{segments.DROPPED}\\n'"
+    text = f"local LOG_VERSION, SEGMENT, SEGMENT_DIGEST, DROPPED = {values}\n{files}"
     return sha1(text.encode(), usedforsecurity=False).hexdigest(), text

@@ -16,11 +16,14 @@ import pyarrow as pa
 
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import run_keys
+from selector_api.store.refusals import EventsDropped
 from selector_api.store.sealing import sealed, unsealed
 
 EVENTS = 500
 """In a segment."""
 _FORMAT = b"bots-segment 1\n"
+DROPPED = "bots-dropped 1"
+"""What a segment begins with, in place of its format, whose events are elsewhere alone; as long as that."""
 DIGEST_AT = len(_FORMAT) + 4
 """Bytes before the SHA-1 of a segment's last event (hex)."""
 _ZSTD = pa.Codec("zstd", compression_level=15)
@@ -59,21 +62,29 @@ def events_behind(segment: bytes, seq: int, digest: str) -> list[bytes] | None:
 
 
 async def read_events(redis: StoreClient, run: str, after: int, count: int) -> list[bytes]:
-    """Up to so many events of a run's log behind the event with this seq: none at its end."""
+    """Up to so many events of a run's log behind the event with this seq: none at its end.
+
+    Raises:
+        EventsDropped: they are elsewhere alone.
+    """
     keys = run_keys(run)
-    before = await _packed(redis, run)
+    before = await _number(redis, run, "packed")
     while True:
         if after < before:
             segment = await redis.execute_command("LINDEX", keys.segments, after // EVENTS)
-            return [] if segment is None else unpacked(segment)[after % EVENTS :][:count]
+            if segment is None:
+                return []
+            if segment.startswith(DROPPED.encode()):
+                raise EventsDropped(await _number(redis, run, "dropped"))
+            return unpacked(segment)[after % EVENTS :][:count]
         first = after - before
         lines = await redis.execute_command("LRANGE", keys.log, first, first + count - 1)
         # Meanwhile more may have been packed: then what was read begins elsewhere.
-        if (now := await _packed(redis, run)) == before:
+        if (now := await _number(redis, run, "packed")) == before:
             return lines
         before = now
 
 
-async def _packed(redis: StoreClient, run: str) -> int:
-    (number,) = await redis.read_fields(run_keys(run).meta, "packed")
+async def _number(redis: StoreClient, run: str, field: str) -> int:
+    (number,) = await redis.read_fields(run_keys(run).meta, field)
     return int(number or 0)

@@ -40,6 +40,7 @@ class Store:
     forks: Forks
     changes: Changes
     selections: Selections
+    archives: Archives
 
 
 @asynccontextmanager
@@ -86,6 +87,7 @@ async def open_store(
             forks,
             changes,
             Selections(redis),
+            archives,
         )
         await live_runs.close()
     finally:

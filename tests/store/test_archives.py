@@ -26,7 +26,7 @@ from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Bookmark
-from selector_api.store.refusals import PastHorizon, UnknownSelection
+from selector_api.store.refusals import EventsDropped, PastHorizon, UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import copied
 from selector_api.store.store import Store, open_store
@@ -441,3 +441,77 @@ async def test_a_run_of_release_0_1_is_packed(store: Store, redis: StoreClient) 
         assert not await redis.hexists(run_keys(RUN).idempotency, field)
     with pytest.raises(PastHorizon):
         await store.logs.report_unsolicited(RUN, "away", outcomes(["math3"]))
+
+
+async def drop(store: Store, count: int, digest: str | None = None) -> bool:
+    """Let go of so many events."""
+    if digest is None:
+        digest = segments.digest_of(
+            (await lines(store, (count - 1) // EVENTS * EVENTS))[(count - 1) % EVENTS]
+        )
+    return await store.archives.drop(await store.runs.find(RUN), Bookmark(count, digest))
+
+
+async def test_a_run_whose_events_are_elsewhere_goes_on_and_says_so(
+    store: Store, other_store: Store, redis: StoreClient
+) -> None:
+    await make_run(store, tasks=100)
+    await step(store)
+    await state_of(other_store)  # which is left behind, within what is let go
+    for _ in range(4):
+        await step(store)
+    await store.changes.configure(RUN, RunChange(lease_seconds=60.0))
+    for _ in range(5):
+        await step(store)
+    assert not await drop(store, EVENTS), "that is not packed"
+    await pack(store)
+    before, state = await lines(store), await state_of(store)
+    run = await store.runs.find(RUN)
+    assert await store.archives.droppable(run) == (0, 2 * EVENTS)
+    for count, digest in ((EVENTS, "0" * 40), (EVENTS - 1, None), (len(before), None)):
+        assert not await drop(store, count, digest)
+    assert await lines(store) == before
+    digest = segments.digest_of(before[EVENTS - 1])
+    for _ in range(2):  # the second is what the connection sends again
+        assert await drop(store, EVENTS, digest)
+    assert await store.archives.droppable(run) == (EVENTS, 2 * EVENTS)
+
+    for after in range(EVENTS):
+        with pytest.raises(EventsDropped, match=f"the first {EVENTS} events .* after={EVENTS}"):
+            await lines(store, after)
+        with pytest.raises(EventsDropped):
+            await segments.read_events(redis, RUN, after, 1)
+    for after in range(EVENTS, len(before) + 1):
+        assert await lines(store, after) == before[after:]
+    assert (await store.logs.read(run, Bookmark(EVENTS, digest))) is not None
+    assert (await store.logs.read(run, Bookmark(EVENTS, "0" * 40))) is None, "its last event is still known"
+    same_state(await state_of(other_store), state)
+    store.live_runs.drop(RUN)
+    same_state(await state_of(store), state)
+    await step(store)
+    assert (await state_of(store)).rewinds == 0
+    assert not await store.runs.create(RUN, RunConfig(POOL)), "it began with this configuration"
+    with pytest.raises(UnusableFork, match=f"the first {EVENTS} events of 'run' are in a file alone"):
+        await fork(store, "new")
+    for _ in range(8):
+        await step(store)
+    assert await pack(store) > 0
+    assert await drop(store, 3 * EVENTS)
+    assert await store.archives.droppable(run) == (3 * EVENTS, 4 * EVENTS)
+    assert (await step(other_store)).step == 19
+
+
+async def test_without_a_snapshot_nothing_is_let_go(store: Store, redis: StoreClient) -> None:
+    await trained_in_every_way(store)
+    await pack(store)
+    snapshot = await redis.dump(run_keys(RUN).snapshot)
+    assert snapshot is not None
+    await redis.delete(run_keys(RUN).snapshot)
+    assert not await drop(store, EVENTS)
+    await redis.restore(run_keys(RUN).snapshot, 0, snapshot)
+    assert await drop(store, EVENTS)
+    await redis.delete(run_keys(RUN).snapshot)
+    store.live_runs.drop(RUN)
+    for _ in range(2):
+        with pytest.raises(EventsDropped):
+            await state_of(store)

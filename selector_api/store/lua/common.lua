@@ -85,6 +85,12 @@ local function in_parts(command, key, fields)
   return all
 end
 
+-- Whether the newest snapshot is of this log, and has the event with this seq: those before need not be at hand.
+local function has_snapshot(incarnation, seq)
+  local known = redis.call('HMGET', SNAPSHOT, 'incarnation', 'seq', 'digest')
+  return known[1] == incarnation and tonumber(known[2]) >= seq and digest_at(tonumber(known[2])) == known[3]
+end
+
 -- A selection is `open`; `ending` while nothing more is awaited but some of its outcomes wait for a commit; `closed`.
 -- `known` tasks of it were reported or dropped, of which `dropped` were dropped and `entered` committed.
 -- 0.2 wrote `complete` for closed selections of which all tasks are known, and did not note where they stand in the log.

@@ -6,11 +6,7 @@ local incarnation, before, digest, segment = unpack(ARGV)
 local after = tonumber(before) + SEGMENT
 if redis.call('HGET', META, 'incarnation') ~= incarnation or digest_at(after) ~= digest then return 0 end
 if packed >= after then return 1 end
-local snapshot = redis.call('HMGET', SNAPSHOT, 'incarnation', 'seq', 'digest')
-if packed ~= tonumber(before) or log_length() <= after or snapshot[1] ~= incarnation or tonumber(snapshot[2]) < after
-  or digest_at(tonumber(snapshot[2])) ~= snapshot[3] then
-  return 0
-end
+if packed ~= tonumber(before) or log_length() <= after or not has_snapshot(incarnation, after) then return 0 end
 upgrade()
 redis.call('RPUSH', SEGMENTS, segment)
 redis.call('LTRIM', LOG, SEGMENT, -1)
