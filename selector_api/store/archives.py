@@ -65,8 +65,11 @@ class Archives:
             if not await self._scripts.run("forget", keys, run.incarnation, *fields):
                 return False
         segment = await self._threads.run(packed, events)
+        selections = [selection for selection, _ in forgotten if selection]
         digest = digest_of(events[-1])
-        return bool(await self._scripts.run("pack", keys, run.incarnation, before, digest, segment))
+        return bool(
+            await self._scripts.run("pack", keys, run.incarnation, before, digest, segment, *selections)
+        )
 
     async def _due(self, run: Run) -> tuple[int, list[bytes]]:
         """How many events are packed, and those of the next segment, if it is behind horizon and snapshot."""

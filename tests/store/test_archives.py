@@ -515,3 +515,33 @@ async def test_without_a_snapshot_nothing_is_let_go(store: Store, redis: StoreCl
     for _ in range(2):
         with pytest.raises(EventsDropped):
             await state_of(store)
+
+
+async def test_what_redis_has_lost_to_be_forgotten_is_not_packed(store: Store, redis: StoreClient) -> None:
+    await make_run(store, tasks=100)
+    for number in range(10):
+        await step(store, f"step-{number}")
+    await store.snapshots.save(await store.runs.find(RUN), *await encoded(store))
+    kept = await dumped(redis)
+    held_up: list[tuple[Any, ...]] = []
+
+    class Holding(Scripts):
+        """Scripts of which one is held up on its way."""
+
+        async def run(self, script: Any, keys: Any, *args: Any) -> Any:
+            if script == "pack":
+                held_up.append((script, keys, *args))
+                return 0
+            return await super().run(script, keys, *args)
+
+    threads = Threads()
+    await Archives(redis, Holding(redis), threads, MOMENT).keep_up(await store.runs.find(RUN))
+    threads.close()
+    await redis.flushall()
+    for key, value in kept.items():
+        await redis.restore(key, 0, value)
+    assert await Scripts(redis).run(*held_up[0]) == 0
+    again = await select(store, 3, "step-0")
+    assert (again.replayed, again.step) == (True, 0)
+    assert await keep_up(store) == 2
+    assert await Scripts(redis).run(*held_up[0]) == 1, "it is there by now"
