@@ -15,7 +15,8 @@ class RunKeys(NamedTuple):
     meta: str
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
-    these>"), changes of what is drawn."""
+    these>"), changes of what is drawn, "reports:<outbox>" (which of a client's reports were taken, see
+    outbox.lua)."""
     log: str
     """List of events (JSON); an event's seq is its position, from 1."""
     leases: str

@@ -185,8 +185,8 @@ class Logs:
         """Take outcomes and drops of a selection, whole or not at all; of each task the first stands.
 
         When outcomes enter the posteriors is in the run's configuration, `commit`. By `final` nothing more is
-        awaited. What comes after a selection has ended is taken, too. `outbox` is the one that counts the report,
-        "" for none.
+        awaited. What comes after a selection has ended is taken, too. `outbox` is as in `X-Bots-Outbox`, "" for
+        none.
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
@@ -201,7 +201,7 @@ class Logs:
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
         _still_there(name, status)
-        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, number = (
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, *place = (
             reply
         )
         return Reported(
@@ -213,7 +213,7 @@ class Logs:
             differing,
             dropped,
             tuple(task.decode() for task in tasks),
-            Place(incarnation.decode(), number) if number else None,
+            Place.of(incarnation.decode(), *place),
         )
 
     async def report_unsolicited(
@@ -245,11 +245,18 @@ class Logs:
                 "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
             )
             if _still_there(name, status):
-                accepted, duplicates, step, numbers, number = reply
-                place = Place(run.incarnation, number) if number else None
+                accepted, duplicates, step, numbers, *place = reply
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
                 return Reported(
-                    accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing, place
+                    accepted,
+                    duplicates,
+                    0,
+                    not evaluation,
+                    step,
+                    len(numbers),
+                    0,
+                    differing,
+                    Place.of(run.incarnation, *place),
                 )
 
     async def renew(self, name: str, selection: str, milliseconds: int) -> Lease:

@@ -41,12 +41,6 @@ local function upgrade()
   end
 end
 
--- Count a report of an outbox; returns its number among those of the outbox, 0 if there is none (''). A client that gets a
--- number again knows that Redis has lost what had it before.
-local function count_report(outbox)
-  return outbox == '' and 0 or redis.call('HINCRBY', META, 'outbox:' .. outbox, 1)
-end
-
 -- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
 local function append(kind, at, fields)
   upgrade()
@@ -264,28 +258,6 @@ local function close(selection, at, reason, tasks, fresh)
   end
   settle(selection)
   if is_stored then in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks)) end
-end
-
--- Let outcomes enter otherwise from now on: with their selection, or as soon as there are `count` (nil for the former).
-local function change_commits(count, at)
-  local former = commits_at
-  commits_at = count
-  local waiting = redis.call('LLEN', PENDING)
-  if not commits_at then
-    if waiting > 0 then commit_pending(waiting, at, 'count', nil, false) end
-    return
-  end
-  for _, id in ipairs(former and {} or redis.call('ZRANGE', LEASES, 0, -1)) do
-    local selection = read_selection(id)
-    if waiting_of(selection) > 0 then
-      local tasks, entries = tasks_of(selection), {}
-      for place, outcome in ipairs(waiting_outcomes(selection, tasks)) do
-        if outcome then entries[#entries + 1] = pending_entry(selection, tasks[place], digits(place - 1), outcome) end
-      end
-      in_parts('RPUSH', PENDING, entries)
-    end
-  end
-  commit_enough(at)
 end
 
 -- Close selections whose lease has ended, in the order in which they ended: so many at most, since nobody else is served

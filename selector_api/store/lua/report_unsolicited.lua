@@ -1,8 +1,8 @@
 -- Take outcomes that belong to no selection, as a commit or as an evaluation; of each key and task the first stands.
--- ARGV: incarnation, `committed` or `observed`, the key (JSON), outbox that the report is of or '', then for each outcome
---   its idempotency field, its task (JSON) and itself
+-- ARGV: incarnation, `committed` or `observed`, the key (JSON), outbox (see outbox.lua), then for each outcome its
+--   idempotency field, its task (JSON) and itself
 -- Returns {unknown-run}, {replaced}, or
---   {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1, number of the report}.
+--   {ok, accepted, duplicates, step, numbers of the outcomes that differ, from 1, and what note_report tells}.
 local known_incarnation, kind, key, outbox = unpack(ARGV, 1, 4)
 
 local incarnation = redis.call('HGET', META, 'incarnation')
@@ -32,4 +32,4 @@ if #rows > 0 then
       .. ',"reason":"unsolicited","outcomes":' .. list .. ',"closes":[]')
   end
 end
-return {'ok', #rows, duplicates, tonumber(redis.call('HGET', META, 'step')), differing, count_report(outbox)}
+return {'ok', #rows, duplicates, tonumber(redis.call('HGET', META, 'step')), differing, note_report(outbox)}
