@@ -106,7 +106,7 @@ class Runs:
     async def create(self, name: str, config: RunConfig, copied: Copied | None = None) -> bool:
         """Make a run; False if it was there already with the same configuration, or began with it.
 
-        `copied` is what it begins with, if it is a fork.
+        `copied` is what it begins with, if it is a fork; None: the fork was there a moment ago.
 
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
@@ -114,7 +114,7 @@ class Runs:
             NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusablePosterior: the posterior cannot serve the pool's tasks.
-            UnusableFork: the copy has ended by itself.
+            Overloaded: the copy has ended by itself, the fork is gone, or its pool changed or lost tasks meanwhile.
         """
         table = await self._pools.table(config.pool)
         try:
@@ -132,12 +132,15 @@ class Runs:
         await self._refuse_other(name, config, parsed(name, known))
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
-        # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
+        # Tasks or references may have been added or lost, or the pool deleted, before the run was there to be seen.
         try:
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
-            if status == b"created" and again.chunks > pool.chunks and config.posterior.references:
+            has_lost = again.chunks < pool.chunks
+            if status == b"created" and (
+                has_lost or (again.chunks > pool.chunks and config.posterior.references)
+            ):
                 raise Overloaded("pool")
         except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
@@ -210,7 +213,7 @@ class Runs:
             pool.chunks,
             enter_text(config),
             event_fields(fields),
-            *((copied.events, copied.step, copied.selections, copied.changes) if copied else ()),
+            *_arguments(config, copied),
         )
         return status, known
 
@@ -266,3 +269,9 @@ class Runs:
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
         await self._names.drop_run(name)
+
+
+def _arguments(config: RunConfig, copied: Copied | None) -> tuple[int, ...]:
+    if copied is None:
+        return (-1,) if config.fork else ()
+    return copied.events, copied.step, copied.selections, copied.changes

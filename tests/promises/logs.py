@@ -87,15 +87,20 @@ def check_order(events: Sequence[Event]) -> None:
 
 
 def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]]:
-    """(successes, trials) by (selection or key, task); each is counted exactly once."""
+    """(successes, trials) by (selection or key, task); each is counted exactly once.
+
+    A fork's keys are its own: those that it took over are its parent's, and may count again.
+    """
     counted: dict[tuple[str, str], tuple[float, int]] = {}
     selected = tasks_selected(events)
+    taken_over = events[0].get("parent", {"step": 0})["step"]
     for event in of_kind(events, "committed"):
         rows = rows_of_event(event, selected)
         assert rows, event
+        parents = "parent's " if event["step"] <= taken_over and event["reason"] == "unsolicited" else ""
         for source, task, successes, trials in rows:
-            assert (source, task) not in counted, f"counted twice: {source, task}"
-            counted[source, task] = (successes, trials)
+            assert (parents + source, task) not in counted, f"counted twice: {parents}{source, task}"
+            counted[parents + source, task] = (successes, trials)
     return counted
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
-    for name, watched in list(schedule.witness.runs.items()):
+    judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}
+    for name, watched in judged.items():
         for replica in schedule.replicas:  # each may have to note that events are gone
             await (await replica.store.live_runs.of(name)).glance(view)
         assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
@@ -41,10 +42,11 @@ async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
 
 
 async def _complete(schedule: Schedule) -> None:
-    """Make calls that change nothing, which complete what crashes have interrupted."""
+    """Make calls that complete what crashes have interrupted, and add again the tasks that runs miss."""
     task = next(iter(schedule.witness.tasks.values()))
     kind = "excluded" if task["id"] in schedule.witness.retired else "included"
-    await schedule.ask(AddTasks((task,)))
+    known = [watched.model.pool.tasks for watched in schedule.witness.runs.values() if not watched.is_astray]
+    await schedule.ask(AddTasks(tuple(max(known, key=len, default={}).values()) or (task,)))
     await schedule.ask(Retire((task["id"],), kind))
 
 

@@ -41,6 +41,8 @@ class Attempt:
     """How many runs were deleted before."""
     expected: Any = None
     """What it must be answered, by what Redis has done for it so far."""
+    is_astray: bool = False
+    """Whether nothing is said of that."""
 
 
 attempts: ContextVar[Attempt | None] = ContextVar("attempts", default=None)

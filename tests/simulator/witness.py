@@ -10,10 +10,11 @@ import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from selector_api.core.select import TooFewTasks
-from selector_api.store.errors import CallError, Overloaded, StoreUnavailable
+from selector_api.store.errors import CallError, Overloaded, StoreUnavailable, UnreadableData
 from selector_api.store.refusals import (
     KeyConflict,
     RunConflict,
@@ -58,6 +59,8 @@ class Watched:
     config: str
     model: Model
     handles: dict[str, Handle] = field(default_factory=dict)
+    is_astray: bool = False
+    """It heard of tasks that Redis then lost, and others came in their place: no more is said of it."""
 
     def knows(self, handle: Handle) -> bool:
         """Whether a selection is one of this very run."""
@@ -83,12 +86,14 @@ class Witness:
         self.now = 0
         """Unix ms of the script that runs."""
         self.tasks: dict[str, Task] = {}
+        self.former: dict[str, Task] = {}
+        """These, and behind them those that Redis has lost."""
         self.retired: set[str] = set()
         self.runs: dict[str, Watched] = {}
         self.deletions = 0
         """How often a run was deleted, or may have been lost."""
         self.losses = 0
-        self._handles = 0
+        self._made: dict[tuple[Any, ...], int] = {}
 
     def kept(self) -> Any:
         """A copy of all that Redis has now."""
@@ -96,7 +101,9 @@ class Witness:
 
     def fall_back(self, kept: Any) -> None:
         """Redis has lost what came after this copy."""
+        had = self.tasks
         self.tasks, self.retired, self.runs = kept
+        self.former = {**self.tasks, **had, **self.former}
         self.deletions += 1
         self.losses += 1
 
@@ -120,6 +127,9 @@ class Witness:
         elif isinstance(reply, list) and reply and reply[0] in _GONE:
             assert reply[0] == b"replaced", script
             assert args[0] != watched.incarnation or self.losses, script
+        elif watched.is_astray and script != "delete":
+            if attempt is not None:
+                attempt.is_astray = True
         elif (follow := getattr(self, f"_{script}", None)) is not None:
             follow(name, watched, args, reply, operation, attempt)
 
@@ -138,7 +148,7 @@ class Witness:
         match operation:
             case Read() if operation.run == name:
                 attempt.expected = model.view()
-            case Fork() if operation.parent == name and not reply[-1] and attempt.expected is None:
+            case Fork() if operation.parent == name and not reply[-1]:  # it has read all that there is
                 attempt.expected = self._forked(operation, model)
             case Select():
                 self._look_up(watched, reply[2], operation, attempt)
@@ -148,7 +158,8 @@ class Witness:
         model = watched.model
         id_ = model.by_key.get(operation.key) if operation.key is not None else None
         if operation.key is None and isinstance(attempt.expected, Granted):
-            id_ = attempt.expected.handle.id
+            made = attempt.expected.handle
+            id_ = made.id if watched.knows(made) else None  # Redis may have lost it
         if id_ is None:
             assert not replay, "a key that was never used"
             attempt.expected = len(model.free)
@@ -180,9 +191,9 @@ class Witness:
         assert (event["at"], event["expires_at"]) == (self.now, self.now + round(seconds * 1000))
         model.hand_out(operation.batch_size, key, {**event, "replayed": False, "status": "open"})
         id_, tasks = event["selection"], tuple(event["tasks"])
-        self._handles += 1
-        handle = Handle(name, watched.incarnation, id_, tasks, self._handles)
-        watched.handles[id_] = handle
+        # The same command again, behind a loss, makes the same selection again.
+        number = self._made.setdefault((name, *args), len(self._made))
+        handle = watched.handles[id_] = Handle(name, watched.incarnation, id_, tasks, number)
         attempt.expected = Granted(handle, False, "open", event["expires_at"])
 
     def _report(
@@ -255,7 +266,12 @@ class Witness:
     def _grow(
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
-        joined = list(self.tasks)[len(watched.model.course.tasks) : int(args[1])]
+        pool, count = watched.model.pool, int(args[1])
+        if count > len(pool.tasks):
+            assert self.losses, "a run grows beyond its pool"
+            pool.tasks = dict(islice({**self.tasks, **self.former}.items(), count))
+            watched.is_astray = len(pool.tasks) < count
+        joined = list(pool.tasks)[len(watched.model.course.tasks) : count]
         assert bool(joined) <= bool(reply), "a pool that grew, and its run does not"
         if joined:
             watched.model.grow(joined)
@@ -292,15 +308,15 @@ class Witness:
         if name in self.runs:
             assert (reply[0] == b"created") == (incarnation == self.runs[name].incarnation)
         elif reply[0] == b"created":
-            if isinstance(operation, Fork):
+            if isinstance(operation, Fork) and not attempt.is_astray:
                 assert isinstance(attempt.expected, Model)
-                model, attempt.expected = attempt.expected, None
+                model = copy.deepcopy(attempt.expected)  # behind a loss it may be made once more
                 model.pool = model.course.pool = self._pool()
                 assert len(model.course.tasks) == int(args[4])
             else:
                 model = self._model(json.loads(config))
                 model.grow(list(self.tasks)[: int(args[4])])
-            self.runs[name] = Watched(incarnation, config, model)
+            self.runs[name] = Watched(incarnation, config, model, is_astray=attempt.is_astray)
 
     def _pool_append(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -310,6 +326,16 @@ class Witness:
             new = {task["id"]: task for task in operation.tasks if task["id"] not in self.tasks}
             self.tasks |= new
             assert (len(new), reply[1]) == (int(args[2]), len(self.tasks))
+            for watched in self.runs.values():
+                self._catch_up(watched)
+
+    def _catch_up(self, watched: Watched) -> None:
+        """Tasks have come in the place of those that a run knew, and Redis had lost."""
+        pool = watched.model.pool
+        both = zip(pool.tasks.items(), self.tasks.items(), strict=False)
+        watched.is_astray |= any(known != there for known, there in both)
+        if len(self.tasks) >= len(pool.tasks):
+            pool.tasks = self.tasks
 
     def _pool_retire(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -343,6 +369,8 @@ class Witness:
         """A replica answers."""
         expected = attempt.expected
         match attempt.operation:
+            case _ if attempt.is_astray:
+                pass
             case Select():
                 event, replayed = answer
                 assert isinstance(expected, Granted), (answer, expected)
@@ -356,7 +384,7 @@ class Witness:
                 assert isinstance(expected, dict), (answer, expected)
                 told = {name: getattr(answer, name) for name in expected if name != "selection"}
                 told["differing_tasks"] = list(told["differing_tasks"])
-                assert told == {name: expected[name] for name in told}
+                assert told == {name: expected[name] for name in told}, (told, expected)
                 parts = ("accepted", "duplicates", "differing", "dropped")
                 assert sum(told[part] for part in parts) == len(attempt.operation.rows), (
                     "a receipt that adds up"
@@ -371,7 +399,7 @@ class Witness:
     def refused(self, attempt: Attempt, error: Exception) -> None:
         """A replica refuses, or fails."""
         expected, operation = attempt.expected, attempt.operation
-        if isinstance(error, _TRYING_AGAIN_HELPS):
+        if isinstance(error, _TRYING_AGAIN_HELPS) or attempt.is_astray:
             return
         if isinstance(error, TooFewTasks):
             assert isinstance(expected, int), (error, expected)
@@ -379,6 +407,8 @@ class Witness:
         elif isinstance(error, UnknownRun | UnknownParent):
             gone = self.deletions > attempt.deletions
             assert gone or operation.run not in self.runs or isinstance(operation, Fork), error
+        elif isinstance(error, UnreadableData):
+            assert self.losses, error  # its pool has lost tasks, until they are added again
         elif isinstance(error, UnknownTask):  # it has joined the pool, and not yet the run
             assert isinstance(operation, Exclude | ReportWithout)
         elif isinstance(error, RunConflict | UnusableFork):
