@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from selector_api.core.config import Fork, RunConfig
 from selector_api.core.fork import Taken, begun
-from selector_api.store.codec import decode_snapshot, dumps, encode_snapshot
+from selector_api.store.codec import decode_snapshot, encode_snapshot, event_text
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
@@ -95,7 +95,7 @@ class Forks:
             kept = [line for seq, line in enumerate(lines, place.seq + 1) if seq in seqs]
             length = await self._append(name, key, length, kept)
             place = place.after(lines)
-        released = [dumps(event) for event in taken.closing()]
+        released = [event_text(event) for event in taken.closing()]
         length = await self._append(name, key, length, released)
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)

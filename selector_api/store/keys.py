@@ -38,7 +38,8 @@ class PoolKeys(NamedTuple):
     """The keys of a pool, in the order in which every script of a pool takes them."""
 
     meta: str
-    """Hash: incarnation, tasks, registrations (how many there were)."""
+    """Hash: incarnation, tasks, registrations (how many there were), last ("<number of chunks>:<SHA-1 of the
+    last>")."""
     tasks: str
     """List of chunks: of tasks that joined, or of references that were measured of tasks that are there."""
     runs: str

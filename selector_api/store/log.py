@@ -201,7 +201,7 @@ class Logs:
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
         _still_there(name, status)
-        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, *place = (
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, *noted = (
             reply
         )
         return Reported(
@@ -213,7 +213,7 @@ class Logs:
             differing,
             dropped,
             tuple(task.decode() for task in tasks),
-            Place.of(incarnation.decode(), *place),
+            Place.of(incarnation.decode(), *noted),
         )
 
     async def report_unsolicited(
@@ -242,21 +242,21 @@ class Logs:
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
+                "report_unsolicited",
+                run_keys(name),
+                run.incarnation,
+                run.tasks,
+                kind,
+                dumps(key),
+                outbox,
+                *triples,
             )
             if _still_there(name, status):
-                accepted, duplicates, step, numbers, *place = reply
+                accepted, duplicates, step, numbers, *noted = reply
+                place = Place.of(run.incarnation, *noted)
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
                 return Reported(
-                    accepted,
-                    duplicates,
-                    0,
-                    not evaluation,
-                    step,
-                    len(numbers),
-                    0,
-                    differing,
-                    Place.of(run.incarnation, *place),
+                    accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing, place
                 )
 
     async def renew(self, name: str, selection: str, milliseconds: int) -> Lease:

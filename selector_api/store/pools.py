@@ -130,23 +130,23 @@ class Pools:
             return None
         return int(tasks or 0), await self._redis.execute_command("HLEN", keys.runs)
 
-    async def table_for_run(self, pool: str, incarnation: str, tasks: int, chunks: int = 0) -> TaskTable:
-        """At least the first `tasks` tasks and `chunks` chunks of this pool; asks Redis only if it must.
+    async def table_for_run(self, pool: str, incarnation: str, tasks: int) -> TaskTable:
+        """At least the first `tasks` tasks of this pool.
+
+        What this process has read before may be lost, and others may have come in its place: Redis is asked.
 
         Raises:
             UnknownPool: this incarnation is gone.
             UnreadableData: it has lost tasks that the run has kept.
         """
-        copy = self._copy(pool)
-        if copy.incarnation != incarnation or len(copy.table) < tasks or copy.chunks < chunks:
-            copy = await self._read(pool)
-            if copy.incarnation != incarnation:
-                raise UnknownPool(pool)
-            if len(copy.table) < tasks:
-                raise UnreadableData(
-                    f"pool {pool!r} has {len(copy.table)} tasks and a run that draws from it knows {tasks}: Redis "
-                    "has lost those that were added last; add them again, in the same order"
-                )
+        copy = await self._read(pool)
+        if copy.incarnation != incarnation:
+            raise UnknownPool(pool)
+        if len(copy.table) < tasks:
+            raise UnreadableData(
+                f"pool {pool!r} has {len(copy.table)} tasks and a run that draws from it knows {tasks}: Redis has "
+                "lost those that were added last; add them again, in the same order"
+            )
         return copy.table
 
     async def add_tasks(self, pool: str, rows: TaskRows) -> Added:

@@ -42,8 +42,6 @@ class Run:
     config: RunConfig
     tasks: int
     """How many of the pool's tasks have entered the run."""
-    chunks: int = 0
-    """How many chunks of the pool hold what it knows of it; 0 if that was not noted, as up to 0.2."""
 
     @property
     def lease_ms(self) -> int:
@@ -224,13 +222,13 @@ class Runs:
             UnknownRun: there is none.
         """
         values = await self._redis.read_fields(
-            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks", "chunks"
+            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks"
         )
         texts = [value.decode() for value in values if value is not None]
         if not texts:
             raise UnknownRun(name)
-        incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
-        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks), int(*chunks))
+        incarnation, pool, pool_incarnation, config, tasks = texts
+        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks))
 
     async def mend(self, run: Run) -> None:
         """See that lists name a run and that its pool knows of it.
