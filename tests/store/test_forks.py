@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
@@ -30,7 +29,17 @@ from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
 from tests.store.dumps import dump, load
-from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select, task_rows
+from tests.store.helpers import (
+    POOL,
+    RUN,
+    make_run,
+    outcomes,
+    put_back,
+    read_events,
+    report,
+    select,
+    task_rows,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -282,11 +291,7 @@ async def test_time_in_a_forks_log_does_not_go_back_with_the_clock(store: Store)
     await make_run(store, commit=EveryOutcomes(2), policy=Random())
     selection = await select(store, 3)
     await report(store, selection, selection.tasks)  # two of them enter a commit, one waits
-    log = run_keys(RUN).log
-    later = await store.redis.execute_command("LRANGE", log, 0, -1)
-    for place, line in enumerate(later):
-        hour_later = re.sub(rb'"at":(\d+)', lambda found: b'"at":%d' % (int(found[1]) + 3_600_000), line)
-        await store.redis.execute_command("LSET", log, place, hour_later)
+    await put_back(store)
     await fork(store, "new", commit=EveryOutcomes(2))
     await store.logs.report_unsolicited("new", "key", outcomes(["t0"]))
     events = await store.redis.execute_command("LRANGE", run_keys("new").log, 0, -1)
