@@ -12,7 +12,7 @@ from selector_api.store.codec import decode_events
 from selector_api.store.keys import run_keys
 from tests.promises import logs
 from tests.simulator.operations import AddTasks, Report, Retire, view
-from tests.simulator.witness import Watched
+from tests.simulator.watched import Watched
 
 if TYPE_CHECKING:
     from tests.simulator.schedule import Schedule

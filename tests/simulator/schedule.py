@@ -11,6 +11,7 @@ from unittest import mock
 
 from selector_api.store.errors import Overloaded, StoreUnavailable
 from tests.simulator import settings
+from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
 from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
@@ -146,10 +147,10 @@ class Schedule:
         except Exception as error:
             if isinstance(error, AssertionError):
                 raise
-            self.witness.refused(attempt, error)
+            check_refusal(self.witness, attempt, error)
             answer = error
         else:
-            self.witness.answered(attempt, answer)
+            check_answer(attempt, answer)
             if isinstance(operation, Select):
                 answer = attempt.expected
         self.network.points.append(Reply(heard, answer))

@@ -25,7 +25,7 @@ from tests.simulator.operations import (
     Retire,
     Select,
 )
-from tests.simulator.witness import Granted
+from tests.simulator.watched import Granted
 
 if TYPE_CHECKING:
     from tests.simulator.schedule import Schedule
