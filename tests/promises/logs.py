@@ -79,8 +79,9 @@ def check_order(events: Sequence[Event]) -> None:
                 assert (event["selection"], event["closes"]) == (None, []), event
         elif event["type"] == "dropped":
             for place, _ in event["drops"]:
-                if event["selection"] in open_:
-                    open_[event["selection"]].discard(known[event["selection"]][place])
+                if event["selection"] in open_:  # by its id once nothing more of the selection is awaited
+                    task = place if isinstance(place, str) else known[event["selection"]][place]
+                    open_[event["selection"]].discard(task)
         elif event["type"] == "released":
             del open_[event["selection"]]
         steps.append(step)

@@ -44,6 +44,8 @@ class Watched:
     handles: dict[str, Handle] = field(default_factory=dict)
     is_astray: bool = False
     """It heard of tasks that Redis then lost, and others came in their place: no more is said of it."""
+    followed: int = 0
+    """How often its pool had retired or restored tasks, as far as it knows."""
 
     def knows(self, handle: Handle) -> bool:
         """Whether a selection is one of this very run."""
@@ -72,6 +74,8 @@ class Runs:
         self.former: dict[str, Task] = {}
         """These, and behind them those that Redis has lost."""
         self.retired: set[str] = set()
+        self.retirements: list[set[str]] = [set()]
+        """What was retired at first, and after each change of it."""
         self.runs: dict[str, Watched] = {}
         self.deletions = 0
         """How often a run was deleted, or may have been lost."""
@@ -207,6 +211,13 @@ class Runs:
                 tasks = set(json.loads("{" + fields + "}")["tasks"])
                 pool = watched.model.pool
                 pool.retired = pool.retired | tasks if kind == "excluded" else pool.retired - tasks
+            followed = int(args[3].partition(":")[0])
+            if not self.losses:
+                assert followed >= watched.followed, "a run follows its pool backwards"
+                assert watched.model.pool.retired == self.retirements[followed], (
+                    "a run follows its pool astray"
+                )
+            watched.followed = followed
 
     def _grow(
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt

@@ -30,12 +30,12 @@ class Witness(Runs):
 
     def kept(self) -> Any:
         """A copy of all that Redis has now."""
-        return copy.deepcopy((self.tasks, self.retired, self.runs))
+        return copy.deepcopy((self.tasks, self.retired, self.retirements, self.runs))
 
     def fall_back(self, kept: Any) -> None:
         """Redis has lost what came after this copy."""
         had = self.tasks
-        self.tasks, self.retired, self.runs = kept
+        self.tasks, self.retired, self.retirements, self.runs = kept
         self.former = {**self.tasks, **had, **self.former}
         self.deletions += 1
         self.losses += 1
@@ -107,6 +107,7 @@ class Witness(Runs):
         if reply[0] == b"ok":
             tasks, excluded = set(operation.tasks), operation.kind == "excluded"
             self.retired = self.retired | tasks if excluded else self.retired - tasks
+            self.retirements.append(self.retired)
 
     def _model(self, config: dict[str, Any]) -> Model:
         model = Model(self._pool(), dense_of(config), config["share_leased"])
