@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selector_api.core import snapshot
@@ -11,16 +10,19 @@ from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
 from selector_api.store.keys import run_keys
 from tests.promises import logs
-from tests.simulator.operations import AddTasks, Report, Retire, view
+from tests.promises.rows import Drop
+from tests.simulator.operations import AddTasks, ReportWithout, Retire, view
 from tests.simulator.watched import Watched
 
 if TYPE_CHECKING:
     from tests.simulator.schedule import Schedule
 
 
-async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
+async def check(schedule: Schedule) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
+    for trainer in schedule.trainers:
+        await trainer.finish()
     judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}
     for name, watched in judged.items():
         for replica in schedule.replicas:  # each may have to note that events are gone
@@ -38,7 +40,7 @@ async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
             live_run = await replica.store.live_runs.of(name)
             await live_run.glance(lambda live, state=state: _check_same(live, state))
         assert (call("ZCARD", keys.leases), call("LLEN", keys.pending)) == (0, 0), "something waits for ever"
-        _check_acknowledged(events, watched, acknowledged)
+        _check_acknowledged(schedule, events, name, watched)
 
 
 async def _complete(schedule: Schedule) -> None:
@@ -86,9 +88,12 @@ def _check_same(live: RunState, folded: RunState) -> None:
 
 
 def _check_acknowledged(
-    events: list[dict[str, Any]], watched: Watched, acknowledged: Sequence[Report]
+    schedule: Schedule, events: list[dict[str, Any]], name: str, watched: Watched
 ) -> None:
-    """Of each task that was acknowledged as reported, an outcome counts once, or a drop does."""
+    """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
+
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost.
+    """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
     dropped = {
@@ -96,7 +101,23 @@ def _check_acknowledged(
         for event in logs.of_kind(events, "dropped")
         for place, _ in event["drops"]
     }
-    for report in acknowledged:
-        if watched.knows(report.selection):
+    observed = {
+        (f"key {event['key']}", task)
+        for event in logs.of_kind(events, "observed")
+        for task, *_ in event["rows"]
+    }
+    known = counted.keys() | dropped | observed
+    for selection in tasks:
+        for task in tasks[selection]:
+            assert not {(selection, task), (f"key {selection}", task)} <= counted.keys(), (
+                "an outcome counts twice"
+            )
+    for trainer in schedule.trainers:
+        for incarnation, report in trainer.acknowledged:
+            named = {row.task for row in report.rows}
+            if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
+                continue
+            key = report.key if isinstance(report, ReportWithout) else report.selection.id
             for row in report.rows:
-                assert (report.selection.id, row.task) in counted.keys() | dropped, "an outcome is lost"
+                is_known = {(key, row.task), (f"key {key}", row.task)} & known
+                assert is_known or (isinstance(row.value, Drop) and key not in tasks), "an outcome is lost"

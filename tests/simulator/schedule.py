@@ -61,7 +61,7 @@ class Schedule:
         self._retired: list[Replica] = []
         self._waiting: list[asyncio.Future[Any]] = []
         self._may_lose = False
-        self._kept: tuple[dict[bytes, bytes], Any, int] | None = None
+        self._kept: tuple[dict[bytes, bytes], Any] | None = None
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -106,7 +106,7 @@ class Schedule:
         while self.network.points:
             await self.network.turn()
         self.clock.move(10_000_000)
-        await check(self, [report for trainer in self.trainers for _, report in trainer.acknowledged])
+        await check(self)
         for each in self._retired + self.replicas:
             await each.close()
 
@@ -181,15 +181,13 @@ class Schedule:
     def _keep_or_lose(self) -> None:
         """Copy all that Redis has, or let it fall back to that copy: what was acknowledged since is lost."""
         if self._kept is None:
-            self._kept = (self.server.dump(), self.witness.kept(), self.steps)
+            self._kept = (self.server.dump(), self.witness.kept())
             return
-        keys, known, step = self._kept
+        keys, known = self._kept
         self._kept = None
         self.server.restore(keys)
         self.clock.move_on()
         self.witness.fall_back(known)
-        for trainer in self.trainers:
-            trainer.acknowledged = [entry for entry in trainer.acknowledged if entry[0] < step]
 
     def _crash(self) -> None:
         place = self.random.randrange(len(self.replicas))

@@ -73,6 +73,8 @@ class Runs:
         self.tasks: dict[str, Task] = {}
         self.former: dict[str, Task] = {}
         """These, and behind them those that Redis has lost."""
+        self.lost: set[str] = set()
+        """The tasks that Redis has lost, whether or not they have come again."""
         self.retired: set[str] = set()
         self.retirements: list[set[str]] = [set()]
         """What was retired at first, and after each change of it."""

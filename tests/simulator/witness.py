@@ -37,6 +37,7 @@ class Witness(Runs):
         had = self.tasks
         self.tasks, self.retired, self.retirements, self.runs = kept
         self.former = {**self.tasks, **had, **self.former}
+        self.lost |= self.former.keys() - self.tasks.keys()
         self.deletions += 1
         self.losses += 1
 
