@@ -165,15 +165,15 @@ def test_what_is_announced_can_be_called_from_other_machines(tmp_path: Path, hos
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_sigterm_to_all_its_processes_is_a_clean_end(service: Service):
+def test_sigterm_to_all_its_processes_is_a_clean_end(tmp_path: Path):
     """As Slurm ends a job."""
-    os.kill(int((service.data_dir / "valkey.pid").read_text()), signal.SIGTERM)
-    client = SelectorClient(service.url, max_retries=0)
-    client.create_pool("pool")  # Valkey serves on until its service has ended
-    service.ask_to_end()
-    assert service.stop() == 0
-    assert service.log() == ""
-    assert not (service.data_dir / "heartbeat").exists()
+    with Service(tmp_path) as service, SelectorClient(service.url, max_retries=0) as client:
+        os.kill(int((tmp_path / "valkey.pid").read_text()), signal.SIGTERM)
+        client.create_pool("pool")  # Valkey serves on until its service has ended
+        service.ask_to_end()
+        assert service.stop() == 0
+        assert service.log() == ""
+        assert not (tmp_path / "heartbeat").exists()
 
 
 def test_a_service_whose_data_folder_was_taken_over_ends(tmp_path: Path):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,8 +141,8 @@ def test_the_demo_has_something_to_tell() -> None:
     assert sum(point["groups"] for point in told["points"]) > 0.9 * STEPS * BATCH
 
 
-def test_a_port_that_is_taken_is_named(bots: Bots, service: Service, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "none", ignore_errors=True)
-    refused = bots("view", "--demo", "--port", service.port)
+def test_a_port_that_is_taken_is_named(bots: Bots) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = bots("view", "--demo", "--port", taken.getsockname()[1])
     assert refused.exit_code == 2
     assert "0 takes a free one" in refused.stderr
