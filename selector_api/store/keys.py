@@ -15,9 +15,10 @@ class RunKeys(NamedTuple):
     meta: str
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
-    these>"), changes of what is drawn, forked (selections of the parent among its events), packed (events that are
-    in segments), dropped (those of them that are elsewhere alone), began (then the first event), forgotten
-    (selections that are no more in `selections`)."""
+    these>"), changes of what is drawn, "reports:<outbox>" (which of a client's reports were taken, see
+    outbox.lua), forked (selections of the parent among its events), packed (events in segments), dropped (those of
+    them that are elsewhere alone), began (then the first event), forgotten (selections that are no more in
+    `selections`)."""
     log: str
     """List of events (JSON), those behind the segments; an event's seq is its position in both, from 1."""
     leases: str
@@ -36,15 +37,16 @@ class RunKeys(NamedTuple):
     segments: str
     """List: the log's first events, packed (see `segments`), or what is left of those that are elsewhere alone."""
     forgotten: str
-    """Hash: the first byte of a SHA-1 (hex) -> of each idempotency field that was forgotten and has it the next six
-    bytes."""
+    """Hash: the first byte of a SHA-1 (hex) -> the next six bytes of that of each selection and idempotency field
+    that was forgotten."""
 
 
 class PoolKeys(NamedTuple):
     """The keys of a pool, in the order in which every script of a pool takes them."""
 
     meta: str
-    """Hash: incarnation, tasks, registrations (how many there were)."""
+    """Hash: incarnation, tasks, registrations (how many there were), last ("<number of chunks>:<SHA-1 of the
+    last>")."""
     tasks: str
     """List of chunks: of tasks that joined, or of references that were measured of tasks that are there."""
     runs: str

@@ -229,7 +229,7 @@ class LiveRun:
         snapshot = await self._snapshots.newest(self._name)
         run = await self._runs.find(self._name)
         await self._runs.mend(run)
-        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks, run.chunks)
+        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
                 with timed("fold"):
@@ -254,8 +254,7 @@ class LiveRun:
                     events = await self._threads.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
-                chunks = max(event.get("chunks", run.chunks) for event in events)
-                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks, chunks)
+                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
             with timed("fold"):
                 if quick and not tasks:
                     self._state = _folded(self._state, events, self._table)

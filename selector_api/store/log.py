@@ -203,8 +203,8 @@ class Logs:
         """Take outcomes and drops of a selection, whole or not at all; of each task the first stands.
 
         When outcomes enter the posteriors is in the run's configuration, `commit`. By `final` nothing more is
-        awaited. What comes after a selection has ended is taken, too. `outbox` is the one that counts the report,
-        "" for none.
+        awaited. What comes after a selection has ended is taken, too. `outbox` is as in `X-Bots-Outbox`, "" for
+        none.
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
@@ -220,7 +220,7 @@ class Logs:
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
         self._still_there(name, status)
-        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, number = (
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, *noted = (
             reply
         )
         return Reported(
@@ -232,7 +232,7 @@ class Logs:
             differing,
             dropped,
             tuple(task.decode() for task in tasks),
-            Place(incarnation.decode(), number) if number else None,
+            Place.of(incarnation.decode(), *noted),
         )
 
     async def report_unsolicited(
@@ -262,11 +262,18 @@ class Logs:
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
+                "report_unsolicited",
+                run_keys(name),
+                run.incarnation,
+                run.tasks,
+                kind,
+                dumps(key),
+                outbox,
+                *triples,
             )
             if self._still_there(name, status, "key"):
-                accepted, duplicates, step, numbers, number = reply
-                place = Place(run.incarnation, number) if number else None
+                accepted, duplicates, step, numbers, *noted = reply
+                place = Place.of(run.incarnation, *noted)
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
                 return Reported(
                     accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing, place

@@ -69,7 +69,7 @@ class Retirements:
             if changed:
                 entry = dumps({kind: changed})
                 (status,) = await self._scripts.pool(
-                    "pool_retire", pool_keys(pool), incarnation, len(entries), entry
+                    "pool_retire", pool_keys(pool), incarnation, len(entries), len(table), entry
                 )
                 if status == b"unknown-pool":
                     raise UnknownPool(pool)

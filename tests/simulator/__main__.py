@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.simulator.plants import PLANTS, Plant
-from tests.simulator.schedule import Schedule, Violation
+from tests.simulator.schedule import SOON, Schedule, Violation, segments_of
 from tests.simulator.server import Wire, valkey
 
 _TOLD_EVERY = 1_000
@@ -21,21 +21,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("schedules", type=int, help="how many, at most")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--horizon", action="store_true", help="forget and pack what is a few seconds old")
     parser.add_argument("--plants", action="store_true", help="look for planted bugs")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # a snapshot that is not written, now and then
     seeds = range(arguments.first, arguments.first + arguments.schedules)
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as wire:
+        if arguments.horizon:
+            with segments_of(4):
+                return _simulate(wire, seeds, SOON)
         if not arguments.plants:
             return _simulate(wire, seeds)
         return sum(_look_for(plant, wire, seeds) for plant in PLANTS)
 
 
-def _simulate(wire: Wire, seeds: range) -> int:
+def _simulate(wire: Wire, seeds: range, horizon_days: float = 30.0) -> int:
     violations = steps = 0
     began, cpu = time.monotonic(), time.process_time()
     for number, seed in enumerate(seeds, 1):
-        schedule = Schedule(seed, wire)
+        schedule = Schedule(seed, wire, horizon_days=horizon_days)
         try:
             schedule.run()
         except Violation as error:

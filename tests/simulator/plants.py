@@ -100,6 +100,12 @@ PLANTS = [
         "if known[1] and known[1] ~= incarnation then",
         is_rare=True,
     ),
+    Plant(
+        "all reports up to one that is there are held to be there",
+        "taken[#taken + 1] = digits(low)",
+        "taken[#taken + 1] = digits(lowest)",
+        is_rare=True,
+    ),
     Plant("a run follows its pool twice", "or (known[3] or '0') ~= ARGV[3]", "", is_rare=True),
     Plant(
         "a replica folds its own selection before what came between",

@@ -41,6 +41,8 @@ class Attempt:
     """How many runs were deleted before."""
     expected: Any = None
     """What it must be answered, by what Redis has done for it so far."""
+    is_astray: bool = False
+    """Whether nothing is said of that."""
 
 
 attempts: ContextVar[Attempt | None] = ContextVar("attempts", default=None)
@@ -185,6 +187,7 @@ class Replica:
     network: Network
     server: Redis
     snapshot_every: int
+    horizon_days: float
     works: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -193,7 +196,7 @@ class Replica:
             stores, connect=lambda url: self.client, Threads=lambda: Threads(self.network)
         ):
             self._opened: AbstractAsyncContextManager[Store] = stores.open_store(
-                "", self.snapshot_every, patience=3600.0
+                "", self.snapshot_every, patience=3600.0, horizon_days=self.horizon_days
             )
             opening = self._opened.__aenter__()
             try:

@@ -43,12 +43,6 @@ local function upgrade()
   end
 end
 
--- Count a report of an outbox; returns its number among those of the outbox, 0 if there is none (''). A client that gets a
--- number again knows that Redis has lost what had it before.
-local function count_report(outbox)
-  return outbox == '' and 0 or redis.call('HINCRBY', META, 'outbox:' .. outbox, 1)
-end
-
 -- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
 local function append(kind, at, fields)
   upgrade()
@@ -286,28 +280,6 @@ local function close(selection, at, reason, tasks, fresh)
   if is_stored then in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks)) end
 end
 
--- Let outcomes enter otherwise from now on: with their selection, or as soon as there are `count` (nil for the former).
-local function change_commits(count, at)
-  local former = commits_at
-  commits_at = count
-  local waiting = redis.call('LLEN', PENDING)
-  if not commits_at then
-    if waiting > 0 then commit_pending(waiting, at, 'count', nil, false) end
-    return
-  end
-  for _, id in ipairs(former and {} or redis.call('ZRANGE', LEASES, 0, -1)) do
-    local selection = read_selection(id)
-    if waiting_of(selection) > 0 then
-      local tasks, entries = tasks_of(selection), {}
-      for place, outcome in ipairs(waiting_outcomes(selection, tasks)) do
-        if outcome then entries[#entries + 1] = pending_entry(selection, tasks[place], digits(place - 1), outcome) end
-      end
-      in_parts('RPUSH', PENDING, entries)
-    end
-  end
-  commit_enough(at)
-end
-
 -- Close selections whose lease has ended, in the order in which they ended: so many at most, since nobody else is served
 -- meanwhile. Returns whether there may be more.
 local MOST_EXPIRED = 200
@@ -320,9 +292,9 @@ local function expire_due(at)
   return #due == MOST_EXPIRED
 end
 
--- Where FORGOTTEN has an idempotency field: which of its fields, and what stands there.
-local function fingerprint(field)
-  local digest = redis.sha1hex(field)
+-- Where FORGOTTEN has a selection or an idempotency field: which of its fields, and what stands there.
+local function fingerprint(name)
+  local digest = redis.sha1hex(name)
   return string.sub(digest, 1, 2), (string.gsub(string.sub(digest, 3, 14), '%x%x', function(byte)
     return string.char(tonumber(byte, 16))
   end))
@@ -334,18 +306,16 @@ local function is_among(prints, print)
   return first ~= nil
 end
 
--- Whether an idempotency field stood for something so long ago that it is kept no more.
-local function is_forgotten(field)
+-- Whether there was such a selection, or the idempotency field stood for something, so long ago that it is kept no more.
+local function is_forgotten(name)
   if redis.call('EXISTS', FORGOTTEN) == 0 then return false end
-  local place, print = fingerprint(field)
+  local place, print = fingerprint(name)
   return is_among(redis.call('HGET', FORGOTTEN, place) or '', print)
 end
 
--- What is answered of a selection that there is not: the run may have made it, and forgotten it.
+-- What is answered of a selection that there is not.
 local function no_selection(id)
-  local forked, forgotten = unpack(redis.call('HMGET', META, 'forked', 'forgotten'))
-  local number = tonumber(string.match(id, '^s(%d+)') or 0) - tonumber(forked or 0)
-  return {number > 0 and number <= tonumber(forgotten or 0) and 'past-horizon' or 'unknown-selection'}
+  return {is_forgotten(id) and 'past-horizon' or 'unknown-selection'}
 end
 
 -- What is told of a selection: {`selected` event, status, unix ms at which its lease ends}.

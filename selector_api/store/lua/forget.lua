@@ -13,9 +13,16 @@ for i = 2, #ARGV, 2 do
   end
 end
 
+upgrade()
 local ids, fields, added = {}, {}, {}
-for i, selection in ipairs(selections) do
-  ids[i] = selection.id
+local function forget(name, among)
+  among[#among + 1] = name
+  local place, print = fingerprint(name)
+  added[place] = (added[place] or '') .. print
+end
+
+for _, selection in ipairs(selections) do
+  forget(selection.id, ids)
   if redis.call('EXISTS', OUTCOMES) == 1 then  -- 0.2 left there which tasks were counted
     in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks_of(selection)))
   end
@@ -24,11 +31,7 @@ for i = 2, #ARGV, 2 do
   local id, field = ARGV[i], ARGV[i + 1]
   -- The key of a selection that was given back may stand for another one by now.
   local stands = field ~= '' and redis.call('HGET', IDEMPOTENCY, field)
-  if stands and (id == '' or stands == id) then
-    fields[#fields + 1] = field
-    local place, print = fingerprint(field)
-    added[place] = (added[place] or '') .. print
-  end
+  if stands and (id == '' or stands == id) then forget(field, fields) end
 end
 for place, prints in pairs(added) do
   redis.call('HSET', FORGOTTEN, place, (redis.call('HGET', FORGOTTEN, place) or '') .. prints)

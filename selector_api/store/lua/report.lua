@@ -1,9 +1,9 @@
 -- Take outcomes and drops of a selection, whole or not at all; what came first of a task stands.
--- ARGV: selection, final (0 or 1), outbox that the report is of or '', then for each its task and itself: `successes,trials[,{…}]`, or why it was dropped
---   (a JSON string)
+-- ARGV: selection, final (0 or 1), outbox (see outbox.lua), then for each its task and itself: `successes,trials[,{…}]`, or
+--   why it was dropped (a JSON string)
 -- Returns {unknown-run}, {unknown-selection}, {past-horizon}, {task-not-in-selection, task}, or
 --   {ok, accepted, duplicates, differing, dropped, remaining, committed (0 or 1), step, up to ten tasks that differ,
---   the run's incarnation, number of the report}.
+--   the run's incarnation, and what note_report tells}.
 local id, final, outbox = ARGV[1], ARGV[2] == '1', ARGV[3]
 
 local incarnation = redis.call('HGET', META, 'incarnation')
@@ -110,4 +110,4 @@ end
 local committed = selection.entered > 0 and waiting_of(selection) == 0
 return {'ok', fresh.count, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
   tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))},
-  incarnation, count_report(outbox)}
+  incarnation, note_report(outbox)}
