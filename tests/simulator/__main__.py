@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.simulator.plants import PLANTS, Plant
-from tests.simulator.schedule import SOON, Schedule, Violation, segments_of
+from tests.simulator.schedule import Schedule, Violation
 from tests.simulator.server import Wire, valkey
 
 _TOLD_EVERY = 1_000
@@ -27,19 +27,16 @@ def main() -> int:
     logging.disable(logging.WARNING)  # a snapshot that is not written, now and then
     seeds = range(arguments.first, arguments.first + arguments.schedules)
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as wire:
-        if arguments.horizon:
-            with segments_of(4):
-                return _simulate(wire, seeds, SOON)
         if not arguments.plants:
-            return _simulate(wire, seeds)
+            return _simulate(wire, seeds, arguments.horizon)
         return sum(_look_for(plant, wire, seeds) for plant in PLANTS)
 
 
-def _simulate(wire: Wire, seeds: range, horizon_days: float = 30.0) -> int:
+def _simulate(wire: Wire, seeds: range, is_horizon_near: bool) -> int:
     violations = steps = 0
     began, cpu = time.monotonic(), time.process_time()
     for number, seed in enumerate(seeds, 1):
-        schedule = Schedule(seed, wire, horizon_days=horizon_days)
+        schedule = Schedule(seed, wire, is_horizon_near=is_horizon_near)
         try:
             schedule.run()
         except Violation as error:
@@ -62,7 +59,7 @@ def found(plant: Plant, wire: Wire, seeds: range) -> tuple[int, Violation] | Non
     with plant.planted():
         for number, seed in enumerate(seeds, 1):
             try:
-                Schedule(seed, wire, plant.lua).run()
+                Schedule(seed, wire, plant.lua, plant.is_of_old).run()
             except Violation as violation:
                 return number, violation
     return None

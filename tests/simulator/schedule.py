@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -22,8 +22,8 @@ from tests.simulator.server import Wire
 from tests.simulator.trainer import RUN, Trainer, likings
 from tests.simulator.witness import Witness
 
-SOON = 2 / 86_400
-"""A horizon in days, so near that most of a schedule comes behind it."""
+_HORIZON_DAYS = 30.0
+_NEAR_DAYS = 2 / 86_400
 MOST_STEPS = 20_000
 MOST_CALLS = 8
 """How often a trainer calls before it gives up."""
@@ -32,9 +32,8 @@ LOST = object()
 
 
 @contextmanager
-def segments_of(events: int) -> Iterator[None]:
-    """Meanwhile a segment of a log has so many."""
-    with mock.patch.object(segments, "EVENTS", events):
+def _small_segments() -> Iterator[None]:
+    with mock.patch.object(segments, "EVENTS", 4):
         scripts._script.cache_clear()
         yield
     scripts._script.cache_clear()
@@ -60,10 +59,10 @@ class Schedule:
     """One of them."""
 
     def __init__(
-        self, seed: int, wire: Wire, lua: tuple[str, str] | None = None, horizon_days: float = 30.0
+        self, seed: int, wire: Wire, lua: tuple[str, str] | None = None, is_horizon_near: bool = False
     ) -> None:
-        """`lua`: what is replaced in scripts, and by what."""
-        self.horizon_days = horizon_days
+        """`lua`: what is replaced in scripts, and by what; the horizon may be near: most comes behind it."""
+        self.is_horizon_near = is_horizon_near
         self.seed = seed
         self.random = Random(seed)
         self.network = Network(self.random)
@@ -90,7 +89,7 @@ class Schedule:
         loop = asyncio.SelectorEventLoop(Idle(self._step))
         loop.set_exception_handler(lambda *_: None)
         try:
-            with self._same_ids():
+            with _small_segments() if self.is_horizon_near else nullcontext(), self._same_ids():
                 loop.run_until_complete(self._live())
         except Exception as error:
             raise Violation(f"seed {self.seed}: {error!r}") from error
@@ -100,6 +99,10 @@ class Schedule:
             loop.call_soon(loop.stop)
             loop.run_forever()
             loop.close()
+
+    @property
+    def _horizon_days(self) -> float:
+        return _NEAR_DAYS if self.is_horizon_near else _HORIZON_DAYS
 
     @contextmanager
     def _same_ids(self) -> Any:
@@ -111,7 +114,7 @@ class Schedule:
         snapshot_every = self.random.choice([3, 8, 512])
         count = self.random.choice([1, 2, 2, 3])
         self.replicas = [
-            Replica(self.network, self.server, snapshot_every, self.horizon_days) for _ in range(count)
+            Replica(self.network, self.server, snapshot_every, self._horizon_days) for _ in range(count)
         ]
         await self.replicas[0].store.pools.create(POOL)
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
@@ -213,4 +216,4 @@ class Schedule:
         dead = self.replicas[place]
         dead.die()
         self._retired.append(dead)
-        self.replicas[place] = Replica(self.network, self.server, dead.snapshot_every, self.horizon_days)
+        self.replicas[place] = Replica(self.network, self.server, dead.snapshot_every, self._horizon_days)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulator.__main__ import found
 from tests.simulator.plants import PLANTS, Plant
-from tests.simulator.schedule import SOON, Schedule, segments_of
+from tests.simulator.schedule import Schedule
 from tests.simulator.server import Wire, valkey
 
 SCHEDULES = 120
@@ -22,18 +22,10 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         yield connected
 
 
-@pytest.fixture
-def small_segments() -> Iterator[None]:
-    """Segments of a few events."""
-    with segments_of(4):
-        yield
-
-
 @pytest.mark.parametrize("first", range(0, SCHEDULES // 2, 10))
-@pytest.mark.usefixtures("small_segments")
 def test_behind_a_horizon_it_holds_too(wire: Wire, first: int):
     for seed in range(first, first + 10):
-        Schedule(seed, wire, horizon_days=SOON).run()
+        Schedule(seed, wire, is_horizon_near=True).run()
 
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, 10))
