@@ -164,13 +164,18 @@ class Outbox:
                 os.close(claim)
                 continue
             self._folder, self.id = own, own.name
-            process = int(os.read(claim, 20) or b"0") + 1  # the former may have sent what it did not keep
+            self._give_up = weakref.finalize(self, os.close, claim)
+            self._load(self._folder)
+            process = max(
+                [int(os.read(claim, 20) or b"0"), *(kept.number // MOST_NUMBERS for kept in self._kept)]
+            )
+            process += 1  # the former may have sent what it did not keep
             os.pwrite(claim, str(process).encode(), 0)
             self._first = process * MOST_NUMBERS
-            self._give_up = weakref.finalize(self, os.close, claim)
-            break
-        assert self._folder is not None
-        for file in sorted(self._folder.glob("*.json")):
+            return
+
+    def _load(self, folder: Path) -> None:
+        for file in sorted(folder.glob("*.json")):
             number, _, incarnation = file.stem.partition("-")
             body = file.read_bytes()
             try:

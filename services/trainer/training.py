@@ -1,5 +1,6 @@
 """One training from its configuration: everything is built here, resumed, trained and finished."""
 
+import gc
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -48,10 +49,15 @@ def train(config: TrainerConfig) -> None:
     """
     stopping = StopAtStepEnd()
     with stopping.heeding():
-        _train(config, stopping)
+        done = _train(config, stopping)
+        gc.collect()  # The trainer's cycles hold the group of processes, whose threads abort a process at its end.
+        PartialState().destroy_process_group()
+    if not done:
+        raise Stopped
 
 
-def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> None:
+def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> bool:
+    """Whether all steps are done."""
     state = PartialState(cpu=not torch.cuda.is_available())
     main, steps = state.is_main_process, config.training.steps
     refuse_what_cannot_work(config)
@@ -67,7 +73,7 @@ def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> None:
         if step >= steps:
             if main:
                 finish(config, selector, step)
-            return
+            return True
         records, scale = None, None
         if main:
             scale = enter_run(config, tasks, begun=(config.output / RECORDS).exists())
@@ -81,13 +87,14 @@ def _train(config: TrainerConfig, stopping: StopAtStepEnd) -> None:
         if trainer.state.global_step < steps:
             if main:
                 selector.flush()
-            raise Stopped
+            return False
         trainer.save_model(str(config.output / MODEL))
         if main:
             tokenizer.save_pretrained(config.output / MODEL)
             mark_complete(config.output / f"{PREFIX}{steps}")
             finish(config, selector, steps)
         trainer.accelerator.end_training()
+        return True
 
 
 def make_pool_and_run(config: TrainerConfig) -> None:

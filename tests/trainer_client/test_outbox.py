@@ -323,8 +323,10 @@ def test_a_file_that_was_not_finished_is_no_report(tmp_path: Path) -> None:
     outbox.keep(RUN, b'{"run": "run"}', EVERYTHING, ticket)
     outbox.close()
     (tmp_path / outbox.id / f"{ticket.number + 1}-a.json").write_bytes(b'{"run": "r')
+    (tmp_path / outbox.id / "lock").write_bytes(b"")
     following = Outbox(tmp_path).ticket(RUN)
     assert (following.turn, following.lowest) == (1, ticket.number)
+    assert following.number > ticket.number + 1_000_000
 
 
 def test_receipts_that_come_out_of_order_are_no_loss() -> None:
