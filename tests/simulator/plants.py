@@ -144,6 +144,7 @@ PLANTS = [
         "what is forgotten is counted again",
         "if is_forgotten(ARGV[i]) then return {'past-horizon'} end",
         "",
+        is_rare=True,
         is_of_old=True,
     ),
 ]

@@ -188,7 +188,8 @@ class Replica:
     server: Redis
     snapshot_every: int
     horizon_days: float
-    works: set[asyncio.Task[Any]] = field(default_factory=set)
+    works: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    """What it does, in the order in which it began."""
 
     def __post_init__(self) -> None:
         self.client = Client(self.network, self.server)
@@ -207,8 +208,8 @@ class Replica:
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let the replica do something."""
         task = asyncio.get_running_loop().create_task(work)
-        self.works.add(task)
-        task.add_done_callback(self.works.discard)
+        self.works[task] = None
+        task.add_done_callback(lambda task: self.works.pop(task, None))
         return task
 
     def die(self) -> None:
