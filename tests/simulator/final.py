@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from selector_api.core import snapshot
 from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
-from selector_api.store.keys import run_keys
+from selector_api.store.keys import report_field, run_keys
 from selector_api.store.segments import unpacked
 from tests.promises import logs
 from tests.promises.rows import Drop
@@ -121,7 +121,8 @@ def _check_acknowledged(
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
                 continue
             key = report.key if isinstance(report, ReportWithout) else report.selection.id
-            if schedule.witness.losses and key in watched.forgotten:
+            fields = {key} | {report_field(key, task) for task in named}
+            if schedule.witness.losses and fields & (watched.forgotten | watched.forgotten_fields):
                 continue  # what was lost may have come again from behind the horizon
             for row in report.rows:
                 is_known = {(key, row.task), (f"key {key}", row.task)} & known
