@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -545,3 +546,24 @@ async def test_what_redis_has_lost_to_be_forgotten_is_not_packed(store: Store, r
     assert (again.replayed, again.step) == (True, 0)
     assert await keep_up(store) == 2
     assert await Scripts(redis).run(*held_up[0]) == 1, "it is there by now"
+
+
+async def test_events_that_are_packed_while_they_are_read_are_read_once(
+    store: Store, redis: StoreClient
+) -> None:
+    await trained_in_every_way(store)
+    before = await lines(store)
+    await store.snapshots.save(await store.runs.find(RUN), *await encoded(store))
+    execute = redis.execute_command
+    made: list[int] = []
+
+    async def packed_before(*args: Any, **options: Any) -> Any:
+        if args[0] == "LRANGE" and args[1] == run_keys(RUN).log and not made:
+            made.append(await keep_up(store))
+        return await execute(*args, **options)
+
+    with mock.patch.object(redis, "execute_command", packed_before):
+        assert await segments.read_events(redis, RUN, 2, 5) == before[2:7]
+    assert made[0] > 1
+    await store.runs.delete(RUN)
+    assert await segments.read_events(redis, RUN, 0, 5) == []
