@@ -11,7 +11,9 @@ local state = redis.call('HMGET', META, 'incarnation', 'tasks', 'forked', 'chang
 if not state[1] then return {'unknown-run'} end
 if state[1] ~= known_incarnation then return {'replaced'} end
 local known = redis.call('HGET', IDEMPOTENCY, field)
-if known and known ~= former then return {'exists', selection_of_key(field)} end
+if known and (known ~= former or status_of(read_selection(known)) ~= 'released') then
+  return {'exists', selection_of_key(field)}
+end
 if redis.call('HLEN', SELECTIONS) + tonumber(state[3] or 0) ~= tonumber(selections) or state[2] ~= tasks
   or (state[4] or '0') ~= changes
   or digest_at(tonumber(seq)) ~= digest then
