@@ -25,7 +25,7 @@ from tests.store.helpers import (
     task_rows,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
 
 async def fall_back(store: Store, kept: dict[str, Any]) -> None:
