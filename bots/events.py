@@ -36,4 +36,4 @@ def export(
         for event in moving(bar, "events", enumerate(client.events(run)), None):
             lines.write(json.dumps(event) + "\n")
             written += 1
-    typer.echo(f"{file}: {written:,} events")
+    typer.echo(f"{file}: {written:,} event{'' if written == 1 else 's'}")

@@ -15,7 +15,16 @@ from trainer_client.errors import (
 )
 from trainer_client.fake import FakeSelector
 from trainer_client.fallback import Fallback
-from trainer_client.listings import PoolSummary, PoolTask, RunHistory, RunSummary, SelectionSummary
+from trainer_client.listings import (
+    Advisory,
+    PoolSummary,
+    PoolTask,
+    RunHistory,
+    RunInsight,
+    RunSummary,
+    SelectionSummary,
+    TaskVisits,
+)
 from trainer_client.models import (
     EffectiveTaskRatio,
     Explanation,
@@ -33,6 +42,7 @@ from trainer_client.outcomes import Outcome
 from trainer_client.rewards import RewardOutOfRange, RewardScale
 
 __all__ = [
+    "Advisory",
     "ApiError",
     "AsyncSelectorClient",
     "BatchTooLarge",
@@ -54,6 +64,7 @@ __all__ = [
     "RewardOutOfRange",
     "RewardScale",
     "RunHistory",
+    "RunInsight",
     "RunStatus",
     "RunSummary",
     "Selection",
@@ -64,5 +75,6 @@ __all__ = [
     "SelectorUnavailable",
     "Task",
     "TaskReceipt",
+    "TaskVisits",
     "Unauthorized",
 ]

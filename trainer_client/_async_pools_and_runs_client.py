@@ -164,10 +164,11 @@ class AsyncPoolsAndRunsClient:
         *,
         task: str | None = None,
         domain: str | None = None,
+        search: str | None = None,
         sort: PosteriorOrder | None = None,
     ) -> AsyncIterator[PosteriorRow]:
         """See `SelectorClient.posteriors`."""
-        wanted = {"task": task, "domain": domain, "sort": sort}
+        wanted = {"task": task, "domain": domain, "search": search, "sort": sort}
         async for row in self._all(lambda cursor: self._calls.posteriors(run, wanted, cursor)):
             yield row
 

@@ -152,10 +152,18 @@ class FakePoolsAndRuns:
         params = request.url.params
         named = http.checked(http.TASK_IDS, params.get_list("task"), "task")
         cursor = http.checked(http.CURSOR, params.get("cursor", "0"), "cursor")
+        limit = http.checked(http.TASK_LIMIT, params.get("limit", "10000"), "limit")
+        sort = http.checked(http.SORT, params.get("sort"), "sort")
         run = self._run(name)
         http.refuse_parquet(request)
-        return httpx.Response(
-            200, json=run.posteriors(run.chosen(named, params.get("domain"), params.get("sort")), int(cursor))
+        chosen = run.chosen(named, params.get("domain"), params.get("search", ""), sort)
+        return httpx.Response(200, json=run.posteriors(chosen, int(cursor), limit))
+
+    def _refuse_figures(self, request: httpx.Request, name: str) -> httpx.Response:
+        self._run(name)
+        what = request.url.path.rpartition("/")[2]
+        raise Problem(
+            404, "not-found", f"path: the fake computes no {what}; ask a service for it, such as `bots serve`"
         )
 
     def _get_events(self, request: httpx.Request, name: str) -> httpx.Response:

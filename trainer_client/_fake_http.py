@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from trainer_client._contract.web_json_body import read_json
 from trainer_client._contract.web_schemas_common import Id, Name
 from trainer_client._contract.web_schemas_pools import TaskItem
+from trainer_client.models import PosteriorOrder
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ CURSOR: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9]{1,1
 LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=1_000)])
 TASK_LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=10_000)])
 STATUS: TypeAdapter[str | None] = TypeAdapter(Literal["open", "committed", "released"] | None)
+SORT: TypeAdapter[str | None] = TypeAdapter(PosteriorOrder | None)
 TASK_IDS: TypeAdapter[list[str]] = TypeAdapter(Annotated[list[Id], Field(max_length=100)])
 _TASKS: TypeAdapter[list[TaskItem]] = TypeAdapter(list[TaskItem])
 

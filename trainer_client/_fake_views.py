@@ -1,6 +1,6 @@
 """What the fake selector's runs tell of themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,24 +134,34 @@ class FakeViews(FakeReports):
             "expires_at": moment(batch.expires_at) if batch.state == "open" else None,
         }
 
-    def chosen(self, named: list[str], domain: str | None, sort: str | None) -> list[str]:
-        """The named tasks, or all; of this domain, if one is given, and in this order."""
+    def chosen(self, named: list[str], domain: str | None, search: str, sort: str | None) -> list[str]:
+        """The named tasks, or all; of this domain, if one is given, with this text in their ids, in this order."""
         if not self.pool.tasks.keys() >= set(named):
             raise Problem(404, "unknown-task", "task: the run has no task of this id")
-        tasks = [task for task in named or self.pool.tasks if domain in (None, self.pool.tasks[task].domain)]
-        match sort:
-            case "mean" | "-mean":
-                sign = -1 if sort == "-mean" else 1
-                tasks.sort(key=lambda task: sign * self._posterior.of(task)["mean"])
-            case "last_step":
-                tasks.sort(key=lambda task: self._last_step.get(task, -1))
-            case _:
-                pass
+        tasks = [
+            task
+            for task in named or self.pool.tasks
+            if domain in (None, self.pool.tasks[task].domain) and search in task
+        ]
+        if sort is not None:
+            value, sign = self._orders()[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
+            tasks.sort(key=lambda task: sign * value(task))
         return tasks
 
-    def posteriors(self, tasks: list[str], first: int) -> dict[str, Any]:
-        """The answer of `GET /runs/{run}/posteriors`: a page of these tasks, from a place on."""
-        last = first + POSTERIORS_PAGE
+    def _orders(self) -> dict[str, Callable[[str], float]]:
+        """What posteriors can be sorted by, of a task."""
+        return {
+            "mean": lambda task: self._posterior.of(task)["mean"],
+            "sd": lambda task: self._posterior.of(task)["sd"],
+            "last_step": lambda task: self._last_step.get(task, -1),
+            "selected": lambda task: self._selected.get(task, 0),
+            "dropped": lambda task: self._dropped[task],
+            "streak": self._course.streak,
+        }
+
+    def posteriors(self, tasks: list[str], first: int, limit: int) -> dict[str, Any]:
+        """The answer of `GET /runs/{run}/posteriors`: a page of so many of these tasks, from a place on."""
+        last = first + min(limit, POSTERIORS_PAGE)
         return {
             "step": self._step,
             "total": len(tasks),

@@ -10,7 +10,16 @@ from urllib.parse import quote
 from pydantic import Field
 
 from trainer_client._exchange import Answer, Plan, Request, answer_of, exchange, file_of, nothing
-from trainer_client.listings import Page, PoolSummary, PoolTask, RunHistory, RunSummary, SelectionSummary
+from trainer_client.listings import (
+    Page,
+    PoolSummary,
+    PoolTask,
+    RunHistory,
+    RunInsight,
+    RunSummary,
+    SelectionSummary,
+    TaskVisits,
+)
 from trainer_client.models import PoolInfo, PosteriorRow, RunStatus, Task, TaskReceipt
 from trainer_client.outcomes import id_text
 
@@ -151,6 +160,15 @@ class PoolsAndRuns:
         """`GET /runs/{run}/history`."""
         asked = {"points": None if points is None else str(points)}
         return self._page(RunHistory, path_of("runs", self.run_or(run), "history"), asked)
+
+    def insight(self, run: str | None, points: int | None) -> Plan[RunInsight]:
+        """`GET /runs/{run}/insight`."""
+        asked = {"points": None if points is None else str(points)}
+        return self._page(RunInsight, path_of("runs", self.run_or(run), "insight"), asked)
+
+    def visits(self, run: str | None, task: str) -> Plan[TaskVisits]:
+        """`GET /runs/{run}/visits`."""
+        return self._page(TaskVisits, path_of("runs", self.run_or(run), "visits"), {"task": id_text(task)})
 
     def _page(self, model: type[Answer], path: str, asked: Mapping[str, str | None]) -> Plan[Answer]:
         request = Request(

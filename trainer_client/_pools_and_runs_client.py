@@ -203,15 +203,17 @@ class PoolsAndRunsClient:
         *,
         task: str | None = None,
         domain: str | None = None,
+        search: str | None = None,
         sort: PosteriorOrder | None = None,
     ) -> Iterator[PosteriorRow]:
         """The posterior of every task of the pool, of those of a `domain`, or of one `task`, fetched page by page.
 
-        In the order of the pool, or as `sort` says: by "mean", by "-mean", the highest first, or by "last_step".
+        `search`: only tasks whose id has this text somewhere. In the order of the pool, or as `sort` says: by a
+        field of the rows, with a minus the highest first; "last_step" begins with what was reported longest ago.
 
         A commit between two pages shows in the later one; `download_posteriors` gives one state.
         """
-        wanted = {"task": task, "domain": domain, "sort": sort}
+        wanted = {"task": task, "domain": domain, "search": search, "sort": sort}
         yield from self._all(lambda cursor: self._calls.posteriors(run, wanted, cursor))
 
     def download_posteriors(self, path: str | os.PathLike[str], run: str | None = None) -> None:

@@ -13,6 +13,7 @@ from trainer_client._connection import Address, http_options
 from trainer_client._exchange import EventLines, Patience, Reply, accepted
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
+from trainer_client.listings import RunInsight, TaskVisits
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes
 
@@ -122,6 +123,14 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
     async def flush(self) -> int:
         """See `SelectorClient.flush`."""
         return await self._carry_out(self._calls.flush())
+
+    async def insight(self, run: str | None = None, *, points: int | None = None) -> RunInsight:
+        """See `SelectorClient.insight`."""
+        return await self._carry_out(self._calls.insight(run, points))
+
+    async def visits(self, task: str, run: str | None = None) -> TaskVisits:
+        """See `SelectorClient.visits`."""
+        return await self._carry_out(self._calls.visits(run, task))
 
     async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """See `SelectorClient.events`."""

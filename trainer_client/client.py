@@ -14,6 +14,7 @@ from trainer_client._exchange import EventLines, Patience, Reply, accepted
 from trainer_client._pools_and_runs_client import PoolsAndRunsClient
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.fallback import Fallback
+from trainer_client.listings import RunInsight, TaskVisits
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcomes
 
@@ -192,6 +193,14 @@ class SelectorClient(PoolsAndRunsClient):
             How many still wait.
         """
         return self._carry_out(self._calls.flush())
+
+    def insight(self, run: str | None = None, *, points: int | None = None) -> RunInsight:
+        """What a run's figures say in words, as the dashboard does, and its course in at most so many points."""
+        return self._carry_out(self._calls.insight(run, points))
+
+    def visits(self, task: str, run: str | None = None) -> TaskVisits:
+        """What is known of a task, and what became of it each time that it was handed out or evaluated."""
+        return self._carry_out(self._calls.visits(run, task))
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[dict[str, Any]]:
         """The run's log from the event after `after` on; a broken stream is taken up where it broke."""

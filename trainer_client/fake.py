@@ -14,6 +14,7 @@ It is not the method, and what it does not do is this:
 * Posteriors follow the update of `bots` without implicit evidence, whatever their kind; the capability and the
   weights of references are unset.
 * A dropped task does not rest, and a fork knows no policy versions of its parent's selections.
+* What the dashboard computes, a run's insight and cost and a task's visits, is refused with a 404 that says so.
 * The log of a fork begins with the fork.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
@@ -83,6 +84,7 @@ class FakeSelector(FakePoolsAndRuns):
             ("runs", "*", "selections", "*", "renew"): {"POST": self._renew},
             ("runs", "*", "selections", "*", "release"): {"POST": self._release},
             ("runs", "*", "history"): {"GET": self._get_history},
+            **{("runs", "*", what): {"GET": self._refuse_figures} for what in ("insight", "visits", "cost")},
             ("runs", "*", "posteriors"): {"GET": self._get_posteriors},
             ("runs", "*", "events"): {"GET": self._get_events},
             ("select",): {"POST": self._select},

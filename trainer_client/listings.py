@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from trainer_client.models import PosteriorRow
+
 Row = TypeVar("Row")
 
 
@@ -52,6 +54,33 @@ class Page(BaseModel, Generic[Row]):
 
     rows: list[Row] = Field(validation_alias=AliasChoices("pools", "runs", "tasks", "selections"))
     next: str | None = None
+
+
+class Advisory(_Row):
+    """What should be known of a run, in words; `level` is "ok", or "look" if somebody should look at it."""
+
+    code: str
+    level: str
+    text: str
+
+
+class RunInsight(_Row):
+    """What a run's figures say in words, and its course in detail."""
+
+    run: str
+    step: int
+    advisories: list[Advisory]
+    calibration_error: float | None = None
+    points: list[dict[str, Any]] = []
+
+
+class TaskVisits(_Row):
+    """What is known of one task, and each time that it was handed out or evaluated, from the step `since` on."""
+
+    step: int
+    posterior: PosteriorRow
+    visits: list[dict[str, Any]]
+    since: int
 
 
 class RunHistory(_Row):

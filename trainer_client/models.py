@@ -12,7 +12,21 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat
 
 from trainer_client.outcomes import Identifier
 
-PosteriorOrder = Literal["mean", "-mean", "last_step"]
+PosteriorOrder = Literal[
+    "mean",
+    "-mean",
+    "sd",
+    "-sd",
+    "last_step",
+    "-last_step",
+    "selected",
+    "-selected",
+    "dropped",
+    "-dropped",
+    "streak",
+    "-streak",
+]
+"""By which field of a `PosteriorRow`; with a minus, the highest first."""
 
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 

@@ -18,6 +18,7 @@ OPENAPI = Path(__file__).parents[1] / "openapi.json"
 _HEAD = """# The API
 
 Made from [openapi.json](../openapi.json) by `make generated`. A running service shows the same at `/docs`.
+Words are those of the [glossary](glossary.md).
 """
 _FIRST = ("training", "runs", "pools")
 """The tags of the calls that are shown first."""

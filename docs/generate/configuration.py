@@ -17,7 +17,8 @@ from services.trainer.config import TrainerConfig
 
 _HEAD = """# Configuration
 
-Made from the schemas by `make generated`; change the descriptions there.
+Made from the schemas by `make generated`; change the descriptions there. Words are
+those of the [glossary](glossary.md).
 
 What is required has to be given. Whoever checks a configuration names the field that is wrong.
 """

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from selector_api.core.calibration import Calibration, CalibrationBin, by_domain, error_of
 from selector_api.core.course import BINS, MAX_DOMAINS
 from selector_api.core.fields import schema
+from selector_api.core.moves import Move, capability_moves
 from selector_api.core.state import RECENT_COMMITS, RunState
 from selector_api.core.streaks import STUCK
 
@@ -21,8 +21,15 @@ _FEWEST_GROUPS = 50
 _FEWEST_COMMITS = 16
 _OFF = 0.05
 """By how much predictions may be off on average."""
-_LITTLE = 0.01
-"""A change of capability that nobody calls one."""
+_SPREAD = 0.5
+"""By how much pass rates of single groups spread around what is expected, at most."""
+_SLOW = 0.1
+"""Tasks that are reached at less than this share of a random draw's pace starve, judged by at least"""
+_FEWEST_FIRST = 25
+"""first selections of a random draw, and more than"""
+_MANY_NEVER = 0.2
+"""this share of the pool: of a few it is known why."""
+_MOVED = {1: "rose", 0: "has not clearly moved", -1: "fell"}
 _LOW_ETR = 0.35
 _MUCH = 0.8
 _MANY_DROPS = 0.1
@@ -62,30 +69,41 @@ def advisories(state: RunState) -> list[Advisory]:
 
 
 def _learning(state: RunState) -> Advisory:
+    too_early = Advisory("learning", "ok", f"Too early to say: {_counted(state.step, 'commit')} so far.")
     if state.step < _FEWEST_COMMITS:
-        return Advisory("learning", "ok", f"Too early to say: {_counted(state.step, 'commit')} so far.")
-    first, last = state.course.capability_at_ends()
-    known = sorted(first.keys() & last.keys())
-    if known:
-        begun, now = fmean(first[code] for code in known), fmean(last[code] for code in known)
-        domains = state.domains(MAX_DOMAINS)
-        parts = [f"`{domains[code]}` {first[code]:.2f} → {last[code]:.2f}" for code in known]
-        more = f" ({', '.join(parts[:6])}{', …' if len(parts) > 6 else ''})" if len(parts) > 1 else ""
-        return _change("Capability", begun, now, f"in {state.step:,} commits{more}")
+        return too_early
+    moves = capability_moves(state)
+    if moves:
+        scale = state.config.posterior.capability_scale
+        if any(not -1.0 <= move.late <= 2.0 for move in moves.values()):
+            scale = f"{scale} So far from them it is a guess."
+        return _moved("Capability", moves, scale)
     noted = state.course.histograms()
     if len(noted) < 2:
-        return Advisory("learning", "ok", f"Too early to say: {_counted(state.step, 'commit')} so far.")
-    begun, now = _mean(noted[0]["tasks"]), _mean(noted[-1]["tasks"])
-    between = f"between the steps {noted[0]['step']:,} and {noted[-1]['step']:,}"
-    return _change("The pass rate that is expected over all tasks", begun, now, between)
+        return too_early
+    rates = Move.of([_mean(each["tasks"]) for each in noted])
+    return _moved("The pass rate that is expected over all tasks", {"": rates}, "")
 
 
-def _change(what: str, begun: float, now: float, when: str) -> Advisory:
-    if abs(now - begun) < _LITTLE:
-        return Advisory("learning", "look", f"{what} has not moved: {begun:.2f}, then {now:.2f} {when}.")
-    moved = "rose" if now > begun else "fell"
-    level = "ok" if now > begun else "look"
-    return Advisory("learning", level, f"{what} {moved} from {begun:.2f} to {now:.2f} {when}.")
+def _moved(what: str, moves: Mapping[str, Move], scale: str) -> Advisory:
+    """Which way a figure has moved, by domain if there are several."""
+    directions = sorted({move.direction for move in moves.values()}, reverse=True)
+    if len(moves) == 1:
+        ((_, move),) = moves.items()
+        told = f"{_MOVED[move.direction]} from {_number(move.early)} to {_number(move.late)}"
+    else:
+        parts = {
+            each: [
+                f"`{name}` ({_number(move.early)} → {_number(move.late)})"
+                for name, move in moves.items()
+                if move.direction == each
+            ]
+            for each in directions
+        }
+        told = ", ".join(f"{_MOVED[each]} in {_some(parts[each])}" for each in directions)
+    level = "ok" if directions[0] > 0 and directions[-1] >= 0 else "look"
+    text = f"{what} {told}, from the run's second fifth to its last. {scale}"
+    return Advisory("learning", level, text.rstrip())
 
 
 def _starving(state: RunState) -> Advisory:
@@ -93,15 +111,25 @@ def _starving(state: RunState) -> Advisory:
     if not size:
         return Advisory("starving", "look", "The run has no tasks.")
     text = f"{_counted(never, 'task')} of {size:,} ({_percent(never / size)}) never selected."
+    is_starving = False
     groups = sum(reported for commit in state.recent for _, reported in commit.values())
-    if never and groups:
-        pace = -(-never * len(state.recent) // groups)
-        text += f" To select each once takes at least {_counted(pace, 'further commit')} at this pace."
+    at, then = state.course.never_selected(state.step - len(state.recent)) or (0, size)
+    commits = state.step - at
+    if never and commits and then >= never:
+        at_random = then * (1.0 - (1.0 - 1.0 / size) ** (groups * commits / len(state.recent)))
+        is_enough = at_random >= _FEWEST_FIRST and never > _MANY_NEVER * size
+        is_starving = is_enough and then - never < _SLOW * at_random
+        text = (
+            f"{text} First selections in the last {_counted(commits, 'commit')}: {then - never:,}; a random draw "
+            f"would have made about {at_random:,.0f}."
+        )
+    unwanted = [name for name, share in state.config.policy.shares.items() if share == 0.0]
+    if unwanted:
+        text = f"Nothing is drawn from {_named(unwanted)}: the share is 0. {text}"
     absent = list(_absent(state))
     if absent:
-        names = _named(absent)
-        text = f"No task of {names} was reported in the last {RECENT_COMMITS} commits. {text}"
-    return Advisory("starving", "look" if absent else "ok", text)
+        text = f"No task of {_named(absent)} was reported in the last {RECENT_COMMITS} commits. {text}"
+    return Advisory("starving", "look" if absent or is_starving else "ok", text)
 
 
 def _absent(state: RunState) -> Iterator[str]:
@@ -128,19 +156,27 @@ def _honest(state: RunState) -> Advisory:
     whole = CalibrationBin(calibration.groups, predicted, seen)
     told = (
         f"Over the last {_counted(calibration.groups, 'group')} a pass rate of {predicted:.2f} was expected and "
-        f"{seen:.2f} seen; by tenths they are {error_of(calibration.bins):.2f} apart."
+        f"{seen:.2f} seen; calibration error {error_of(calibration.bins):.2f}, good is under {_OFF}."
     )
     if off:
         return Advisory("honest", "look", f"Predictions are off in {', '.join(off)}. {told}")
     if _is_off(whole):
         return Advisory("honest", "look", f"Predictions are {_off(whole)}. {told}")
+    if _scatters(calibration.bins):
+        return Advisory("honest", "look", f"Predictions are off, some too high and some too low. {told}")
     return Advisory("honest", "ok", told)
 
 
 def _is_off(groups: CalibrationBin) -> bool:
-    # Pass rates of single groups spread by at most 0.5 around what is expected.
-    noise = 3 * 0.5 / sqrt(groups.groups)
+    noise = 3 * _SPREAD / sqrt(groups.groups)
     return groups.groups >= _FEWEST_GROUPS and abs(groups.predicted - groups.seen) > max(_OFF, noise)
+
+
+def _scatters(bins: Sequence[CalibrationBin]) -> bool:
+    """Whether tenths are off although their errors cancel out."""
+    groups = sum(each.groups for each in bins)
+    noise = sum(sqrt(each.groups) for each in bins) * _SPREAD * 0.8 / groups  # E|N(0, 1)| = 0.8
+    return (error_of(bins) or 0.0) > _OFF + noise
 
 
 def _off(groups: CalibrationBin) -> str:
@@ -203,7 +239,8 @@ def _drops(state: RunState) -> Iterator[Advisory]:
 
 def _relapsed(state: RunState) -> Iterator[Advisory]:
     solved, relapsed = state.history.streaks.solved, state.history.streaks.relapsed
-    if relapsed >= 10 and relapsed > solved / 2:
+    # Whoever passes often passes every rollout by luck now and then: what tells is that fewer are solved.
+    if relapsed >= 10 and state.course.most_solved - solved > 2 * sqrt(state.course.most_solved):
         yield Advisory(
             "relapsed",
             "look",
@@ -232,10 +269,17 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _percent(share: float) -> str:
-    return "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    return "under 1 %" if 0 < share < 0.01 else f"{int(100 * share + 0.5)} %"
 
 
 def _named(names: Iterable[str]) -> str:
-    listed = [f"`{name}`" for name in names]
+    return _some([f"`{name}`" for name in names])
+
+
+def _some(listed: Sequence[str]) -> str:
     return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more domains" if len(listed) > 6 else "")

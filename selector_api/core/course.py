@@ -166,10 +166,26 @@ class Course:
             "relapsed": int(values["relapsed"]),
         }
 
-    def capability_at_ends(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
-        """The capability by domain code where it was first known, and as it was after the last commit."""
-        known = [each for each in self._capability if each]
-        return (known[0], known[-1]) if known else ({}, {})
+    def capabilities(self) -> dict[int, list[float]]:
+        """The capability after each point by domain code, as far as it was known."""
+        known: dict[int, list[float]] = {}
+        for each in self._capability:
+            for code, value in each.items():
+                known.setdefault(code, []).append(value)
+        return known
+
+    def never_selected(self, step: int) -> tuple[int, int] | None:
+        """The last point that is no later than this step: its step, and how many tasks were never selected then."""
+        for row in reversed(self._points):
+            at = int(row[_COLUMNS.index("step")])
+            if at <= step:
+                return at, int(row[_COLUMNS.index("never_selected")])
+        return None
+
+    @property
+    def most_solved(self) -> int:
+        """As many tasks as were ever solved at once, as far as points tell."""
+        return int(max((row[_COLUMNS.index("solved")] for row in self._points), default=0))
 
     @property
     def groups(self) -> int:

@@ -8,6 +8,7 @@ from selector_api.core.advisories import advisories
 from selector_api.core.calibration import Calibration, by_domain, error_of
 from selector_api.core.course import MAX_DOMAINS
 from selector_api.core.fields import to_dict
+from selector_api.core.moves import capability_moves
 from selector_api.core.state import RunState
 from selector_api.core.status import warnings
 
@@ -19,6 +20,8 @@ def insight(state: RunState, points: int) -> dict[str, Any]:
         "step": state.step,
         "advisories": [to_dict(each) for each in advisories(state)],
         "warnings": list(warnings(state)),
+        "capability_moves": {name: to_dict(each) for name, each in capability_moves(state).items()},
+        "capability_scale": state.config.posterior.capability_scale,
         "calibration_error": error_of(Calibration.of(state.calibration).bins),
         "calibration_by_domain": {
             name: to_dict(each)

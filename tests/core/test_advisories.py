@@ -55,13 +55,29 @@ def test_a_domain_that_is_left_out_starves():
     assert starving.level == "look"
     assert starving.text == (
         "No task of `code` was reported in the last 20 commits. 36 tasks of 40 (90 %) never selected. "
-        "To select each once takes at least 9 further commits at this pace."
+        "First selections in the last 20 commits: 4; a random draw would have made about 35."
     )
     shares = RunConfig.from_dict(
         {"pool": "p", "policy": {"type": "random", "domains": {"math": 1.0, "code": 0.0}}}
     )
     state = commits(runs.started(shares, TABLE), 20, {"m0": 0.5})
+    starving = said(state)["starving"]
+    assert starving.level == "ok"
+    assert starving.text.startswith("Nothing is drawn from `code`: the share is 0. 39 tasks of 40")
+
+
+def test_tasks_that_are_hardly_ever_reached_starve():
+    state = commits(runs.started(CONFIG, TABLE), 20, dict.fromkeys(["m0", "m1", "m2", "c0", "c1"], 0.5))
     assert said(state)["starving"].level == "ok"
+    state = commits(state, 20, dict.fromkeys(["m0", "m1", "m2", "c0", "c1"], 0.5))
+    starving = said(state)["starving"]
+    assert starving.level == "look"
+    assert starving.text.endswith(
+        "First selections in the last 20 commits: 0; a random draw would have made about 32."
+    )
+    ids = TABLE.ids(np.arange(34))
+    state = commits(runs.started(CONFIG, TABLE), 40, dict.fromkeys(ids, 0.5))
+    assert said(state)["starving"].level == "ok", "of a few it is known why"
 
 
 def test_predictions_that_are_off_are_named_by_domain():
@@ -92,6 +108,87 @@ def test_learning_is_told_by_the_capability_where_it_is_known():
         rising = commits(rising, 1, dict.fromkeys(tasks, float(rate)), trials=16)
     learning = said(rising)["learning"]
     assert (learning.level, learning.text.partition(" from ")[0]) == ("ok", "Capability rose")
+
+
+def referenced(small: float, large: float) -> RunState:
+    """A run of `bots` between two references, which passed so often on each of its tasks."""
+    rows = [
+        (f"{domain[0]}{number}", domain, {"small": small, "large": large})
+        for domain in ("math", "code")
+        for number in range(8)
+    ]
+    config = RunConfig.from_dict(
+        {
+            "pool": "p",
+            "posterior": {
+                "type": "bots",
+                "implicit": {"type": "interpolation", "weak": "small", "strong": "large"},
+            },
+        }
+    )
+    return runs.started(config, runs.table_of(rows))
+
+
+def training(state: RunState, rates: dict[str, list[float]], seed: int = 1) -> RunState:
+    """A commit for each of the rates: four tasks of each domain pass so often, but for what chance does to it."""
+    chance = np.random.default_rng(seed)
+    for step in range(len(rates["m"])):
+        passed = {
+            f"{domain}{number}": (float(chance.binomial(8, of[step])), 8)
+            for domain, of in rates.items()
+            for number in chance.choice(8, 4, replace=False).tolist()
+        }
+        state = runs.commit(state, passed)
+    return state
+
+
+def test_a_model_that_stands_still_does_not_seem_to_learn():
+    # The first commits move the capability from nothing to where the model stands: that is no learning.
+    state = training(referenced(0.2, 0.8), {"m": [0.45] * 100, "c": [0.3] * 100})
+    learning = said(state)["learning"]
+    assert learning.level == "look"
+    assert learning.text.startswith("Capability has not clearly moved in ")
+    assert learning.text.endswith("0 is the reference `small`, 1 the reference `large`.")
+    assert insight(state, 1)["capability_scale"] == "0 is the reference `small`, 1 the reference `large`."
+
+
+def test_domains_that_go_different_ways_are_told_apart():
+    up, down = np.linspace(0.3, 0.7, 100).tolist(), np.linspace(0.7, 0.3, 100).tolist()
+    learning = said(training(referenced(0.2, 0.8), {"m": up, "c": down}))["learning"]
+    assert learning.level == "look"
+    assert learning.text.startswith("Capability rose in `math` (0.")
+    assert ", fell in `code` (0." in learning.text
+    learning = said(training(referenced(0.2, 0.8), {"m": up, "c": [0.5] * 100}))["learning"]
+    assert learning.level == "ok"
+    assert ", has not clearly moved in `code` (0." in learning.text
+
+
+def test_what_is_far_from_the_references_is_said_to_be_a_guess():
+    state = training(referenced(0.2, 0.25), {"m": [0.5] * 20, "c": [0.8] * 20})
+    assert said(state)["learning"].text.endswith("1 the reference `large`. So far from them it is a guess.")
+
+
+def test_predictions_whose_errors_cancel_out_are_off():
+    rows = [
+        (f"t{number}", "math", {"small": rate, "large": rate + 0.05})
+        for number, rate in enumerate([0.1, 0.85] * 200)
+    ]
+    config = RunConfig.from_dict(
+        {
+            "pool": "p",
+            "posterior": {
+                "type": "bots",
+                "implicit_weight": 1.0,
+                "implicit": {"type": "interpolation", "weak": "small", "strong": "large"},
+            },
+        }
+    )
+    state = runs.started(config, runs.table_of(rows))
+    for first in range(0, 400, 40):
+        state = commits(state, 1, {f"t{number}": 0.5 for number in range(first, first + 40)})
+    honest = said(state)["honest"]
+    assert honest.level == "look"
+    assert honest.text.startswith("Predictions are off, some too high and some too low. ")
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,9 @@ def test_selector_and_training_in_one_job(cluster: Cluster) -> None:
     job = cluster.submit("joined", shared)
     cluster.allow(5)
     cluster.requeue(job, move=True)
+    cluster.allow(8)
+    slurm("scancel", "--batch", "--signal=USR1", job)  # as Slurm does before the time limit
     cluster.allow(STEPS)
+    assert cluster.state(job)["Restarts"] == "2"
     assert cluster.ended(job) == "COMPLETED"
     assert of_data(shared / "data") == undisturbed(cluster.folder / "undisturbed")

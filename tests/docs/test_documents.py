@@ -67,3 +67,10 @@ def test_every_document_is_reached_from_the_first() -> None:
             if target.suffix == ".md" and (name := str(target.relative_to(ROOT))) not in reached:
                 waiting.append(name)
     assert set(DOCUMENTS) <= reached
+
+
+@pytest.mark.parametrize("folder", ["docs/how-to", "docs/reference"])
+def test_every_page_leads_to_the_glossary(folder: str) -> None:
+    pages = [path for path in (ROOT / folder).glob("*.md") if path.name != "glossary.md"]
+    assert pages
+    assert [page.name for page in pages if not any("glossary.md" in each for each in links(str(page)))] == []

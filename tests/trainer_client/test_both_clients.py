@@ -80,6 +80,37 @@ def test_tasks_go_from_pool_to_pool_as_parquet(service_url: str, tmp_path: Path,
         runner.run(twin.aclose())
 
 
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_what_the_dashboard_shows_is_told(service_url: str, kind: str):
+    name = f"insight-{uuid4().hex}"
+    with SelectorClient(service_url, run=name) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient(service_url, run=name)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        client.create_pool(name)
+        client.add_tasks(name, [Task(id="a"), Task(id="b"), Task(id="c")])
+        client.create_run(name, name)
+        for passed in (1, 0):
+            selection = client.select(3)
+            client.report(selection, {task: [passed, 0, 0, 1] for task in selection.tasks})
+        told = either.insight(points=1)
+        assert (told.run, told.step, len(told.points)) == (name, 2, 1)
+        assert [each.code for each in told.advisories][:3] == ["learning", "starving", "honest"]
+        task = either.visits("b")
+        assert (task.posterior.task, task.posterior.trials, task.since) == ("b", 8, 0)
+        assert [each["successes"] for each in task.visits] == [2, 1]
+        found = list(either.posteriors(search="b", sort="-streak"))
+        assert [row.task for row in found] == ["b"]
+        client.delete_run(name)
+        client.delete_pool(name)
+        runner.run(twin.aclose())
+
+
+@pytest.mark.parametrize("call", ["insight", "visits"])
+def test_the_fake_computes_nothing_of_the_dashboard(client: SelectorClient, call: str):
+    with pytest.raises(NotFound, match=f"the fake computes no {call}"):
+        client.insight() if call == "insight" else client.visits("task-0")
+
+
 def test_a_pool_is_filled_listed_and_deleted(client: SelectorClient, pool: str):
     client.create_pool("another")
     receipt = client.add_tasks(

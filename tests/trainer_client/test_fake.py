@@ -98,6 +98,13 @@ def test_parquet_is_not_taken(http: httpx.Client):
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize("what", ["insight", "visits", "cost"])
+def test_what_it_does_not_compute_it_refuses_by_name(http: httpx.Client, what: str):
+    answer = http.get(f"/runs/run/{what}", params={"task": "task-0"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert f"the fake computes no {what}" in answer.json()["detail"]
+
+
 def test_an_unknown_address_is_a_problem(http: httpx.Client):
     assert http.get("/nowhere").json()["code"] == "not-found"
 

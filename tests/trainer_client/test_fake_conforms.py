@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from trainer_client import FakeSelector
+from trainer_client.models import PosteriorOrder
 
 SESSION = uuid4().hex[:8]
 numbers = count()
@@ -520,6 +521,28 @@ def test_posteriors_follow_the_update(http: httpx.Client, run: str):
     assert {(row["alpha"], row["beta"], row["selected"], row["last_step"]) for row in untouched} == {
         (1, 1, 0, None)
     }
+
+
+def test_posteriors_are_found_and_sorted(http: httpx.Client, run: str):
+    selection = select(http, run, 4)
+    tasks = selection["tasks"]
+    outcomes = [seen(tasks[0], 4, 4), seen(tasks[1], 0, 4), seen(tasks[2], 1, 4)]
+    report(http, run, selection["selection"], [*outcomes, {"task": tasks[3], "dropped": "timeout"}])
+    report(http, run, None, [seen(tasks[0], 3, 3)], key="k")
+
+    def found(**params: Any) -> list[dict[str, Any]]:
+        answer = http.get(f"/runs/{run}/posteriors", params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["posteriors"]
+
+    for order in get_args(PosteriorOrder):
+        field, sign = order.removeprefix("-"), -1 if order.startswith("-") else 1
+        values = [sign * (-1 if row[field] is None else row[field]) for row in found(sort=order)]
+        assert values == sorted(values), order
+        assert len(set(values)) > 1, order
+    assert [row["task"] for row in found(search="sk-7")] == ["task-7"]
+    assert len(found(search="task", sort="-streak", limit=3)) == 3
+    assert_problem(http.get(f"/runs/{run}/posteriors", params={"sort": "-task"}), 422, "invalid-request")
 
 
 def test_the_log_tells_what_happened(http: httpx.Client, pool: str, run: str):

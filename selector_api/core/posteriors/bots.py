@@ -71,6 +71,15 @@ class Bots(PosteriorKind):
         return (implicit.weak, implicit.strong) if isinstance(implicit, Interpolation) else ()
 
     @property
+    def capability_scale(self) -> str:
+        """See `PosteriorKind.capability_scale`."""
+        return (
+            "0 is the reference `{}`, 1 the reference `{}`.".format(*self.references)
+            if self.references
+            else ""
+        )
+
+    @property
     def group_size(self) -> int:
         """m: see `PosteriorKind.group_size`."""
         return self.rollouts

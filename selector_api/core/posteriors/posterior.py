@@ -185,6 +185,11 @@ class PosteriorKind(ABC):
         return replace(self, **{name: getattr(there, name) for name in left_open})
 
     @property
+    def capability_scale(self) -> str:
+        """A sentence that tells what its capability is measured in; empty if it has none."""
+        return ""
+
+    @property
     def group_size(self) -> int:
         """Rollouts of a group, as far as something is expected of it."""
         return 16

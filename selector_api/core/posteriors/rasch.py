@@ -66,6 +66,11 @@ class Rasch(PosteriorKind):
         """See `PosteriorKind.references`."""
         return self.references_ or ()
 
+    @property
+    def capability_scale(self) -> str:
+        """See `PosteriorKind.capability_scale`."""
+        return "It is the pass rate of a task of middling difficulty."
+
     def settled(self, table: TaskTable) -> Rasch:
         """See `PosteriorKind.settled`."""
         names = table.reference_names if self.references_ is None else self.references_

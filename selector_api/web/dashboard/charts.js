@@ -26,12 +26,13 @@ function living(chart) {
 /**
  * A picture of lines over steps, with the last value of each in its legend, or those under the pointer.
  * `update(steps, series)`: a series is {label, values, style (of STYLES), low, high (a band), points, value (how it is
- * written)}.
+ * written)}, and what is said above them, if that is another note now.
  */
 export function lines(title, note, { range = null, value = rate, xlabel = "step" } = {}) {
   const box = h("div", { class: "plot", role: "img" });
   const legend = h("div", { class: "legend" });
-  const figure = h("section", {}, h("h2", {}, title), note ? h("p", { class: "faint" }, note) : null, legend, box);
+  const told = h("p", { class: "faint", hidden: !note }, note);
+  const figure = h("section", {}, h("h2", {}, title), told, legend, box);
   let plot = null;
   let shown = null;
 
@@ -72,7 +73,7 @@ export function lines(title, note, { range = null, value = rate, xlabel = "step"
     }
     plot = new uPlot({
       width: box.clientWidth, height: box.clientHeight, legend: { show: false }, bands,
-      scales: { x: { time: false }, y: range ? { range } : { range: (_, low, high) => padded(low, high) } },
+      scales: { x: { time: false }, y: range ? { range } : { range: (_, low, high) => (value === whole ? [0, 1.05 * high || 1] : padded(low, high)) } },
       axes: [{ ...axis, size: 26, values: (_, values) => values.map((v) => (Number.isInteger(v) ? whole(v) : "")) },
         { ...axis, size: 50, values: (_, values) => values.map((v) => written(v, value)) }],
       cursor: { y: false, drag: { x: true, y: false }, points: { size: 5 } },
@@ -87,7 +88,8 @@ export function lines(title, note, { range = null, value = rate, xlabel = "step"
   } });
   return {
     element: figure,
-    update(steps, series) {
+    update(steps, series, said) {
+      if (said) told.replaceChildren(...said.flat());
       shown = [steps, series];
       write(null);
       draw();
@@ -137,7 +139,7 @@ export function meter(mean, sd = 0) {
 export function reliability(bins) {
   const [size, left] = [232, 30];
   const x = (value) => left + value * (size - left - 6);
-  const y = (value) => size - 26 - value * (size - 34);
+  const y = (value) => size - 30 - value * (size - 38);
   const most = Math.max(1, ...bins.map(({ groups }) => groups));
   const ticks = [0, 0.5, 1];
   return s("svg", { width: size, height: size, viewBox: `0 0 ${size} ${size}`, role: "img",
@@ -146,10 +148,10 @@ export function reliability(bins) {
     s("line", { x1: x(0), x2: x(1), y1: y(each), y2: y(each), stroke: "var(--line)" }),
     s("line", { x1: x(each), x2: x(each), y1: y(0), y2: y(1), stroke: "var(--line)" }),
     s("text", { x: left - 5, y: y(each) + 4, "text-anchor": "end", "font-size": 11, fill: "var(--faint)" }, String(each)),
-    s("text", { x: x(each), y: size - 13, "text-anchor": "middle", "font-size": 11, fill: "var(--faint)" }, String(each)),
+    s("text", { x: x(each), y: size - 17, "text-anchor": "middle", "font-size": 11, fill: "var(--faint)" }, String(each)),
   ]),
-  s("text", { x: x(0.5), y: size - 1, "text-anchor": "middle", "font-size": 11, fill: "var(--faint)" }, "expected"),
-  s("text", { x: left + 5, y: y(1) + 12, "font-size": 11, fill: "var(--faint)" }, "seen"),
+  s("text", { x: x(0.5), y: size - 4, "text-anchor": "middle", "font-size": 11, fill: "var(--faint)" }, "expected"),
+  s("text", { x: left - 5, y: y(0.75) + 4, "text-anchor": "end", "font-size": 11, fill: "var(--faint)" }, "seen"),
   s("line", { x1: x(0), y1: y(0), x2: x(1), y2: y(1), stroke: "var(--faint)", "stroke-dasharray": "4 3" }),
   s("polyline", { points: bins.map(({ predicted, seen }) => `${x(predicted)},${y(seen)}`).join(" "), fill: "none",
     stroke: "var(--blue)", "stroke-width": 1.5 }),

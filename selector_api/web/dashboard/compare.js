@@ -17,6 +17,11 @@ const FIGURES = {
   "never selected": [(point) => point.never_selected, whole],
 };
 
+const NOTES = {
+  ETR: "Effective task ratio: the share of groups that teach. Beside a run of random tasks from the same pool it says whether selection helps.",
+  capability: "Mean over the domains.",
+};
+
 export function compareView(names) {
   const runs = names.slice(0, 6);
   let former = [];
@@ -24,8 +29,8 @@ export function compareView(names) {
   const picture = h("div", { class: "figures" });
   const numbers = h("div");
   const element = h("div", {}, h("h1", {}, `${runs.length} runs compared`), h("div", { class: "bar" }, h("label", {}, "Figure", figure)),
-    picture, h("h2", {}, "As they are now"),
-    h("p", { class: "faint" }, "Capability means the same only between runs of one kind of posterior."), numbers);
+    picture, h("h2", {}, "At the last point"),
+    h("p", { class: "faint" }, "Rates are those of its few groups: a run's own page has the last 20 commits. Capability means the same only between runs of one kind of posterior and the same references."), numbers);
 
   async function look() {
     const told = [];
@@ -40,7 +45,8 @@ export function compareView(names) {
     if (!former.length) return;
     const [of, value] = FIGURES[figure.value];
     const steps = [...new Set(former.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
-    const chart = lines(figure.value, null, { value });
+    const isFree = value === whole || figure.value === "capability";
+    const chart = lines(figure.value, NOTES[figure.value], { value, range: isFree ? null : [0, 1] });
     chart.element.classList.add("wide");
     chart.element.querySelector(".plot").style.minHeight = "340px";
     picture.replaceChildren(chart.element);

@@ -29,7 +29,7 @@ const NONE = "–";
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 export const whole = (value) => (known(value) ? Math.round(value).toLocaleString("en") : NONE);
-export const rate = (value, digits = 2) => (known(value) ? value.toFixed(digits) : NONE);
+export const rate = (value, digits = 2) => (known(value) ? value.toFixed(digits).replace("-", "−") : NONE);
 export const percent = (value) => (known(value) ? `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %` : NONE);
 export const signed = (value) => {
   if (!known(value)) return NONE;

@@ -61,10 +61,9 @@ export function runView(name) {
       ...insight.advisories.map(({ code, level, text }) => h("li", { class: level }, h("b", {}, QUESTIONS[code] ?? code), " ",
         level === "look" ? h("span", { class: "mark" }, "Look: ") : "", prose(text), ...more(code))));
     const points = insight.points;
-    const last = points.at(-1);
     figures.replaceChildren(tiles([
       ["Step", whole(now.step)],
-      ["ETR, last 20", rate(now.etr.recent), last ? `expected ${rate(last.predicted_etr)}` : ""],
+      ["ETR, last 20", rate(now.etr.recent), "commits: share of groups that teach"],
       now.etr.evaluation === null ? null : ["ETR, evaluations", rate(now.etr.evaluation)],
       ["Calibration error", rate(insight.calibration_error), `${whole(now.calibration.groups)} groups`],
       ["Never selected", percent(now.tasks ? now.never_selected / now.tasks : null), `${whole(now.never_selected)} tasks`],
@@ -79,8 +78,8 @@ export function runView(name) {
     write.pictures(now, insight, points, open);
   }
 
-  const more = (code) => (code === "stuck" ? [" ", h("a", { href: `${link("runs", name, "tasks")}?sort=streak` }, "Which they are")]
-    : code === "drops" ? [" ", h("a", { href: `${link("runs", name, "tasks")}?sort=-dropped` }, "Which they are")] : []);
+  const orders = { starving: "selected", stuck: "streak", drops: "-dropped" };
+  const more = (code) => (orders[code] ? [" ", h("a", { href: `${link("runs", name, "tasks")}?sort=${orders[code]}` }, "Which they are")] : []);
 
   write.pictures = (now, insight, points, open) => {
     pictures.hidden = !points.length;
@@ -98,7 +97,7 @@ export function runView(name) {
     const byDomain = (field, none) => names.map((domain, style) => ({ label: domain, style, values: points.map((each) => each[field][domain] ?? none) }));
     const knows = points.some(({ capability }) => Object.keys(capability).length);
     charts.capability.element.hidden = !knows;
-    if (knows) charts.capability.update(steps, byDomain("capability", null));
+    if (knows) charts.capability.update(steps, byDomain("capability", null), ["Where the model stands; what learning moves. ", prose(insight.capability_scale)]);
     charts.share.element.hidden = names.length < 2;
     if (names.length > 1) charts.share.update(steps, byDomain("share", 0));
     charts.never.update(steps, [{ label: "never selected", values: of("never_selected"), style: 0 }]);
@@ -120,7 +119,7 @@ export function runView(name) {
 
   function writeCalibration({ bins, groups }, insight) {
     calibration.replaceChildren(h("h2", {}, "Calibration"),
-      h("p", { class: "faint" }, `Of the last ${whole(groups)} groups: on the dashed line is honest. Error ${rate(insight.calibration_error)}.`),
+      h("p", { class: "faint" }, `Of the last ${whole(groups)} groups. On the dashed line is honest, above it the model is better than expected. Error ${rate(insight.calibration_error)}; good is under 0.05.`),
       h("div", { class: "pair" }, reliability(bins), table("Calibration by tenths", [
         ["Expected", true, (row) => rate(row.predicted)], ["Seen", true, (row) => rate(row.seen)],
         ["Expected − seen", true, (row) => signed(row.predicted - row.seen)], ["Groups", true, (row) => whole(row.groups)]], bins)));
@@ -131,12 +130,12 @@ export function runView(name) {
     const recent = points.slice(-Math.max(1, Math.ceil(points.length / 10)));
     const groups = recent.reduce((sum, each) => sum + each.groups, 0) || 1;
     const share = (domain) => recent.reduce((sum, each) => sum + (each.share[domain] ?? 0) * each.groups, 0) / groups;
-    const first = (domain) => points.find(({ capability }) => domain in capability)?.capability[domain];
+    const move = (domain) => insight.capability_moves[domain];
     const told = (domain) => insight.calibration_by_domain[domain];
     domains.replaceChildren(h("h2", {}, "Domains"), table("Domains", [
       ["Domain", false, (row) => h("a", { href: `${link("runs", name, "tasks")}?domain=${encodeURIComponent(row)}` }, row)],
-      ["Capability at first", true, (row) => rate(first(row))],
-      ["now", true, (row) => rate(now.capability[row])],
+      ["Capability early", true, (row) => rate(move(row)?.early)],
+      ["late", true, (row) => rate(move(row)?.late)],
       ["ETR, last 20", true, (row) => rate(now.etr.by_domain[row])],
       ["Share of the last tenth", true, (row) => percent(share(row))],
       ["Expected", true, (row) => rate(told(row)?.predicted)],

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from selector_api.core.advisories import Advisory
 from selector_api.core.calibration import CalibrationBin
+from selector_api.core.moves import Move
 from selector_api.web.schemas.common import Answer, Moment, example
 from selector_api.web.schemas.run_evidence import (
     POINT_EXAMPLE,
@@ -81,6 +82,8 @@ class InsightView(Answer):
             {"code": "honest", "level": "ok", "text": "A pass rate of 0.50 was expected, 0.48 seen."}
         ],
         warnings=[],
+        capability_moves={"math": {"early": 0.31, "late": 0.47, "direction": 1}},
+        capability_scale="0 is the reference `qwen-7b`, 1 the reference `qwen-30b`.",
         calibration_error=0.03,
         calibration_by_domain={"math": {"groups": 600, "predicted": 0.5, "seen": 0.48}},
         drops={"timeout": 3},
@@ -97,6 +100,8 @@ class InsightView(Answer):
     step: int = Field(description="Commits so far")
     advisories: list[Advisory]
     warnings: list[str] = Field(description="What should be seen to")
+    capability_moves: dict[str, Move] = Field(description="How far it has moved, by domain where it is known")
+    capability_scale: str = Field(description="What the capability is measured in; empty if there is none")
     calibration_error: float | None = Field(
         description="How far the expected and the seen pass rates of the last 1,000 groups are apart, by tenths"
     )
