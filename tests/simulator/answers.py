@@ -69,7 +69,7 @@ def check_refusal(witness: Witness, attempt: Attempt, error: Exception) -> None:
     elif isinstance(error, UnreadableData):
         assert witness.losses, error  # its pool has lost tasks, until they are added again
     elif isinstance(error, UnknownTask):  # it has joined the pool, and not yet the run; or Redis has lost it
-        assert isinstance(operation, Exclude | ReportWithout) or error.name in witness.lost, error
+        assert isinstance(operation, Exclude | ReportWithout) or witness.losses
     elif isinstance(error, RunConflict | UnusableFork):
         assert isinstance(operation, Create | Fork)
     else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.core.task_rows import TaskRows
@@ -14,6 +16,7 @@ from selector_api.store.codec import Outcome, decode_events
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Bookmark
 from selector_api.store.receipts import Reported
+from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store
 
 POOL = "pool"
@@ -109,3 +112,16 @@ async def put_back(store: Store) -> None:
         await store.redis.execute_command("LSET", keys.log, place, later)
     for selection, until in await store.redis.zrange(keys.leases, 0, -1, withscores=True):
         await store.redis.execute_command("ZADD", keys.leases, float(str(until)) + HOUR, selection)
+
+
+def before_script(patch: pytest.MonkeyPatch, script: str, happens: Callable[[], Awaitable[Any]]) -> None:
+    """Let something happen just before a script runs for the first time."""
+    call, calls = Scripts._call, list[str]()
+
+    async def with_that(self: Scripts, name: str, *args: Any) -> Any:
+        if name == script and not calls:
+            calls.append(name)
+            await happens()
+        return await call(self, name, *args)
+
+    patch.setattr(Scripts, "_call", with_that)

@@ -315,6 +315,7 @@ async def test_a_replica_that_was_left_behind_goes_on_within_a_segment(
     assert (await state_of(other_store)).rewinds == 0
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("steps", [3, 10])
 async def test_events_that_are_lost_are_noticed_though_the_log_is_packed(
     store: Store, other_store: Store, redis: StoreClient, steps: int
@@ -339,6 +340,7 @@ async def test_events_that_are_lost_are_noticed_though_the_log_is_packed(
     same_state(state, await state_of(store))
 
 
+@pytest.mark.one_server
 async def test_a_loss_behind_what_is_packed_tells_places_in_the_whole_log(
     store: Store, other_store: Store, redis: StoreClient
 ) -> None:
@@ -518,6 +520,7 @@ async def test_without_a_snapshot_nothing_is_let_go(store: Store, redis: StoreCl
             await state_of(store)
 
 
+@pytest.mark.one_server
 async def test_what_redis_has_lost_to_be_forgotten_is_not_packed(store: Store, redis: StoreClient) -> None:
     await make_run(store, tasks=100)
     for number in range(10):

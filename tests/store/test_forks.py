@@ -262,6 +262,7 @@ async def test_a_fork_that_is_gone_is_not_made_without_its_evidence(
     assert (await fork(store, "new")).step == 1
 
 
+@pytest.mark.one_server
 async def test_a_log_that_goes_on_otherwise_while_it_is_copied_is_not_forked(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

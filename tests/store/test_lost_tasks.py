@@ -11,32 +11,26 @@ from selector_api.core.config import RunConfig
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import UnknownTask
-from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store
 from tests.store.dumps import dump, load
-from tests.store.helpers import POOL, RUN, make_run, outcomes, read_types, report, select, task_rows
+from tests.store.helpers import (
+    POOL,
+    RUN,
+    before_script,
+    make_run,
+    outcomes,
+    read_types,
+    report,
+    select,
+    task_rows,
+)
 
-pytestmark = pytest.mark.anyio
-
-Before = Callable[[], Awaitable[None]]
+pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
 
 async def fall_back(store: Store, kept: dict[str, Any]) -> None:
     await store.redis.execute_command("FLUSHDB")
     await load(store.redis, kept)
-
-
-def before_script(patch: pytest.MonkeyPatch, script: str, happens: Before) -> None:
-    """Let something happen just before a script runs for the first time."""
-    call, calls = Scripts._call, list[str]()
-
-    async def with_that(self: Scripts, name: str, *args: Any) -> Any:
-        if name == script and not calls:
-            calls.append(name)
-            await happens()
-        return await call(self, name, *args)
-
-    patch.setattr(Scripts, "_call", with_that)
 
 
 async def test_tasks_that_were_lost_before_runs_heard_of_them_are_added_again(

@@ -11,7 +11,9 @@ local state = redis.call('HMGET', META, 'incarnation', 'tasks', 'forked', 'chang
 if not state[1] then return {'unknown-run'} end
 if state[1] ~= known_incarnation then return {'replaced'} end
 local known = redis.call('HGET', IDEMPOTENCY, field)
-if known and known ~= former then return {'exists', known_selection(known)} end
+if known and (known ~= former or status_of(read_selection(known)) ~= 'released') then
+  return {'exists', known_selection(known)}
+end
 local made = field == '' and read_selection(id)
 if made then return {'made', event_of(made), made.seq} end  -- by this command, which was sent before
 if not known and is_forgotten(field) then return {'past-horizon'} end
