@@ -25,10 +25,11 @@ from selector_api.store.archives import Archives
 from selector_api.store.codec import decode_events, encode_snapshot
 from selector_api.store.drawing import Selected, Wanted, as_answered, draw, replayed
 from selector_api.store.errors import Overloaded, StoreError, UnreadableData
+from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
-from selector_api.store.refusals import EventsDropped, UnknownRun
+from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run, Runs
 from selector_api.store.snapshots import Snapshots, copied, restored
 from selector_api.store.threads import Threads

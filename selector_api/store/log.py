@@ -9,12 +9,11 @@ from typing import Any, cast
 import numpy as np
 
 from selector_api.store.codec import Drop, Outcome, dumps, event_fields
+from selector_api.store.kept_no_more import EventsDropped, PastHorizon
 from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.receipts import Lease, Place, Reported
 from selector_api.store.refusals import (
-    EventsDropped,
-    PastHorizon,
     SelectionClosed,
     TaskNotInSelection,
     UnknownRun,

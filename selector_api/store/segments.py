@@ -15,8 +15,8 @@ from hashlib import sha1
 import pyarrow as pa
 
 from selector_api.store.connection import StoreClient
+from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import run_keys
-from selector_api.store.refusals import EventsDropped
 from selector_api.store.sealing import sealed, unsealed
 
 EVENTS = 500

@@ -9,14 +9,9 @@ from itertools import islice
 from typing import Any
 
 from selector_api.store.errors import CallError
+from selector_api.store.kept_no_more import PastHorizon
 from selector_api.store.keys import report_field, select_field
-from selector_api.store.refusals import (
-    KeyConflict,
-    PastHorizon,
-    SelectionClosed,
-    TaskNotInSelection,
-    UnknownSelection,
-)
+from selector_api.store.refusals import KeyConflict, SelectionClosed, TaskNotInSelection, UnknownSelection
 from tests.promises.model import Model
 from tests.promises.pair import Task
 from tests.promises.relatives import commit_every, dense_of
