@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bots import run_care, run_export, run_selections
+from bots import run_archive, run_care, run_export, run_selections
 from bots.run_fields import CommandWithFields
 from bots.run_options import (
     CommitOutcomes,
@@ -36,6 +36,7 @@ for _command in (
     run_selections.release,
     run_selections.history,
     run_export.export,
+    run_archive.archive,
 ):
     app.command(no_args_is_help=True)(_command)
 

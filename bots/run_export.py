@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import typer
 
@@ -16,6 +16,16 @@ from services.command_line.failures import Failure
 if TYPE_CHECKING:
     from trainer_client import SelectorClient
 
+Archive = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE.zip",
+        help="Where `bots run archive` has put the first events.",
+    ),
+]
 SUFFIX = ".zip"
 EVENTS, TASKS = "events.jsonl", "tasks.jsonl"
 
@@ -23,6 +33,7 @@ EVENTS, TASKS = "events.jsonl", "tasks.jsonl"
 def export(
     run: RunName,
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="Where to write.")],
+    archive: Archive = None,
     url: Url = "",
     token: Token = None,
 ) -> None:
@@ -35,27 +46,54 @@ def export(
     Example:
 
         bots run export my-run my-run.zip
+        bots run export my-run my-run.zip --archive my-run-until-may.zip
     """
     from services.command_line.output import replacing
 
     if file.suffix.lower() != SUFFIX:
         raise Failure(f"FILE: got {file.name!r}; its suffix must be {SUFFIX}")
     with connected(url, token) as client, replacing(file) as unfinished:
-        events, tasks = write_run(client, run, unfinished)
+        events, tasks = write_run(client, run, unfinished, archive)
     typer.echo(f"{file}: {events:,} events, {tasks:,} tasks")
 
 
-def write_run(client: SelectorClient, run: str, path: Path) -> tuple[int, int]:
-    """Write a run to a file, and tell how many events and tasks there are."""
+def archived_lines(archive: Path, run: str, count: int | None = None) -> Iterator[bytes]:
+    """The lines of the log, one an event, that an archive of a run has; the first `count` of them, if told.
+
+    Raises:
+        Failure: it is none, or has fewer.
+    """
+    try:
+        with ZipFile(archive) as file, file.open(EVENTS) as lines:
+            for seq, line in enumerate(lines, 1):
+                event = json.loads(line)
+                if event["seq"] != seq or (seq == 1 and event.get("run", run) != run):
+                    raise Failure(f"--archive: {archive} is not of the run {run!r}")
+                yield line
+                if seq == count:
+                    return
+    except (OSError, BadZipFile, KeyError, ValueError) as error:
+        raise Failure(f"--archive: {archive} is not as `bots run archive` writes it: {error}") from error
+    if count is not None:
+        raise Failure(f"--archive: {archive} has fewer than the {count} events that {run!r} has let go")
+
+
+def write_run(client: SelectorClient, run: str, path: Path, first: Path | None = None) -> tuple[int, int]:
+    """Write a run, whose `first` events an archive may have, to a file; how many events and tasks there are."""
     from services.command_line.output import moving, progress_bar
 
     pool = ""
 
     def events() -> Iterator[tuple[int, dict[str, Any]]]:
         nonlocal pool
-        for event in client.events(run):
-            if event["type"] == "created":
-                pool = event["config"]["pool"]
+        archived = [] if first is None else map(json.loads, archived_lines(first, run))
+        last = 0
+        for event in archived:
+            last = event["seq"]
+            pool = pool or event["config"]["pool"]  # of `created`, the first
+            yield last, event
+        for event in client.events(run, after=last):
+            pool = pool or event["config"]["pool"]
             yield event["seq"], event
 
     with progress_bar() as bar, ZipFile(path, "w", ZIP_DEFLATED) as archive:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bots.failures import store_failures
-from bots.running_server import running_server
+from bots.running_server import check_folder, running_server
 from bots.settings import DataDir, RedisUrl, settings_from
 from services.command_line.connection import checked_name
 from services.command_line.failures import Failure
@@ -180,7 +180,7 @@ def _with_tokens(
     """
     settings = settings_from(data_dir=data_dir, redis_url=redis_url)
     if settings.redis_url is None and not makes:
-        _check_folder(settings.data_dir)
+        check_folder(settings.data_dir)
 
     async def working() -> T:
         async with _stored_tokens(settings) as tokens:
@@ -188,19 +188,6 @@ def _with_tokens(
 
     with store_failures():
         return asyncio.run(working())
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder in which no service has kept data: a misspelt one must not become one."""
-    from selector_api.near_names import hint
-    from selector_api.store.embedded_valkey import holds_data
-
-    if holds_data(folder):
-        return
-    beside = folder.absolute().parent
-    others = [each.name for each in beside.iterdir() if holds_data(each)] if beside.is_dir() else []
-    there_is = "has no data of a service in it" if folder.is_dir() else "is not there"
-    raise Failure(f"--data-dir: the folder {folder} {there_is}{hint(folder.name, others)}")
 
 
 @asynccontextmanager

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     can lose the last second or two."""
     snapshot_every: Annotated[int, Field(ge=1)] = 512
     """Events between two snapshots of a run."""
+    horizon_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    """Days for which a repeated call gets what the first one got. Of selections and keys that are older, and have
+    ended, a run keeps that they were: such calls are refused (past-horizon). Its events of then are packed."""
     max_report_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 8 * MEBIBYTE
     """Largest body of POST /report."""
     max_tasks_body_bytes: Annotated[int, Field(ge=1024, le=_LARGEST_BODY)] = 32 * MEBIBYTE

@@ -16,7 +16,9 @@ T = TypeVar("T")
 MAX_TASKS = 250_000
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
-OUTBOX: TypeAdapter[str | None] = TypeAdapter(Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}$")])
+OUTBOX: TypeAdapter[str | None] = TypeAdapter(
+    Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}( [0-9]{1,15} [0-9]{1,15})?$")]
+)
 AFTER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**53)])
 CURSOR: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9]{1,18}$")])
 LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=1_000)])

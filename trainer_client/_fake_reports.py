@@ -64,7 +64,8 @@ class FakeReports:
         self._unsolicited: dict[str, dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
         self._step: int = 0
-        self._places: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
+        self._outboxes: dict[str, set[int]] = {}
         self._incarnation = uuid.uuid4().hex[:16]
 
     def _log(self, now: int, kind: str, **what: Any) -> dict[str, Any]:
@@ -82,8 +83,18 @@ class FakeReports:
         receipt = self._reported(sent, now)
         if outbox is None:
             return receipt
-        self._places[outbox] += 1
-        return receipt | {"place": {"incarnation": self._incarnation, "number": self._places[outbox]}}
+        return receipt | {"place": {"incarnation": self._incarnation, **self._noted(*outbox.split())}}
+
+    def _noted(self, outbox: str, number: str = "", lowest: str = "") -> dict[str, Any]:
+        """Note a report of an outbox; tells which of its reports were taken."""
+        if not number:  # an earlier form of the client: its reports are counted
+            self._counted[outbox] += 1
+            return {"number": self._counted[outbox], "taken": []}
+        taken = {one for one in self._outboxes.get(outbox, ()) if one >= int(lowest)} | {int(number)}
+        self._outboxes[outbox] = taken
+        firsts = sorted(one for one in taken if one - 1 not in taken)
+        lasts = sorted(one for one in taken if one + 1 not in taken)
+        return {"number": int(number), "taken": [list(ends) for ends in zip(firsts, lasts, strict=True)]}
 
     def _reported(self, sent: ReportRequest, now: int) -> dict[str, Any]:
         seen = counted(sent.outcomes, self._scale, sent.policy_version)

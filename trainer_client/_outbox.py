@@ -1,7 +1,7 @@
 """Reports that the service has acknowledged, kept for a while: Redis may lose them, and then they are sent again.
 
-The service counts the reports of each outbox, in Redis, beside what they tell. So a number in a receipt that is not
-above those of earlier receipts says that Redis has lost the reports from there on.
+Each goes out under a number of its own, which Redis notes beside what the report tells: it loses both, or neither.
+A receipt tells which numbers are there, and so which of those that were acknowledged before are not.
 """
 
 import fcntl
@@ -10,19 +10,22 @@ import os
 import threading
 import uuid
 import weakref
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from trainer_client._exchange import Plan, Request, answer_of, exchange
 from trainer_client.errors import ApiError, NotFound, SelectorUnavailable
 from trainer_client.fallback import logger
-from trainer_client.models import Receipt
+from trainer_client.models import Place, Receipt
 
 MOST_REPORTS = 1_000
 MOST_BYTES = 64 << 20
+MOST_NUMBERS = 10**9
+"""So many are there for each process that goes on with an outbox."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,20 @@ class Kept:
     incarnation: str
     number: int
     body: bytes
+    turn: int
+    """How many were acknowledged before it."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """What had been acknowledged of a run when a report was sent."""
+class Ticket:
+    """What a report goes out with."""
 
-    incarnation: str = ""
-    number: int = 0
-    losses: int = 0
-    """How often reports had been found lost."""
+    number: int
+    """Of all that the outbox sends of a run, never given again."""
+    lowest: int
+    """The lowest number among those that may be found lost, and its own."""
+    turn: int
+    """How many were acknowledged before it was sent: its receipt has to know of these."""
 
 
 class Outbox:
@@ -56,7 +63,9 @@ class Outbox:
         self._lock = threading.Lock()
         self._kept: deque[Kept] = deque()
         self._bytes = 0
-        self._newest: dict[str, Mark] = {}
+        self._numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(self._first))
+        self._turn = 0
+        self._first = 1
         self.lost: deque[bytes] = deque()
         """Reports to be sent again, where nobody else was told of them."""
         self.on_lost: Callable[[bytes], None] = self.lost.append
@@ -67,45 +76,51 @@ class Outbox:
         if folder is not None:
             self._open(folder)
 
-    def mark(self, run: str) -> Mark:
-        """What is acknowledged of a run: to be taken before a report is sent."""
+    def ticket(self, run: str) -> Ticket:
+        """What the next report of a run is to be sent with."""
         with self._lock:
-            return self._newest.get(run, Mark())
+            number = next(self._numbers[run])
+            lowest = min((kept.number for kept in self._kept if kept.run == run), default=number)
+            return Ticket(number, lowest, self._turn)
 
-    def keep(self, run: str, body: bytes, receipt: Receipt, mark: Mark) -> None:
+    def keep(self, run: str, body: bytes, receipt: Receipt, ticket: Ticket) -> None:
         """Keep a report that was acknowledged; what its receipt shows to be lost is to be sent again.
 
         Args:
             run: of the report.
             body: of its `POST /report`.
             receipt: the answer.
-            mark: as it was when the report was sent.
+            ticket: what it was sent with.
         """
         place = receipt.place
         if place is None:  # the service is of an older release
             return
         with self._lock:
-            newest = self._newest.get(run, Mark())
-            if (
-                newest.incarnation != place.incarnation
-            ):  # the run was made anew: what is kept is of another one
-                self._forget([kept for kept in self._kept if kept.run == run])
-                newest = mark = Mark(place.incarnation, 0, newest.losses)
-            lost: list[Kept] = []
-            if place.number <= mark.number and mark.losses == newest.losses:
-                newest = Mark(place.incarnation, 0, newest.losses + 1)
-                lost = [kept for kept in self._kept if kept.run == run and kept.number >= place.number]
-            self._newest[run] = Mark(place.incarnation, max(newest.number, place.number), newest.losses)
+            missing = self._missing(run, place, ticket)
+            lost = [kept for kept in missing if kept.incarnation == place.incarnation]
             for kept in lost:
                 self.on_lost(kept.body)
-            self._forget(lost)
-            self._add(Kept(run, place.incarnation, place.number, body))
+            self._forget(missing)  # of a run that was made anew nothing is sent: it is another one
+            self._add(Kept(run, place.incarnation, ticket.number, body, self._turn))
         if lost:
             logger.warning(
                 "run %r: Redis has lost %d reports that the service had acknowledged; they are sent again",
                 run,
                 len(lost),
             )
+
+    def _missing(self, run: str, place: Place, ticket: Ticket) -> list[Kept]:
+        """What had been acknowledged when a report was sent, and is not in the run that its receipt is of."""
+        taken = place.taken
+        if any(first <= ticket.lowest and ticket.number <= last for first, last in taken):
+            return []  # all of it, as nearly always
+        return [
+            kept
+            for kept in self._kept
+            if kept.run == run
+            and kept.turn < ticket.turn
+            and not any(first <= kept.number <= last for first, last in taken)
+        ]
 
     def next_lost(self) -> bytes | None:
         """Take the report that is to be sent again first."""
@@ -121,6 +136,7 @@ class Outbox:
         if self._folder is not None:
             self._file(kept).write_bytes(kept.body)
         self._kept.append(kept)
+        self._turn += 1
         self._bytes += len(kept.body)
         while len(self._kept) > MOST_REPORTS or self._bytes > MOST_BYTES:
             self._forget([self._kept[0]])
@@ -134,7 +150,7 @@ class Outbox:
 
     def _file(self, kept: Kept) -> Path:
         assert self._folder is not None
-        return self._folder / f"{kept.number:012d}-{kept.incarnation}.json"
+        return self._folder / f"{kept.number:015d}-{kept.incarnation}.json"
 
     def _open(self, folder: Path) -> None:
         """Take over the outbox of a client that has ended, or begin a new one."""
@@ -149,9 +165,17 @@ class Outbox:
                 continue
             self._folder, self.id = own, own.name
             self._give_up = weakref.finalize(self, os.close, claim)
-            break
-        assert self._folder is not None
-        for file in sorted(self._folder.glob("*.json")):
+            self._load(self._folder)
+            process = max(
+                [int(os.read(claim, 20) or b"0"), *(kept.number // MOST_NUMBERS for kept in self._kept)]
+            )
+            process += 1  # the former may have sent what it did not keep
+            os.pwrite(claim, str(process).encode(), 0)
+            self._first = process * MOST_NUMBERS
+            return
+
+    def _load(self, folder: Path) -> None:
+        for file in sorted(folder.glob("*.json")):
             number, _, incarnation = file.stem.partition("-")
             body = file.read_bytes()
             try:
@@ -159,9 +183,8 @@ class Outbox:
             except ValueError:  # the process ended while it was written
                 file.unlink()
                 continue
-            kept = Kept(run, incarnation, int(number), body)
-            self._newest[run] = Mark(incarnation, kept.number)
-            self._kept.append(kept)
+            self._kept.append(Kept(run, incarnation, int(number), body, self._turn))
+            self._turn += 1
             self._bytes += len(body)
 
 
@@ -171,11 +194,12 @@ def send_report(outbox: Outbox, run: str, body: bytes, max_retries: int | None) 
     Raises:
         SelectorError: as `exchange`.
     """
-    mark = outbox.mark(run)
-    headers = {"Content-Type": "application/json", "X-Bots-Outbox": outbox.id}
+    ticket = outbox.ticket(run)
+    stamp = f"{outbox.id} {ticket.number} {ticket.lowest}"
+    headers = {"Content-Type": "application/json", "X-Bots-Outbox": stamp}
     request = Request("POST", "report", body, headers=headers)
     receipt = yield from exchange(request, answer_of(Receipt), max_retries)
-    outbox.keep(run, body, receipt, mark)
+    outbox.keep(run, body, receipt, ticket)
     return receipt
 
 

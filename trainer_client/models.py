@@ -121,6 +121,7 @@ class Place(_Answer):
 
     incarnation: str
     number: int
+    taken: list[tuple[int, int]] = []
 
 
 class Receipt(_Answer):

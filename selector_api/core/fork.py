@@ -36,6 +36,7 @@ class Taken:
         self.grown = 0
         self.step = 0
         self.is_cut = step == 0
+        self._at = 0
 
     def read(self, seq: int, event: Mapping[str, Any]) -> None:
         """Take in the next event."""
@@ -47,6 +48,7 @@ class Taken:
         if kind in _OF_A_RUN or event.get("by") == "pool" or (self.is_cut and kind not in _NO_EVIDENCE):
             return
         self._kept[seq] = kind
+        self._at = event.get("at", self._at)
         selection = event.get("selection")
         if kind == "selected":
             self._open[event["selection"]] = [seq]
@@ -80,10 +82,11 @@ class Taken:
         return self.seqs().issuperset(range(2, seq + 1))
 
     def closing(self) -> list[dict[str, Any]]:
-        """The events behind these which release the selections that would be left open."""
+        """The events behind these which release the selections that would be left open, at the time of the last."""
         return [
             {
                 "type": "released",
+                "at": self._at,
                 "selection": selection,
                 "reason": "fork",
                 "entered": self._entered[selection],

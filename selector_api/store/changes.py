@@ -86,7 +86,7 @@ class Changes:
         """
         live_run = await self._live_runs.of(name)
 
-        def changed(state: RunState) -> tuple[list[str], int, int]:
+        def changed(state: RunState) -> tuple[list[str], int, int, int]:
             found = state.table.find(tasks)
             (unknown,) = np.nonzero((found < 0) | (found >= state.size))
             if len(unknown):
@@ -95,16 +95,16 @@ class Changes:
             others = dict.fromkeys(
                 task for task, is_so in zip(tasks, is_so.tolist(), strict=True) if not is_so
             )
-            return list(others), state.withheld.count_by_run, state.changes
+            return list(others), state.withheld.count_by_run, state.changes, state.size
 
         while True:
             run = await self._runs.find(name)
-            others, count, changes = await live_run.read(changed)
+            others, count, changes, size = await live_run.read(changed)
             if not others:
                 return Excluded(0, count)
             fields = event_fields({"by": "run", "tasks": others})
             (status,) = await self._scripts.run(
-                "exclude", run_keys(name), run.incarnation, changes, kind, fields
+                "exclude", run_keys(name), run.incarnation, changes, size, kind, fields
             )
             if status == b"ok":
                 return Excluded(len(others), count + (len(others) if kind == "excluded" else -len(others)))

@@ -39,6 +39,13 @@ def event_fields(fields: Mapping[str, Any]) -> str:
     return dumps(fields)[1:-1]
 
 
+def event_text(event: Mapping[str, Any]) -> str:
+    """An event as scripts write one: its type and its time come first."""
+    first = ("type", "at")
+    fields = event_fields({name: value for name, value in event.items() if name not in first})
+    return f'{{"type":"{event["type"]}","at":{event["at"]},{fields}}}'
+
+
 def decode_events(lines: Sequence[bytes], first_seq: int) -> list[dict[str, Any]]:
     """The events of a stretch of the log, each with its `seq`."""
     return [{"seq": seq, **json.loads(line)} for seq, line in enumerate(lines, first_seq)]

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 
 from selector_api.core.config import Fork, RunConfig
 from selector_api.core.fork import Taken, begun
-from selector_api.store.codec import decode_snapshot, dumps, encode_snapshot
+from selector_api.store.codec import decode_snapshot, encode_snapshot, event_text
 from selector_api.store.errors import Overloaded, UnreadableData
+from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import forking_key, run_keys
 from selector_api.store.log import Bookmark, Logs
 from selector_api.store.refusals import UnknownParent, UnknownRun, UnusableFork
@@ -62,13 +63,17 @@ class Forks:
                 f"fork.run: {fork.run!r} draws from the pool {parent.pool!r}, and {config.pool!r} was sent; "
                 "a fork draws from the same one"
             )
-        taken = await self._read(parent, fork)
-        created = await self._runs.create(name, config, await self._copied(name, parent, taken))
+        taken, end = await self._read(parent, fork)
+        copied = await self._copied(name, parent, taken)
+        await self._stretch(
+            parent, end
+        )  # what was copied is what was read: the log has not lost any of it between
+        created = await self._runs.create(name, config, copied)
         if created:
             await self._begin(name, parent, taken)
         return created
 
-    async def _read(self, parent: Run, fork: Fork) -> Taken:
+    async def _read(self, parent: Run, fork: Fork) -> tuple[Taken, Bookmark]:
         taken = Taken(fork.step)
         place = Bookmark(0)
         while lines := await self._stretch(parent, place):
@@ -79,7 +84,7 @@ class Forks:
                 f"fork.step: {fork.run!r} has made {taken.step} commits, and {fork.step} was sent; "
                 f"send at most {taken.step}, or leave step out for all"
             )
-        return taken
+        return taken, place
 
     async def _copied(self, name: str, parent: Run, taken: Taken) -> Copied:
         key = forking_key(name, secrets.token_hex(8))
@@ -91,7 +96,7 @@ class Forks:
             kept = [line for seq, line in enumerate(lines, place.seq + 1) if seq in seqs]
             length = await self._append(name, key, length, kept)
             place = place.after(lines)
-        released = [dumps(event) for event in taken.closing()]
+        released = [event_text(event) for event in taken.closing()]
         length = await self._append(name, key, length, released)
         selections, changes = taken.counts()
         return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)
@@ -110,7 +115,13 @@ class Forks:
             await self._snapshots.save(run, snapshot.place, data)
 
     async def _stretch(self, parent: Run, place: Bookmark) -> list[bytes]:
-        stretch = await self._logs.read(parent, place)
+        try:
+            stretch = await self._logs.read(parent, place)
+        except EventsDropped as error:
+            raise UnusableFork(
+                f"fork.run: the first {error.count} events of {parent.name!r} are in a file alone, where `bots run "
+                "archive` has put them, and a fork begins with all; fork a run that has them"
+            ) from error
         if stretch is None:
             raise Overloaded("fork.run")
         return stretch.events

@@ -52,7 +52,7 @@ async def of_server(redis: StoreClient, *, is_embedded: bool = False) -> AsyncIt
         yield Finding(
             "ok", f"{name} {info[f'{name.lower()}_version']} answers and takes writes ({milliseconds:.0f} ms)"
         )
-        for finding in (*_durability(info), _memory(info, is_embedded)):
+        for finding in (*_durability(info), *_failovers(info), _memory(info, is_embedded)):
             yield finding
         yield await _fsync(server)
         yield await _clock(server)
@@ -87,6 +87,20 @@ def _durability(info: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("ok", "it evicts nothing (maxmemory-policy noeviction)")
     else:
         yield Finding("wrong", f"it may evict data: maxmemory-policy is {policy}. Set it to noeviction")
+
+
+def _failovers(info: Mapping[str, Any]) -> Iterator[Finding]:
+    replicas = info.get("connected_slaves", 0)
+    if not replicas:
+        return
+    if "min_slaves_good_slaves" in info:  # told where a least number is set
+        yield Finding("ok", "it takes no writes without a replica that follows (min-replicas-to-write)")
+    else:
+        yield Finding(
+            "note",
+            f"it has {replicas} replicas and takes writes without any: what a failover can take has no bound. Set "
+            "min-replicas-to-write and min-replicas-max-lag",
+        )
 
 
 def _memory(info: Mapping[str, Any], is_embedded: bool) -> Finding:

@@ -15,9 +15,12 @@ class RunKeys(NamedTuple):
     meta: str
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
-    these>"), changes of what is drawn."""
+    these>"), changes of what is drawn, "reports:<outbox>" (which of a client's reports were taken, see
+    outbox.lua), forked (selections of the parent among its events), packed (events in segments), dropped (those of
+    them that are elsewhere alone), began (then the first event), forgotten (selections that are no more in
+    `selections`)."""
     log: str
-    """List of events (JSON); an event's seq is its position, from 1."""
+    """List of events (JSON), those behind the segments; an event's seq is its position in both, from 1."""
     leases: str
     """Sorted set: open selection -> unix ms at which its lease ends."""
     selections: str
@@ -31,13 +34,19 @@ class RunKeys(NamedTuple):
     """Hash: incarnation, seq, digest (SHA-1 of the event with that seq) and data of the newest snapshot."""
     pending: str
     """List: what waits for a commit of so many outcomes, in the order of arrival, see `pending_entry`."""
+    segments: str
+    """List: the log's first events, packed (see `segments`), or what is left of those that are elsewhere alone."""
+    forgotten: str
+    """Hash: the first byte of a SHA-1 (hex) -> the next six bytes of that of each selection and idempotency field
+    that was forgotten."""
 
 
 class PoolKeys(NamedTuple):
     """The keys of a pool, in the order in which every script of a pool takes them."""
 
     meta: str
-    """Hash: incarnation, tasks, registrations (how many there were)."""
+    """Hash: incarnation, tasks, registrations (how many there were), last ("<number of chunks>:<SHA-1 of the
+    last>")."""
     tasks: str
     """List of chunks: of tasks that joined, or of references that were measured of tasks that are there."""
     runs: str
@@ -58,6 +67,8 @@ def run_keys(run: str) -> RunKeys:
         idempotency=f"{tagged}:keys",
         snapshot=f"{tagged}:snapshot",
         pending=f"{tagged}:pending",
+        segments=f"{tagged}:segments",
+        forgotten=f"{tagged}:forgotten",
     )
 
 
@@ -94,11 +105,6 @@ TOKENS = "bots:tokens"
 def select_field(key: str) -> str:
     """The idempotency field of a caller's key for a selection."""
     return f"select:{key}"
-
-
-def anonymous_field(nonce: str) -> str:
-    """The idempotency field of a selection whose caller gave no key."""
-    return f"anonymous:{nonce}"
 
 
 def report_field(key: str, task: str) -> str:

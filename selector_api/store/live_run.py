@@ -21,10 +21,12 @@ from selector_api.core.rewards import Rewards
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
+from selector_api.store.archives import Archives
 from selector_api.store.codec import decode_events, encode_snapshot
 from selector_api.store.drawing import Selected, Wanted, as_answered, draw, replayed
 from selector_api.store.errors import Overloaded, StoreError, UnreadableData
-from selector_api.store.keys import anonymous_field, select_field
+from selector_api.store.kept_no_more import EventsDropped
+from selector_api.store.keys import select_field
 from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownRun
@@ -52,6 +54,7 @@ class LiveRun:
         runs: Runs,
         logs: Logs,
         snapshots: Snapshots,
+        archives: Archives,
         pools: Pools,
         threads: Threads,
         snapshot_every: int,
@@ -64,6 +67,7 @@ class LiveRun:
             runs: where it is found.
             logs: where its events are read, and selections appended.
             snapshots: where it begins, if there is one.
+            archives: pack what of its log is behind the horizon.
             pools: where its tasks are read from.
             threads: does what takes longer than a millisecond.
             snapshot_every: events after which a snapshot is written.
@@ -73,6 +77,7 @@ class LiveRun:
         self._runs = runs
         self._logs = logs
         self._snapshots = snapshots
+        self._archives = archives
         self._pools = pools
         self._threads = threads
         self._snapshot_every = snapshot_every
@@ -143,10 +148,11 @@ class LiveRun:
             TooFewTasks: fewer tasks can be drawn now (from `core.select`), or they promise too little.
             KeyConflict: the key was used for another batch, for a selection that was not released.
             NotExplained: the key was used without `explain`.
+            PastHorizon: the key was used for a selection that is kept no more.
             Overloaded: other processes kept selecting from the run while this one drew.
         """
         wanted = Wanted(wanted) if isinstance(wanted, int) else wanted
-        field = anonymous_field(secrets.token_hex(16)) if key is None else select_field(key)
+        field = "" if key is None else select_field(key)
         told = {"key": key} if policy_version is None else {"key": key, "policy_version": policy_version}
         deadline = time.monotonic() + self._patience
         former = ""
@@ -190,12 +196,15 @@ class LiveRun:
         """Fold what is new; returns the selection that `field` stands for, if it is known."""
         snapshot_is_good = True
         while True:
+            is_loaded_now = self._run is None
             run = self._run or await self._load(snapshot_is_good)
             try:
                 stretch = await self._logs.read(run, self._place, field)
-            except UnknownRun:
+            except (UnknownRun, EventsDropped) as error:
                 self._forget()
-                raise
+                if isinstance(error, UnknownRun) or is_loaded_now:
+                    raise
+                continue
             if stretch is None:
                 await self._say_rewound(run)
                 snapshot_is_good = self._place != self._saved
@@ -225,7 +234,7 @@ class LiveRun:
         snapshot = await self._snapshots.newest(self._name)
         run = await self._runs.find(self._name)
         await self._runs.mend(run)
-        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks, run.chunks)
+        table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
         if snapshot is not None and snapshot.incarnation == run.incarnation and snapshot_is_good:
             try:
                 with timed("fold"):
@@ -250,8 +259,7 @@ class LiveRun:
                     events = await self._threads.run(decode_events, lines, self._place.seq + 1)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
-                chunks = max(event.get("chunks", run.chunks) for event in events)
-                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks, chunks)
+                self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
             with timed("fold"):
                 if quick and not tasks:
                     self._state = _folded(self._state, events, self._table)
@@ -294,6 +302,7 @@ class LiveRun:
         try:
             data = await self._threads.run(encode_snapshot, *parts)
             await self._snapshots.save(run, place, data)
+            await self._archives.keep_up(run)
         except StoreError as error:
             log.warning("a snapshot of run %s was not written: %s", run.name, error)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 from typing import Any, cast
 
 import numpy as np
 
 from selector_api.store.codec import Drop, Outcome, dumps, event_fields
+from selector_api.store.kept_no_more import EventsDropped, PastHorizon
 from selector_api.store.keys import report_field, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.receipts import Lease, Place, Reported
@@ -22,6 +22,7 @@ from selector_api.store.refusals import (
 )
 from selector_api.store.runs import Run, Runs
 from selector_api.store.scripts import Scripts
+from selector_api.store.segments import digest_of, events_behind
 from selector_api.store.threads import Threads
 
 _EVENTS_A_READ = 200
@@ -38,7 +39,11 @@ class Bookmark:
 
     def after(self, events: Sequence[bytes]) -> Bookmark:
         """The place behind these further events, of which there is at least one."""
-        return Bookmark(self.seq + len(events), sha1(events[-1], usedforsecurity=False).hexdigest())
+        return Bookmark(self.seq + len(events), digest_of(events[-1]))
+
+
+END = Bookmark(2**53)
+"""Behind whatever a log holds."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,14 @@ class Appended:
 class Logs:
     """The logs of a service's runs."""
 
-    def __init__(self, scripts: Scripts, runs: Runs, pools: Pools, threads: Threads) -> None:
+    def __init__(
+        self, scripts: Scripts, runs: Runs, pools: Pools, threads: Threads, horizon_days: float
+    ) -> None:
         self._scripts = scripts
         self._runs = runs
         self._pools = pools
         self._threads = threads
+        self._horizon_days = horizon_days
 
     async def read(self, run: Run, after: Bookmark, field: str = "") -> Stretch | None:
         """Close what is due, at most 200 selections, then read the log behind `after`, a bounded stretch of it.
@@ -113,13 +121,21 @@ class Logs:
 
         Raises:
             UnknownRun: the run was deleted.
+            PastHorizon: the field stood for a selection that is kept no more.
+            EventsDropped: events behind `after` are in a file alone.
         """
         reply = await self._scripts.run(
             "sync", run_keys(run.name), run.incarnation, after.seq, after.digest, _EVENTS_A_READ, field
         )
-        if not _still_there(run.name, reply[0]):
+        if not self._still_there(run.name, reply[0], "key"):
             return None
-        _, length, replay, more_due, events = reply
+        if reply[0] == b"dropped":
+            raise EventsDropped(reply[1])
+        _, length, replay, more_due, segment, events = reply
+        if segment:
+            events = await self._threads.run(events_behind, segment, after.seq, after.digest)
+            if events is None:
+                return None
         return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
@@ -145,7 +161,7 @@ class Logs:
     ) -> Appended | Known | None:
         """Append a selection.
 
-        `field` is its idempotency field, and `former` the selection whose place it takes there, "" for none;
+        `field` is its idempotency field and `former` the selection whose place it takes there, each "" for none;
         `fields` are those of the event but `at` and `expires_at`.
 
         Returns:
@@ -154,6 +170,7 @@ class Logs:
 
         Raises:
             UnknownRun: the run was deleted.
+            PastHorizon: the field stood for a selection that is kept no more.
         """
         status, *reply = await self._scripts.run(
             "select",
@@ -170,7 +187,7 @@ class Logs:
             lease_ms,
             event_fields({"selection": selection, "drawn_from": drawn_from.place.seq, **fields}),
         )
-        if not _still_there(run.name, status) or status == b"moved":
+        if not self._still_there(run.name, status, "key") or status == b"moved":
             return None
         return Appended(*reply) if status == b"made" else Known.of(reply[0])
 
@@ -185,11 +202,12 @@ class Logs:
         """Take outcomes and drops of a selection, whole or not at all; of each task the first stands.
 
         When outcomes enter the posteriors is in the run's configuration, `commit`. By `final` nothing more is
-        awaited. What comes after a selection has ended is taken, too. `outbox` is the one that counts the report,
-        "" for none.
+        awaited. What comes after a selection has ended is taken, too. `outbox` is as in `X-Bots-Outbox`, "" for
+        none.
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
             TaskNotInSelection: an outcome's task is not the selection's.
         """
         pairs = [text for outcome in outcomes for text in (outcome.task, outcome.to_text())]
@@ -200,8 +218,8 @@ class Logs:
             raise UnknownSelection(selection)
         if status == b"task-not-in-selection":
             raise TaskNotInSelection(reply[0].decode())
-        _still_there(name, status)
-        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, number = (
+        self._still_there(name, status)
+        accepted, duplicates, differing, dropped, remaining, committed, step, tasks, incarnation, *noted = (
             reply
         )
         return Reported(
@@ -213,7 +231,7 @@ class Logs:
             differing,
             dropped,
             tuple(task.decode() for task in tasks),
-            Place(incarnation.decode(), number) if number else None,
+            Place.of(incarnation.decode(), *noted),
         )
 
     async def report_unsolicited(
@@ -226,6 +244,7 @@ class Logs:
         Raises:
             UnknownRun: there is none.
             UnknownTask: an outcome's task is not the run's.
+            PastHorizon: outcomes were counted under the key that are kept no more.
         """
         tasks = [outcome.task for outcome in outcomes]
         triples = [
@@ -242,11 +261,18 @@ class Logs:
             if outside.any():
                 raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
             status, *reply = await self._scripts.run(
-                "report_unsolicited", run_keys(name), run.incarnation, kind, dumps(key), outbox, *triples
+                "report_unsolicited",
+                run_keys(name),
+                run.incarnation,
+                run.tasks,
+                kind,
+                dumps(key),
+                outbox,
+                *triples,
             )
-            if _still_there(name, status):
-                accepted, duplicates, step, numbers, number = reply
-                place = Place(run.incarnation, number) if number else None
+            if self._still_there(name, status, "key"):
+                accepted, duplicates, step, numbers, *noted = reply
+                place = Place.of(run.incarnation, *noted)
                 differing = tuple(tasks[number - 1] for number in cast("list[int]", numbers[:10]))
                 return Reported(
                     accepted, duplicates, 0, not evaluation, step, len(numbers), 0, differing, place
@@ -257,10 +283,11 @@ class Logs:
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
             SelectionClosed: it has ended.
         """
         status, *reply = await self._scripts.run("renew", run_keys(name), selection, milliseconds)
-        _still_there(name, status)
+        self._still_there(name, status)
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         if status == b"closed":
@@ -272,16 +299,21 @@ class Logs:
 
         Raises:
             UnknownRun, UnknownSelection: there is none.
+            PastHorizon: the selection is kept no more.
         """
         status, *reply = await self._scripts.run("release", run_keys(name), selection)
-        _still_there(name, status)
+        self._still_there(name, status)
         if status == b"unknown-selection":
             raise UnknownSelection(selection)
         return Lease(reply[0].decode(), step=reply[1])
 
+    def _still_there(self, name: str, status: bytes, asked: str = "selection") -> bool:
+        """False if another run has taken the run's place; raises UnknownRun if none has.
 
-def _still_there(name: str, status: bytes) -> bool:
-    """False if another run has taken the run's place; raises UnknownRun if none has."""
-    if status == b"unknown-run":
-        raise UnknownRun(name)
-    return status != b"replaced"
+        Raises PastHorizon if what was `asked` for by this field is kept no more.
+        """
+        if status == b"unknown-run":
+            raise UnknownRun(name)
+        if status == b"past-horizon":
+            raise PastHorizon(asked, self._horizon_days)
+        return status != b"replaced"

@@ -130,23 +130,23 @@ class Pools:
             return None
         return int(tasks or 0), await self._redis.execute_command("HLEN", keys.runs)
 
-    async def table_for_run(self, pool: str, incarnation: str, tasks: int, chunks: int = 0) -> TaskTable:
-        """At least the first `tasks` tasks and `chunks` chunks of this pool; asks Redis only if it must.
+    async def table_for_run(self, pool: str, incarnation: str, tasks: int) -> TaskTable:
+        """At least the first `tasks` tasks of this pool.
+
+        What this process has read before may be lost, and others may have come in its place: Redis is asked.
 
         Raises:
             UnknownPool: this incarnation is gone.
             UnreadableData: it has lost tasks that the run has kept.
         """
-        copy = self._copy(pool)
-        if copy.incarnation != incarnation or len(copy.table) < tasks or copy.chunks < chunks:
-            copy = await self._read(pool)
-            if copy.incarnation != incarnation:
-                raise UnknownPool(pool)
-            if len(copy.table) < tasks:
-                raise UnreadableData(
-                    f"pool {pool!r} has {len(copy.table)} tasks and a run that draws from it knows {tasks}: Redis "
-                    "has lost those that were added last; add them again, in the same order"
-                )
+        copy = await self._read(pool)
+        if copy.incarnation != incarnation:
+            raise UnknownPool(pool)
+        if len(copy.table) < tasks:
+            raise UnreadableData(
+                f"pool {pool!r} has {len(copy.table)} tasks and a run that draws from it knows {tasks}: Redis has "
+                "lost those that were added last; add them again, in the same order"
+            )
         return copy.table
 
     async def add_tasks(self, pool: str, rows: TaskRows) -> Added:
@@ -166,7 +166,7 @@ class Pools:
         while True:
             copy = await self._read(pool)
             # Taken at once, because another caller may extend the copy meanwhile.
-            incarnation, chunks, table = copy.incarnation, copy.chunks, copy.table
+            incarnation, chunks, table, digest = copy.incarnation, copy.chunks, copy.table, copy.last_digest
             new = await self._threads.run(prepared, table, rows)
             tasks = len(table)
             if new.chunks:
@@ -186,10 +186,20 @@ class Pools:
                     if time.monotonic() > deadline:
                         raise Overloaded("pool")
                     continue
-                tasks = reply[0]
+                tasks, chunks = reply[0], chunks + len(new.chunks)
+                digest = await self._threads.run(_digest, new.chunks[-1])
             for run in await self.registered(pool):
-                await self.grow(run, incarnation, tasks, chunks + len(new.chunks))
-            return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
+                await self.grow(run, incarnation, tasks, chunks)
+            # A run that has grown is stuck if Redis has lost the tasks before: then they are added once more.
+            if await self._has(pool, incarnation, chunks, digest):
+                return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
+
+    async def _has(self, pool: str, incarnation: str, chunks: int, digest: str) -> bool:
+        """Whether a pool has these chunks, of which the last has this digest; so has one that was deleted since."""
+        status, *reply = await self._scripts.pool(
+            "pool_read", pool_keys(pool), incarnation, chunks, digest, 1
+        )
+        return status == b"unknown-pool" or reply[0].decode() != incarnation or reply[1] == chunks
 
     async def _refuse_read(self, pool: str, references: list[str]) -> str:
         """Refuse references that a run reads: its classes, or the order of its tasks, rest on them.
@@ -259,19 +269,15 @@ class Pools:
         async with held(copy.lock):
             is_first = not copy.incarnation
             while True:
+                known = copy.incarnation, copy.chunks, copy.last_digest
                 status, *reply = await self._scripts.pool(
-                    "pool_read",
-                    pool_keys(pool),
-                    copy.incarnation,
-                    copy.chunks,
-                    copy.last_digest,
-                    _CHUNKS_A_READ,
+                    "pool_read", pool_keys(pool), *known, _CHUNKS_A_READ
                 )
                 if status == b"unknown-pool":
                     self._copies.drop(pool)
                     raise UnknownPool(pool)
-                incarnation, known, chunks, content = reply[0].decode(), *reply[1:]
-                if known == 0:
+                incarnation, first, chunks, content = reply[0].decode(), *reply[1:]
+                if first == 0:
                     copy.incarnation, copy.chunks, copy.table = incarnation, 0, TaskTable.empty()
                 if content:
                     copy.table, copy.last_digest = await self._threads.run(_read_on, copy.table, content)
@@ -284,4 +290,8 @@ class Pools:
 
 def _read_on(table: TaskTable, chunks: Sequence[bytes]) -> tuple[TaskTable, str]:
     """The table behind these further chunks, and the digest of the last of them."""
-    return with_chunks(table, chunks), sha1(chunks[-1], usedforsecurity=False).hexdigest()
+    return with_chunks(table, chunks), _digest(chunks[-1])
+
+
+def _digest(chunk: bytes) -> str:
+    return sha1(chunk, usedforsecurity=False).hexdigest()

@@ -12,7 +12,17 @@ class Place:
     incarnation: str
     """Of the run."""
     number: int
-    """From 1. One that was given before is given again where Redis has lost the reports from there on."""
+    """From 1."""
+    taken: tuple[tuple[int, int], ...] = ()
+    """The numbers of the outbox's reports that are in the run's log, from the first to the last of each stretch."""
+
+    @classmethod
+    def of(cls, incarnation: str, number: int, taken: bytes) -> Place | None:
+        """What the scripts tell of it; None without an outbox."""
+        if not number:
+            return None
+        ranges = (part.split(b"-") for part in taken.split(b",") if part)
+        return cls(incarnation, number, tuple((int(first), int(last)) for first, last in ranges))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.scripts import Scripts
+from selector_api.store.segments import read_events
 
 _PATIENCE_SECONDS = 30.0
 _EVENTS_A_READ = 500
@@ -68,7 +69,7 @@ class Retirements:
             if changed:
                 entry = dumps({kind: changed})
                 (status,) = await self._scripts.pool(
-                    "pool_retire", pool_keys(pool), incarnation, len(entries), entry
+                    "pool_retire", pool_keys(pool), incarnation, len(entries), len(table), entry
                 )
                 if status == b"unknown-pool":
                     raise UnknownPool(pool)
@@ -126,9 +127,7 @@ class Retirements:
         """The tasks that a run does not draw because of its pool, by its log."""
         changes: list[bytes] = []
         first = 0
-        while lines := await self._redis.execute_command(
-            "LRANGE", run_keys(run).log, first, first + _EVENTS_A_READ - 1
-        ):
+        while lines := await read_events(self._redis, run, first, _EVENTS_A_READ):
             changes += filter(_is_change, lines)
             first += len(lines)
         events = map(json.loads, changes)

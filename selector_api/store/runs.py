@@ -27,6 +27,7 @@ from selector_api.store.refusals import (
 from selector_api.store.retirements import Retirements
 from selector_api.store.run_configs import check_names, differences, enter_text, parsed, settled_as
 from selector_api.store.scripts import Scripts
+from selector_api.store.segments import read_events
 from selector_api.store.threads import Threads
 
 
@@ -42,8 +43,6 @@ class Run:
     config: RunConfig
     tasks: int
     """How many of the pool's tasks have entered the run."""
-    chunks: int = 0
-    """How many chunks of the pool hold what it knows of it; 0 if that was not noted, as up to 0.2."""
 
     @property
     def lease_ms(self) -> int:
@@ -106,7 +105,7 @@ class Runs:
     async def create(self, name: str, config: RunConfig, copied: Copied | None = None) -> bool:
         """Make a run; False if it was there already with the same configuration, or began with it.
 
-        `copied` is what it begins with, if it is a fork.
+        `copied` is what it begins with, if it is a fork; None: the fork was there a moment ago.
 
         Raises:
             UnknownPool: its pool does not exist, or was deleted meanwhile.
@@ -114,7 +113,7 @@ class Runs:
             NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusablePosterior: the posterior cannot serve the pool's tasks.
-            UnusableFork: the copy has ended by itself.
+            Overloaded: the copy has ended by itself, the fork is gone, or its pool changed or lost tasks meanwhile.
         """
         table = await self._pools.table(config.pool)
         try:
@@ -132,12 +131,15 @@ class Runs:
         await self._refuse_other(name, config, parsed(name, known))
         if status == b"orphan":
             raise RunConflict(name, "from a pool that was deleted; delete the run first")
-        # Tasks or references may have been added, or the pool deleted, before the run was there to be seen.
+        # Tasks or references may have been added or lost, or the pool deleted, before the run was there to be seen.
         try:
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
-            if status == b"created" and again.chunks > pool.chunks and config.posterior.references:
+            has_lost = again.chunks < pool.chunks
+            if status == b"created" and (
+                has_lost or (again.chunks > pool.chunks and config.posterior.references)
+            ):
                 raise Overloaded("pool")
         except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
@@ -186,7 +188,9 @@ class Runs:
 
     async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
-        first = await self._redis.execute_command("LINDEX", run_keys(name).log, 0)
+        (first,) = await self._redis.read_fields(run_keys(name).meta, "began")
+        if first is None:
+            first = next(iter(await read_events(self._redis, name, 0, 1)), None)
         return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(
@@ -210,7 +214,7 @@ class Runs:
             pool.chunks,
             enter_text(config),
             event_fields(fields),
-            *((copied.events, copied.step, copied.selections, copied.changes) if copied else ()),
+            *_arguments(config, copied),
         )
         return status, known
 
@@ -221,13 +225,13 @@ class Runs:
             UnknownRun: there is none.
         """
         values = await self._redis.read_fields(
-            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks", "chunks"
+            run_keys(name).meta, "incarnation", "pool", "pool_incarnation", "config", "tasks"
         )
         texts = [value.decode() for value in values if value is not None]
         if not texts:
             raise UnknownRun(name)
-        incarnation, pool, pool_incarnation, config, tasks, *chunks = texts
-        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks), int(*chunks))
+        incarnation, pool, pool_incarnation, config, tasks = texts
+        return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks))
 
     async def mend(self, run: Run) -> None:
         """See that lists name a run and that its pool knows of it.
@@ -266,3 +270,9 @@ class Runs:
         if deleted and token is not None:
             await self._pools.forget(run.pool, {name: token})
         await self._names.drop_run(name)
+
+
+def _arguments(config: RunConfig, copied: Copied | None) -> tuple[int, ...]:
+    if copied is None:
+        return (-1,) if config.fork else ()
+    return copied.events, copied.step, copied.selections, copied.changes

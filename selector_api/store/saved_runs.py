@@ -38,7 +38,7 @@ async def put(store: Store, run: str, events: Iterable[Mapping[str, Any]], table
     await store.pools.create(config.pool)
     for start in range(0, len(table), _TASKS_AT_ONCE):
         tasks = np.arange(start, min(start + _TASKS_AT_ONCE, len(table)))
-        await store.pools.add_tasks(config.pool, _rows(table, tasks))
+        await store.pools.add_tasks(config.pool, rows_of(table, tasks))
     await store.runs.create(run, config)
     keys = run_keys(run)
     await store.redis.execute_command("DEL", keys.log)
@@ -60,7 +60,8 @@ def _line(event: Mapping[str, Any]) -> str:
     return dumps({name: value for name, value in event.items() if name not in _OF_A_STORE})
 
 
-def _rows(table: TaskTable, tasks: IntArray) -> TaskRows:
+def rows_of(table: TaskTable, tasks: IntArray) -> TaskRows:
+    """What a table knows of these tasks."""
     columns = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
     return TaskRows.of(
         table.ids(tasks),

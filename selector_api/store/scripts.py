@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 from redis.exceptions import NoScriptError
 
 from selector_api.core.fold import LOG_VERSION
+from selector_api.store import segments
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import PoolKeys
 
@@ -22,9 +23,12 @@ RunScript: TypeAlias = Literal[
     "configure",
     "create",
     "delete",
+    "drop",
     "exclude",
+    "forget",
     "fork",
     "grow",
+    "pack",
     "release",
     "renew",
     "report",
@@ -40,6 +44,9 @@ PoolScript: TypeAlias = Literal[
 ]
 
 _FOLDER = Path(__file__).parent / "lua"
+_COMMON = ("common",)
+_PRELUDES = {"report": ("common", "outbox"), "report_unsolicited": ("common", "outbox")}
+"""What stands before scripts of a run that need more than `_COMMON`."""
 
 
 class Scripts:
@@ -50,16 +57,16 @@ class Scripts:
 
     async def run(self, script: RunScript, keys: Sequence[str], *args: str | bytes | int) -> Any:
         """Call a script of a run; `keys` are `RunKeys`, and perhaps one behind them."""
-        return await self._call(script, keys, args, prelude="common")
+        return await self._call(script, keys, args, _PRELUDES.get(script, _COMMON))
 
     async def pool(self, script: PoolScript, keys: PoolKeys, *args: str | bytes | int) -> Any:
         """Call a script of a pool."""
-        return await self._call(script, keys, args, prelude="pool_common")
+        return await self._call(script, keys, args, ("pool_common",))
 
     async def _call(
-        self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int], prelude: str
+        self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int], prelude: tuple[str, ...]
     ) -> Any:
-        digest, text = _script(name, prelude)
+        digest, text = _script((*prelude, name))
         try:
             return await self._redis.execute_command("EVALSHA", digest, len(keys), *keys, *args)
         except NoScriptError:  # a server that was started anew, or that the key has come to
@@ -67,8 +74,9 @@ class Scripts:
 
 
 @cache
-def _script(name: str, prelude: str) -> tuple[str, str]:
+def _script(parts: tuple[str, ...]) -> tuple[str, str]:
     """The SHA-1 of a script, and its text."""
-    files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in (prelude, name))
-    text = f"local LOG_VERSION = {LOG_VERSION}\n{files}"
+    files = "\n".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
+    values = f"{LOG_VERSION}, {segments.EVENTS}, {segments.DIGEST_AT + 1}, '{segments.DROPPED}\\n'"
+    text = f"local LOG_VERSION, SEGMENT, SEGMENT_DIGEST, DROPPED = {values}\n{files}"
     return sha1(text.encode(), usedforsecurity=False).hexdigest(), text

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import run_keys
+from selector_api.store.segments import read_events
 
 Status: TypeAlias = Literal["open", "committed", "released"]
 
@@ -49,12 +50,11 @@ class Selections:
         return [each for each in found if each is not None], len(wanted) > limit
 
     async def _listed(self, run: str, seq: int, status: Status, reported: int, id_: str) -> Listed | None:
-        keys = run_keys(run)
-        line = await self._redis.execute_command("LINDEX", keys.log, seq - 1)
-        if line is None:
+        lines = await read_events(self._redis, run, seq - 1, 1)
+        if not lines:
             return None
-        event = json.loads(line)
-        until = await self._redis.execute_command("ZSCORE", keys.leases, id_)
+        event = json.loads(lines[0])
+        until = await self._redis.execute_command("ZSCORE", run_keys(run).leases, id_)
         expires_at = event["expires_at"] if until is None else int(float(until))
         return Listed(id_, seq, status, reported, expires_at, event)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from selector_api.store.archives import Archives
 from selector_api.store.changes import Changes
 from selector_api.store.connection import StoreClient, connect
 from selector_api.store.forks import Forks
@@ -39,11 +40,12 @@ class Store:
     forks: Forks
     changes: Changes
     selections: Selections
+    archives: Archives
 
 
 @asynccontextmanager
 async def open_store(
-    url: str, snapshot_every: int = 512, patience: float = 10.0
+    url: str, snapshot_every: int = 512, patience: float = 10.0, horizon_days: float = 30.0
 ) -> AsyncGenerator[Store, None]:
     """The store on the server at `url`. Connects when it is first used: see `connection.check_server`.
 
@@ -51,6 +53,7 @@ async def open_store(
         url: redis://, rediss:// or unix://.
         snapshot_every: events after which a live run writes a snapshot.
         patience: seconds for which a selection is drawn again because others came first.
+        horizon_days: days after which what deduplicates is forgotten, and events are packed.
     """
     # Threads of their own for pools: an import of a million tasks must not hold up a selection.
     threads, pool_threads = Threads(), Threads()
@@ -61,12 +64,13 @@ async def open_store(
         pools = Pools(redis, scripts, pool_threads, names)
         retirements = Retirements(redis, scripts, pools)
         runs = Runs(redis, scripts, pools, retirements, names, pool_threads)
-        logs = Logs(scripts, runs, pools, threads)
+        logs = Logs(scripts, runs, pools, threads, horizon_days)
         snapshots = Snapshots(redis, scripts)
+        archives = Archives(redis, scripts, threads, horizon_days)
         forks = Forks(scripts, runs, logs, snapshots, threads)
 
         def begin(run: str) -> LiveRun:
-            return LiveRun(run, runs, logs, snapshots, pools, threads, snapshot_every, patience)
+            return LiveRun(run, runs, logs, snapshots, archives, pools, threads, snapshot_every, patience)
 
         live_runs = LiveRuns(runs, begin)
         changes = Changes(redis, scripts, pools, runs, live_runs)
@@ -83,6 +87,7 @@ async def open_store(
             forks,
             changes,
             Selections(redis),
+            archives,
         )
         await live_runs.close()
     finally:

@@ -130,7 +130,9 @@ async def _serve(settings: Settings) -> None:
             url = valkey.url
         else:
             url = settings.redis_url.get_secret_value()
-        store = await stack.enter_async_context(open_store(url, settings.snapshot_every))
+        store = await stack.enter_async_context(
+            open_store(url, settings.snapshot_every, horizon_days=settings.horizon_days)
+        )
         await check_server(store.redis)
         await refuse_unsafe(settings, store.tokens)
         drain = Drain(settings.drain_seconds)

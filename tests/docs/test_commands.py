@@ -51,6 +51,7 @@ ELSEWHERE = {
     "docs/how-to/operations.md": {
         "bots doctor": "tests/bots/test_doctor.py",
         "bots pool list": "two columns to look at; tests/bots/test_run.py, tests/bots/test_pool.py",
+        "bots run archive": "a run older than the horizon; tests/web/test_horizon.py",
         "sh deploy/backup.sh": "tests/deploy/test_backup.py",
         "mkdir restored": "tests/deploy/test_backup.py",
         "export OTEL": "a collector of one's own; tests/web/test_tracing.py",

@@ -79,23 +79,29 @@ def check_order(events: Sequence[Event]) -> None:
                 assert (event["selection"], event["closes"]) == (None, []), event
         elif event["type"] == "dropped":
             for place, _ in event["drops"]:
-                if event["selection"] in open_:
-                    open_[event["selection"]].discard(known[event["selection"]][place])
+                if event["selection"] in open_:  # by its id once nothing more of the selection is awaited
+                    task = place if isinstance(place, str) else known[event["selection"]][place]
+                    open_[event["selection"]].discard(task)
         elif event["type"] == "released":
             del open_[event["selection"]]
         steps.append(step)
 
 
 def evidence(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, int]]:
-    """(successes, trials) by (selection or key, task); each is counted exactly once."""
+    """(successes, trials) by (selection or key, task); each is counted exactly once.
+
+    A fork's keys are its own: those that it took over are its parent's, and may count again.
+    """
     counted: dict[tuple[str, str], tuple[float, int]] = {}
     selected = tasks_selected(events)
+    taken_over = events[0].get("parent", {"step": 0})["step"]
     for event in of_kind(events, "committed"):
         rows = rows_of_event(event, selected)
         assert rows, event
+        parents = "parent's " if event["step"] <= taken_over and event["reason"] == "unsolicited" else ""
         for source, task, successes, trials in rows:
-            assert (source, task) not in counted, f"counted twice: {source, task}"
-            counted[source, task] = (successes, trials)
+            assert (parents + source, task) not in counted, f"counted twice: {parents}{source, task}"
+            counted[parents + source, task] = (successes, trials)
     return counted
 
 

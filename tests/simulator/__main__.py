@@ -21,21 +21,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("schedules", type=int, help="how many, at most")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--horizon", action="store_true", help="forget and pack what is a few seconds old")
     parser.add_argument("--plants", action="store_true", help="look for planted bugs")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # a snapshot that is not written, now and then
     seeds = range(arguments.first, arguments.first + arguments.schedules)
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as wire:
         if not arguments.plants:
-            return _simulate(wire, seeds)
+            return _simulate(wire, seeds, arguments.horizon)
         return sum(_look_for(plant, wire, seeds) for plant in PLANTS)
 
 
-def _simulate(wire: Wire, seeds: range) -> int:
+def _simulate(wire: Wire, seeds: range, is_horizon_near: bool) -> int:
     violations = steps = 0
     began, cpu = time.monotonic(), time.process_time()
     for number, seed in enumerate(seeds, 1):
-        schedule = Schedule(seed, wire)
+        schedule = Schedule(seed, wire, is_horizon_near=is_horizon_near)
         try:
             schedule.run()
         except Violation as error:
@@ -58,7 +59,7 @@ def found(plant: Plant, wire: Wire, seeds: range) -> tuple[int, Violation] | Non
     with plant.planted():
         for number, seed in enumerate(seeds, 1):
             try:
-                Schedule(seed, wire, plant.lua).run()
+                Schedule(seed, wire, plant.lua, plant.is_of_old).run()
             except Violation as violation:
                 return number, violation
     return None

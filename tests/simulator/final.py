@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selector_api.core import snapshot
 from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
-from selector_api.store.keys import run_keys
+from selector_api.store.keys import report_field, run_keys
+from selector_api.store.segments import unpacked
 from tests.promises import logs
-from tests.simulator.operations import AddTasks, Report, Retire, view
-from tests.simulator.witness import Watched
+from tests.promises.rows import Drop
+from tests.simulator.operations import AddTasks, ReportWithout, Retire, view
+from tests.simulator.watched import Watched
 
 if TYPE_CHECKING:
     from tests.simulator.schedule import Schedule
 
 
-async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
+async def check(schedule: Schedule) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
-    for name, watched in list(schedule.witness.runs.items()):
+    for trainer in schedule.trainers:
+        await trainer.finish()
+    judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}
+    for name, watched in judged.items():
         for replica in schedule.replicas:  # each may have to note that events are gone
             await (await replica.store.live_runs.of(name)).glance(view)
         assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
         assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
         keys, call = run_keys(name), schedule.server.wire.call
-        events = decode_events(call("LRANGE", keys.log, 0, -1), 1)
+        segments = call("LRANGE", keys.segments, 0, -1)
+        packed = [line for segment in segments for line in unpacked(segment)]
+        events = decode_events(packed + call("LRANGE", keys.log, 0, -1), 1)
         table = logs.table_of(list(schedule.witness.tasks.values()))
         is_fork = watched.model.parent is not None
         state = logs.check_draws(events, table, inherited=len(events) if is_fork else 0)
@@ -37,14 +43,15 @@ async def check(schedule: Schedule, acknowledged: Sequence[Report]) -> None:
             live_run = await replica.store.live_runs.of(name)
             await live_run.glance(lambda live, state=state: _check_same(live, state))
         assert (call("ZCARD", keys.leases), call("LLEN", keys.pending)) == (0, 0), "something waits for ever"
-        _check_acknowledged(events, watched, acknowledged)
+        _check_acknowledged(schedule, events, name, watched)
 
 
 async def _complete(schedule: Schedule) -> None:
-    """Make calls that change nothing, which complete what crashes have interrupted."""
+    """Make calls that complete what crashes have interrupted, and add again the tasks that runs miss."""
     task = next(iter(schedule.witness.tasks.values()))
     kind = "excluded" if task["id"] in schedule.witness.retired else "included"
-    await schedule.ask(AddTasks((task,)))
+    known = [watched.model.pool.tasks for watched in schedule.witness.runs.values() if not watched.is_astray]
+    await schedule.ask(AddTasks(tuple(max(known, key=len, default={}).values()) or (task,)))
     await schedule.ask(Retire((task["id"],), kind))
 
 
@@ -84,9 +91,12 @@ def _check_same(live: RunState, folded: RunState) -> None:
 
 
 def _check_acknowledged(
-    events: list[dict[str, Any]], watched: Watched, acknowledged: Sequence[Report]
+    schedule: Schedule, events: list[dict[str, Any]], name: str, watched: Watched
 ) -> None:
-    """Of each task that was acknowledged as reported, an outcome counts once, or a drop does."""
+    """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
+
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost.
+    """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
     dropped = {
@@ -94,7 +104,26 @@ def _check_acknowledged(
         for event in logs.of_kind(events, "dropped")
         for place, _ in event["drops"]
     }
-    for report in acknowledged:
-        if watched.knows(report.selection):
+    observed = {
+        (f"key {event['key']}", task)
+        for event in logs.of_kind(events, "observed")
+        for task, *_ in event["rows"]
+    }
+    known = counted.keys() | dropped | observed
+    for selection in tasks:
+        for task in tasks[selection]:
+            assert not {(selection, task), (f"key {selection}", task)} <= counted.keys(), (
+                "an outcome counts twice"
+            )
+    for trainer in schedule.trainers:
+        for incarnation, report in trainer.acknowledged:
+            named = {row.task for row in report.rows}
+            if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
+                continue
+            key = report.key if isinstance(report, ReportWithout) else report.selection.id
+            fields = {key} | {report_field(key, task) for task in named}
+            if schedule.witness.losses and fields & (watched.forgotten | watched.forgotten_fields):
+                continue  # what was lost may have come again from behind the horizon
             for row in report.rows:
-                assert (report.selection.id, row.task) in counted.keys() | dropped, "an outcome is lost"
+                is_known = {(key, row.task), (f"key {key}", row.task)} & known
+                assert is_known or (isinstance(row.value, Drop) and key not in tasks), "an outcome is lost"

@@ -48,13 +48,15 @@ class Report:
     selection: Handle
     rows: tuple[Sent, ...]
     final: bool
+    stamp: str = ""
+    """Of its trainer's outbox."""
 
     @property
     def run(self) -> str:
         return self.selection.run
 
     async def perform(self, store: Store) -> Any:
-        return await store.logs.report(self.run, self.selection.id, stored(self.rows), self.final)
+        return await store.logs.report(self.run, self.selection.id, stored(self.rows), self.final, self.stamp)
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,11 @@ class ReportWithout:
     key: str
     rows: tuple[Sent, ...]
     evaluation: bool
+    stamp: str = ""
 
     async def perform(self, store: Store) -> Any:
         outcomes = [outcome for outcome in stored(self.rows) if isinstance(outcome, Outcome)]
-        return await store.logs.report_unsolicited(self.run, self.key, outcomes, self.evaluation)
+        return await store.logs.report_unsolicited(self.run, self.key, outcomes, self.evaluation, self.stamp)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Plant:
     """Of whatever class; None: in the scripts."""
     is_rare: bool = False
     """Whether it takes more schedules to find than `make test` has."""
+    is_of_old: bool = False
+    """Whether it shows behind a horizon alone."""
 
     @property
     def lua(self) -> tuple[str, str] | None:
@@ -100,6 +102,12 @@ PLANTS = [
         "if known[1] and known[1] ~= incarnation then",
         is_rare=True,
     ),
+    Plant(
+        "all reports up to one that is there are held to be there",
+        "taken[#taken + 1] = digits(low)",
+        "taken[#taken + 1] = digits(lowest)",
+        is_rare=True,
+    ),
     Plant("a run follows its pool twice", "or (known[3] or '0') ~= ARGV[3]", "", is_rare=True),
     Plant(
         "a replica folds its own selection before what came between",
@@ -119,5 +127,24 @@ PLANTS = [
         "for run in await self.registered(pool) if new.chunks else ():",
         Pools.add_tasks,
         is_rare=True,
+    ),
+    Plant(
+        "a selection is forgotten of which something waits",
+        "if not is_closed(selection) or waiting_of(selection) > 0 then return 0 end",
+        "",
+        is_of_old=True,
+    ),
+    Plant(
+        "places of a log that is packed count from what is left",
+        "return event, packed + redis.call('RPUSH', LOG, event)",
+        "return event, redis.call('RPUSH', LOG, event)",
+        is_of_old=True,
+    ),
+    Plant(
+        "what is forgotten is counted again",
+        "if is_forgotten(ARGV[i]) then return {'past-horizon'} end",
+        "",
+        is_rare=True,
+        is_of_old=True,
     ),
 ]

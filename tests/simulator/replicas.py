@@ -41,6 +41,8 @@ class Attempt:
     """How many runs were deleted before."""
     expected: Any = None
     """What it must be answered, by what Redis has done for it so far."""
+    is_astray: bool = False
+    """Whether nothing is said of that."""
 
 
 attempts: ContextVar[Attempt | None] = ContextVar("attempts", default=None)
@@ -188,7 +190,9 @@ class Replica:
     network: Network
     server: Redis
     snapshot_every: int
-    works: set[asyncio.Task[Any]] = field(default_factory=set)
+    horizon_days: float
+    works: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    """What it does, in the order in which it began."""
 
     def __post_init__(self) -> None:
         self.client = Client(self.network, self.server)
@@ -196,7 +200,7 @@ class Replica:
             stores, connect=lambda url: self.client, Threads=lambda: Threads(self.network)
         ):
             self._opened: AbstractAsyncContextManager[Store] = stores.open_store(
-                "", self.snapshot_every, patience=3600.0
+                "", self.snapshot_every, patience=3600.0, horizon_days=self.horizon_days
             )
             opening = self._opened.__aenter__()
             try:
@@ -207,8 +211,8 @@ class Replica:
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let the replica do something."""
         task = asyncio.get_running_loop().create_task(work)
-        self.works.add(task)
-        task.add_done_callback(self.works.discard)
+        self.works[task] = None
+        task.add_done_callback(lambda task: self.works.pop(task, None))
         return task
 
     def die(self) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 from unittest import mock
 
+from selector_api.store import scripts, segments
 from selector_api.store.errors import Overloaded, StoreUnavailable
 from tests.simulator import settings
+from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
 from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
@@ -19,11 +22,21 @@ from tests.simulator.server import Wire
 from tests.simulator.trainer import RUN, Trainer, likings
 from tests.simulator.witness import Witness
 
+_HORIZON_DAYS = 30.0
+_NEAR_DAYS = 2 / 86_400
 MOST_STEPS = 20_000
 MOST_CALLS = 8
 """How often a trainer calls before it gives up."""
 LOST = object()
 """What a trainer hears if it hears nothing."""
+
+
+@contextmanager
+def _small_segments() -> Iterator[None]:
+    with mock.patch.object(segments, "EVENTS", 4):
+        scripts._script.cache_clear()
+        yield
+    scripts._script.cache_clear()
 
 
 class Violation(AssertionError):
@@ -45,7 +58,11 @@ class Reply(Point):
 class Schedule:
     """One of them."""
 
-    def __init__(self, seed: int, wire: Wire, lua: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, seed: int, wire: Wire, lua: tuple[str, str] | None = None, is_horizon_near: bool = False
+    ) -> None:
+        """`lua`: what is replaced in scripts, and by what; the horizon may be near: most comes behind it."""
+        self.is_horizon_near = is_horizon_near
         self.seed = seed
         self.random = Random(seed)
         self.network = Network(self.random)
@@ -60,7 +77,7 @@ class Schedule:
         self._retired: list[Replica] = []
         self._waiting: list[asyncio.Future[Any]] = []
         self._may_lose = False
-        self._kept: tuple[dict[bytes, bytes], Any, int] | None = None
+        self._kept: tuple[dict[bytes, bytes], Any] | None = None
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -72,7 +89,7 @@ class Schedule:
         loop = asyncio.SelectorEventLoop(Idle(self._step))
         loop.set_exception_handler(lambda *_: None)
         try:
-            with self._same_ids():
+            with _small_segments() if self.is_horizon_near else nullcontext(), self._same_ids():
                 loop.run_until_complete(self._live())
         except Exception as error:
             raise Violation(f"seed {self.seed}: {error!r}") from error
@@ -83,6 +100,10 @@ class Schedule:
             loop.run_forever()
             loop.close()
 
+    @property
+    def _horizon_days(self) -> float:
+        return _NEAR_DAYS if self.is_horizon_near else _HORIZON_DAYS
+
     @contextmanager
     def _same_ids(self) -> Any:
         with mock.patch("secrets.token_hex", lambda size: self.random.randbytes(size).hex()):
@@ -92,7 +113,9 @@ class Schedule:
         self.network.chances = CALM
         snapshot_every = self.random.choice([3, 8, 512])
         count = self.random.choice([1, 2, 2, 3])
-        self.replicas = [Replica(self.network, self.server, snapshot_every) for _ in range(count)]
+        self.replicas = [
+            Replica(self.network, self.server, snapshot_every, self._horizon_days) for _ in range(count)
+        ]
         await self.replicas[0].store.pools.create(POOL)
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
         await self.ask(Create(RUN, settings.config(self.random)))
@@ -105,7 +128,7 @@ class Schedule:
         while self.network.points:
             await self.network.turn()
         self.clock.move(10_000_000)
-        await check(self, [report for trainer in self.trainers for _, report in trainer.acknowledged])
+        await check(self)
         for each in self._retired + self.replicas:
             await each.close()
 
@@ -146,10 +169,10 @@ class Schedule:
         except Exception as error:
             if isinstance(error, AssertionError):
                 raise
-            self.witness.refused(attempt, error)
+            check_refusal(self.witness, attempt, error)
             answer = error
         else:
-            self.witness.answered(attempt, answer)
+            check_answer(attempt, answer)
             if isinstance(operation, Select):
                 answer = attempt.expected
         self.network.points.append(Reply(heard, answer))
@@ -180,19 +203,17 @@ class Schedule:
     def _keep_or_lose(self) -> None:
         """Copy all that Redis has, or let it fall back to that copy: what was acknowledged since is lost."""
         if self._kept is None:
-            self._kept = (self.server.dump(), self.witness.kept(), self.steps)
+            self._kept = (self.server.dump(), self.witness.kept())
             return
-        keys, known, step = self._kept
+        keys, known = self._kept
         self._kept = None
         self.server.restore(keys)
         self.clock.move_on()
         self.witness.fall_back(known)
-        for trainer in self.trainers:
-            trainer.acknowledged = [entry for entry in trainer.acknowledged if entry[0] < step]
 
     def _crash(self) -> None:
         place = self.random.randrange(len(self.replicas))
         dead = self.replicas[place]
         dead.die()
         self._retired.append(dead)
-        self.replicas[place] = Replica(self.network, self.server, dead.snapshot_every)
+        self.replicas[place] = Replica(self.network, self.server, dead.snapshot_every, self._horizon_days)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from selector_api.store.log import Reported
-from tests.promises.rows import Drop, Sent
+from selector_api.store.refusals import UnknownSelection
+from tests.promises.rows import Counts, Drop, Sent
 from tests.simulator import settings
 from tests.simulator.operations import (
     AddTasks,
@@ -25,10 +27,12 @@ from tests.simulator.operations import (
     Retire,
     Select,
 )
-from tests.simulator.witness import Granted
+from tests.simulator.watched import Granted
+from trainer_client._outbox import Outbox
 
 if TYPE_CHECKING:
     from tests.simulator.schedule import Schedule
+    from trainer_client.models import Receipt
 
 RUN = "run"
 FORK = "fork"
@@ -44,8 +48,10 @@ class Trainer:
         self._place = self._checkpoint = 0
         self._held: list[Handle] = []
         self._last: Report | None = None
-        self.acknowledged: list[tuple[int, Report]] = []
-        """With the step by which it was."""
+        self._outbox = Outbox()
+        self._outbox.id = self._random.randbytes(16).hex()
+        self.acknowledged: list[tuple[str, Report | ReportWithout]] = []
+        """With the incarnation of the run that took it."""
 
     async def live(self) -> None:
         """Act some times."""
@@ -112,7 +118,7 @@ class Trainer:
         rows = tuple(row for row in self._rows(tasks) if not isinstance(row.value, Drop))
         key, evaluation = self._random.choice("ab"), self._random.random() < 0.5
         if rows:
-            await self._ask(ReportWithout(self._run(), key, rows, evaluation))
+            await self._report(ReportWithout(self._run(), key, rows, evaluation))
 
     async def renew(self) -> None:
         if (handle := self._pick()) is not None:
@@ -161,11 +167,38 @@ class Trainer:
         if isinstance(answer, Granted) and answer.handle not in self._held:
             self._held.append(answer.handle)
 
-    async def _report(self, report: Report) -> None:
-        self._last = report
-        losses = self._schedule.witness.losses
-        if isinstance(await self._ask(report), Reported) and losses == self._schedule.witness.losses:
-            self.acknowledged.append((self._schedule.steps, report))
+    async def finish(self) -> None:
+        """Report once more to each run, by which the last losses show, and send again what is lost."""
+        for run in list(self._schedule.witness.runs):
+            rows = (Sent(self._tasks()[0], Counts(1.0, 2)),)
+            await self._report(ReportWithout(run, f"end of {self._number}", rows, True))
+
+    async def _report(self, report: Report | ReportWithout) -> None:
+        """As the client does: what a receipt shows to be lost is sent again."""
+        self._last = report if isinstance(report, Report) else self._last
+        await self._send(report)
+        while (body := self._outbox.next_lost()) is not None:
+            lost = self.acknowledged[int(body)][1]
+            answer = await self._send(lost)
+            if isinstance(answer, UnknownSelection):
+                assert isinstance(lost, Report)
+                rows = tuple(row for row in lost.rows if not isinstance(row.value, Drop))
+                if rows:
+                    answer = await self._send(ReportWithout(lost.run, lost.selection.id, rows, False))
+            if answer is None:
+                self._outbox.lost.appendleft(body)
+                return
+
+    async def _send(self, report: Report | ReportWithout) -> Any:
+        ticket = self._outbox.ticket(report.run)
+        stamp = f"{self._outbox.id} {ticket.number} {ticket.lowest}"
+        answer = await self._ask(replace(report, stamp=stamp))
+        if isinstance(answer, Reported):
+            assert answer.place is not None
+            body = str(len(self.acknowledged)).encode()
+            self.acknowledged.append((answer.place.incarnation, report))
+            self._outbox.keep(report.run, body, cast("Receipt", answer), ticket)
+        return answer
 
     async def _ask(self, operation: Any) -> Any:
         return await self._schedule.ask(operation)

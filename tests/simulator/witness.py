@@ -9,94 +9,35 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from selector_api.core.select import TooFewTasks
-from selector_api.store.errors import CallError, Overloaded, StoreUnavailable
-from selector_api.store.refusals import (
-    KeyConflict,
-    RunConflict,
-    SelectionClosed,
-    TaskNotInSelection,
-    UnknownParent,
-    UnknownRun,
-    UnknownSelection,
-    UnknownTask,
-    UnusableFork,
-)
 from tests.promises.course import Pool
 from tests.promises.model import Model
-from tests.promises.pair import Task
 from tests.promises.relatives import commit_every, dense_of
 from tests.simulator.operations import (
     AddTasks,
-    Create,
-    Exclude,
     Fork,
-    Handle,
-    Patch,
-    Read,
-    Release,
-    Renew,
-    Report,
-    ReportWithout,
     Retire,
-    Select,
 )
-from tests.simulator.replicas import MOST_EXPIRED, Attempt, Clock
+from tests.simulator.replicas import Attempt
+from tests.simulator.watched import Runs, Watched
 
-_TRYING_AGAIN_HELPS = (Overloaded, StoreUnavailable)
 _GONE = (b"unknown-run", b"replaced")
 
 
-@dataclass
-class Watched:
-    """A run, and what it must be."""
-
-    incarnation: str
-    config: str
-    model: Model
-    handles: dict[str, Handle] = field(default_factory=dict)
-
-    def knows(self, handle: Handle) -> bool:
-        """Whether a selection is one of this very run."""
-        return self.handles.get(handle.id) == handle
-
-
-@dataclass(frozen=True)
-class Granted:
-    """How a select must be answered."""
-
-    handle: Handle
-    replayed: bool
-    status: str
-    expires_at: int | None
-    """None if that does not matter, since it has ended."""
-
-
-class Witness:
+class Witness(Runs):
     """The model beside Redis."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.now = 0
-        """Unix ms of the script that runs."""
-        self.tasks: dict[str, Task] = {}
-        self.retired: set[str] = set()
-        self.runs: dict[str, Watched] = {}
-        self.deletions = 0
-        """How often a run was deleted, or may have been lost."""
-        self.losses = 0
-        self._handles = 0
 
     def kept(self) -> Any:
         """A copy of all that Redis has now."""
-        return copy.deepcopy((self.tasks, self.retired, self.runs))
+        return copy.deepcopy((self.tasks, self.retired, self.retirements, self.runs))
 
     def fall_back(self, kept: Any) -> None:
         """Redis has lost what came after this copy."""
-        self.tasks, self.retired, self.runs = kept
+        had = self.tasks
+        self.tasks, self.retired, self.retirements, self.runs = kept
+        self.former = {**self.tasks, **had, **self.former}
+        self.lost |= self.former.keys() - self.tasks.keys()
         self.deletions += 1
         self.losses += 1
 
@@ -120,187 +61,26 @@ class Witness:
         elif isinstance(reply, list) and reply and reply[0] in _GONE:
             assert reply[0] == b"replaced", script
             assert args[0] != watched.incarnation or self.losses, script
+        elif watched.is_astray and script != "delete":
+            if attempt is not None:
+                attempt.is_astray = True
         elif (follow := getattr(self, f"_{script}", None)) is not None:
             follow(name, watched, args, reply, operation, attempt)
-
-    def _due(self, watched: Watched) -> None:
-        held = watched.model.selections
-        due = [name for name in watched.model.open if int(held[name].expires_at) <= self.now]
-        for name in sorted(due, key=lambda name: (held[name].expires_at, name))[:MOST_EXPIRED]:
-            watched.model.close(name)
-
-    def _sync(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert args[0] == watched.incarnation, "a run that took the name is read as the one before"
-        self._due(watched)
-        model = watched.model
-        match operation:
-            case Read() if operation.run == name:
-                attempt.expected = model.view()
-            case Fork() if operation.parent == name and not reply[-1] and attempt.expected is None:
-                attempt.expected = self._forked(operation, model)
-            case Select():
-                self._look_up(watched, reply[2], operation, attempt)
-
-    def _look_up(self, watched: Watched, replay: Any, operation: Select, attempt: Attempt) -> None:
-        """A replica asks what there is, and if the key is known."""
-        model = watched.model
-        id_ = model.by_key.get(operation.key) if operation.key is not None else None
-        if operation.key is None and isinstance(attempt.expected, Granted):
-            id_ = attempt.expected.handle.id
-        if id_ is None:
-            assert not replay, "a key that was never used"
-            attempt.expected = len(model.free)
-            return
-        held = model.selections[id_]
-        assert replay, "a key that was used is not known"
-        event, status, _ = replay
-        assert (json.loads(event)["selection"], status.decode()) == (id_, held.status)
-        if held.batch_size == operation.batch_size:
-            until = None if held.closed else int(held.expires_at)
-            attempt.expected = Granted(watched.handles[id_], True, held.status, until)
-        else:
-            attempt.expected = len(model.free) if held.status == "released" else KeyConflict
-
-    def _select(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Select)
-        assert args[0] == watched.incarnation
-        if reply[0] != b"made":
-            return
-        event, model, key = json.loads(reply[1]), watched.model, operation.key
-        if key in model.by_key:
-            former = model.selections[model.by_key[key]]
-            assert former.status == "released", "a second selection of one key"
-            assert former.batch_size != operation.batch_size, "a second selection of one key"
-        assert event["key"] == key
-        seconds = operation.lease_seconds or json.loads(watched.config)["lease_seconds"]
-        assert (event["at"], event["expires_at"]) == (self.now, self.now + round(seconds * 1000))
-        model.hand_out(operation.batch_size, key, {**event, "replayed": False, "status": "open"})
-        id_, tasks = event["selection"], tuple(event["tasks"])
-        self._handles += 1
-        handle = Handle(name, watched.incarnation, id_, tasks, self._handles)
-        watched.handles[id_] = handle
-        attempt.expected = Granted(handle, False, "open", event["expires_at"])
-
-    def _report(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Report)
-        if not watched.knows(operation.selection):
-            attempt.expected = UnknownSelection
-        elif not {row.task for row in operation.rows} <= set(operation.selection.tasks):
-            attempt.expected = TaskNotInSelection
-        else:
-            self._due(watched)
-            rows, final = operation.rows, operation.final
-            attempt.expected = watched.model.report(operation.selection.id, rows, final)
-        if reply[0] == b"ok":
-            assert isinstance(attempt.expected, dict), "a report is taken that is of nothing that there is"
-
-    def _report_unsolicited(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, ReportWithout)
-        self._due(watched)
-        attempt.expected = watched.model.report_without_selection(
-            operation.key, operation.rows, operation.evaluation
-        )
-
-    def _renew(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Renew)
-        self._due(watched)
-        if not watched.knows(operation.selection):
-            attempt.expected = UnknownSelection
-            return
-        held = watched.model.selections[operation.selection.id]
-        if held.closed:
-            attempt.expected = SelectionClosed
-            return
-        until = self.now + operation.milliseconds
-        held.expires_at = until
-        attempt.expected = ("open", until)
-
-    def _release(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Release)
-        self._due(watched)
-        if not watched.knows(operation.selection):
-            attempt.expected = UnknownSelection
-            return
-        watched.model.close(operation.selection.id)
-        attempt.expected = (watched.model.selections[operation.selection.id].status, None)
-
-    def _exclude(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Exclude)
-        if reply[0] == b"ok":
-            watched.model.exclude(operation.tasks, operation.kind == "excluded")
-
-    def _retire(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        if reply:
-            for kind, fields in zip(args[4::2], args[5::2], strict=True):
-                tasks = set(json.loads("{" + fields + "}")["tasks"])
-                pool = watched.model.pool
-                pool.retired = pool.retired | tasks if kind == "excluded" else pool.retired - tasks
-
-    def _grow(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        joined = list(self.tasks)[len(watched.model.course.tasks) : int(args[1])]
-        assert bool(joined) <= bool(reply), "a pool that grew, and its run does not"
-        if joined:
-            watched.model.grow(joined)
-
-    def _configure(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert isinstance(operation, Patch)
-        _, before, after, *_ = args
-        if reply[0] != b"ok" or watched.config == after:
-            return
-        assert watched.config == (before.decode() if isinstance(before, bytes) else before)
-        former, config = json.loads(watched.config), json.loads(after)
-        watched.config = after
-        watched.model.share_leased = config["share_leased"]
-        if former["commit"] != config["commit"]:
-            watched.model.commit_from_now_on(commit_every(config))
-
-    def _rewound(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        assert reply == -1 or self.losses, "a loss is noted where nothing was lost"
-
-    def _delete(
-        self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
-    ) -> None:
-        if reply:
-            assert args[0] == watched.incarnation
-            del self.runs[name]
-            self.deletions += 1
 
     def _create(self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt) -> None:
         incarnation, config = args[0], args[1]
         if name in self.runs:
             assert (reply[0] == b"created") == (incarnation == self.runs[name].incarnation)
         elif reply[0] == b"created":
-            if isinstance(operation, Fork):
+            if isinstance(operation, Fork) and not attempt.is_astray:
                 assert isinstance(attempt.expected, Model)
-                model, attempt.expected = attempt.expected, None
+                model = copy.deepcopy(attempt.expected)  # behind a loss it may be made once more
                 model.pool = model.course.pool = self._pool()
                 assert len(model.course.tasks) == int(args[4])
             else:
                 model = self._model(json.loads(config))
                 model.grow(list(self.tasks)[: int(args[4])])
-            self.runs[name] = Watched(incarnation, config, model)
+            self.runs[name] = Watched(incarnation, config, model, is_astray=attempt.is_astray)
 
     def _pool_append(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -310,6 +90,16 @@ class Witness:
             new = {task["id"]: task for task in operation.tasks if task["id"] not in self.tasks}
             self.tasks |= new
             assert (len(new), reply[1]) == (int(args[2]), len(self.tasks))
+            for watched in self.runs.values():
+                self._catch_up(watched)
+
+    def _catch_up(self, watched: Watched) -> None:
+        """Tasks have come in the place of those that a run knew, and Redis had lost."""
+        pool = watched.model.pool
+        both = zip(pool.tasks.items(), self.tasks.items(), strict=False)
+        watched.is_astray |= any(known != there for known, there in both)
+        if len(self.tasks) >= len(pool.tasks):
+            pool.tasks = self.tasks
 
     def _pool_retire(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -318,71 +108,14 @@ class Witness:
         if reply[0] == b"ok":
             tasks, excluded = set(operation.tasks), operation.kind == "excluded"
             self.retired = self.retired | tasks if excluded else self.retired - tasks
+            self.retirements.append(self.retired)
 
     def _model(self, config: dict[str, Any]) -> Model:
         model = Model(self._pool(), dense_of(config), config["share_leased"])
         model.commit_every = commit_every(config)
         return model
 
-    def _forked(self, operation: Fork, parent: Model) -> Model | None:
-        if operation.step is not None and parent.course.step < operation.step:
-            return None
-        config = operation.config
-        model = parent.forked(operation.parent, operation.step, dense_of(config))
-        model.share_leased, model.commit_every = config.get("share_leased", False), commit_every(config)
-        return model
-
     def _pool(self) -> Pool:
         pool = Pool()
         pool.tasks = self.tasks
         return pool
-
-    # What replicas answer
-
-    def answered(self, attempt: Attempt, answer: Any) -> None:
-        """A replica answers."""
-        expected = attempt.expected
-        match attempt.operation:
-            case Select():
-                event, replayed = answer
-                assert isinstance(expected, Granted), (answer, expected)
-                assert (event["selection"], tuple(event["tasks"])) == (
-                    expected.handle.id,
-                    expected.handle.tasks,
-                )
-                assert (replayed, event["status"]) == (expected.replayed, expected.status)
-                assert expected.expires_at in (None, event["expires_at"])
-            case Report() | ReportWithout():
-                assert isinstance(expected, dict), (answer, expected)
-                told = {name: getattr(answer, name) for name in expected if name != "selection"}
-                told["differing_tasks"] = list(told["differing_tasks"])
-                assert told == {name: expected[name] for name in told}
-                parts = ("accepted", "duplicates", "differing", "dropped")
-                assert sum(told[part] for part in parts) == len(attempt.operation.rows), (
-                    "a receipt that adds up"
-                )
-            case Renew() | Release():
-                assert expected == (answer.status, answer.expires_at)
-            case Read():
-                assert {name: answer[name] for name in expected} == expected
-            case _:
-                pass
-
-    def refused(self, attempt: Attempt, error: Exception) -> None:
-        """A replica refuses, or fails."""
-        expected, operation = attempt.expected, attempt.operation
-        if isinstance(error, _TRYING_AGAIN_HELPS):
-            return
-        if isinstance(error, TooFewTasks):
-            assert isinstance(expected, int), (error, expected)
-            assert error.available == expected < operation.batch_size
-        elif isinstance(error, UnknownRun | UnknownParent):
-            gone = self.deletions > attempt.deletions
-            assert gone or operation.run not in self.runs or isinstance(operation, Fork), error
-        elif isinstance(error, UnknownTask):  # it has joined the pool, and not yet the run
-            assert isinstance(operation, Exclude | ReportWithout)
-        elif isinstance(error, RunConflict | UnusableFork):
-            assert isinstance(operation, Create | Fork)
-        else:
-            assert isinstance(error, CallError), error
-            assert expected is type(error), (error, expected)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from selector_api.core.config import RunConfig
 from selector_api.core.task_rows import TaskRows
@@ -13,10 +16,12 @@ from selector_api.store.codec import Outcome, decode_events
 from selector_api.store.keys import run_keys
 from selector_api.store.log import Bookmark
 from selector_api.store.receipts import Reported
+from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store
 
 POOL = "pool"
 RUN = "run"
+HOUR = 3_600_000
 
 
 def task_rows(count: int, prefix: str = "t", domain: str = DEFAULT_DOMAIN, **references: float) -> TaskRows:
@@ -94,3 +99,29 @@ async def end_lease(store: Store, selection: Selection, at: int = 1) -> None:
 async def notice_ended_leases(store: Store) -> None:
     """What any call does first."""
     await store.logs.read(await store.runs.find(RUN), Bookmark(0))
+
+
+async def put_back(store: Store) -> None:
+    """What stands in Redis once its clock was put back by an hour: all is of a later time."""
+    keys = run_keys(RUN)
+    lines: list[bytes] = await store.redis.execute_command("LRANGE", keys.log, 0, -1)
+    for place, line in enumerate(lines):
+        later = re.sub(
+            rb'"(at|expires_at)":(\d+)', lambda found: b'"%b":%d' % (found[1], int(found[2]) + HOUR), line
+        )
+        await store.redis.execute_command("LSET", keys.log, place, later)
+    for selection, until in await store.redis.zrange(keys.leases, 0, -1, withscores=True):
+        await store.redis.execute_command("ZADD", keys.leases, float(str(until)) + HOUR, selection)
+
+
+def before_script(patch: pytest.MonkeyPatch, script: str, happens: Callable[[], Awaitable[Any]]) -> None:
+    """Let something happen just before a script runs for the first time."""
+    call, calls = Scripts._call, list[str]()
+
+    async def with_that(self: Scripts, name: str, *args: Any) -> Any:
+        if name == script and not calls:
+            calls.append(name)
+            await happens()
+        return await call(self, name, *args)
+
+    patch.setattr(Scripts, "_call", with_that)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -11,11 +10,13 @@ from selector_api.store.keys import run_keys
 from selector_api.store.log import Bookmark
 from selector_api.store.store import Store
 from tests.store.helpers import (
+    HOUR,
     RUN,
     end_lease,
     make_run,
     notice_ended_leases,
     outcomes,
+    put_back,
     read_events,
     read_types,
     report,
@@ -23,21 +24,6 @@ from tests.store.helpers import (
 )
 
 pytestmark = pytest.mark.anyio
-
-HOUR = 3_600_000
-
-
-async def put_back(store: Store) -> None:
-    """What stands in Redis once its clock was put back by an hour: all is of a later time."""
-    keys = run_keys(RUN)
-    lines: list[bytes] = await store.redis.execute_command("LRANGE", keys.log, 0, -1)
-    for place, line in enumerate(lines):
-        later = re.sub(
-            rb'"(at|expires_at)":(\d+)', lambda found: b'"%b":%d' % (found[1], int(found[2]) + HOUR), line
-        )
-        await store.redis.execute_command("LSET", keys.log, place, later)
-    for selection, until in await store.redis.zrange(keys.leases, 0, -1, withscores=True):
-        await store.redis.execute_command("ZADD", keys.leases, float(str(until)) + HOUR, selection)
 
 
 async def clock(store: Store) -> int:

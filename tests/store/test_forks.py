@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
@@ -21,12 +22,24 @@ from selector_api.core.task_rows import TaskRows
 from selector_api.store.codec import Outcome
 from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey
+from selector_api.store.errors import Overloaded
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
-from tests.store.helpers import POOL, RUN, make_run, outcomes, read_events, report, select, task_rows
+from tests.store.dumps import dump, load
+from tests.store.helpers import (
+    POOL,
+    RUN,
+    make_run,
+    outcomes,
+    put_back,
+    read_events,
+    report,
+    select,
+    task_rows,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -224,3 +237,64 @@ async def test_a_copy_that_nobody_ends_goes_by_itself(store: Store) -> None:
         assert await Scripts(store.redis).run("fork", keys, 0, 600, *lines) == 1
     assert await store.redis.execute_command("LLEN", keys[-1]) == 1
     assert 0 < await store.redis.execute_command("TTL", keys[-1]) <= 600
+
+
+async def test_a_fork_that_is_gone_is_not_made_without_its_evidence(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when its maker looked: then it was deleted, or Redis lost it."""
+    await make_run(store)
+    first = await select(store, 3)
+    await report(store, first, first.tasks)
+    await fork(store, "new")
+    is_there = store.runs.is_there
+
+    async def was_there(name: str, config: RunConfig) -> bool:
+        found = await is_there(name, config)
+        if found:
+            await store.runs.delete(name)
+        return found
+
+    monkeypatch.setattr(store.runs, "is_there", was_there)
+    with pytest.raises(Overloaded):
+        await fork(store, "new")
+    assert await store.redis.execute_command("EXISTS", run_keys("new").meta) == 0
+    assert (await fork(store, "new")).step == 1
+
+
+@pytest.mark.one_server
+async def test_a_log_that_goes_on_otherwise_while_it_is_copied_is_not_forked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork of both would have counted commits that it does not hold."""
+    await make_run(store)
+    kept = await dump(store.redis)
+    for _ in range(2):
+        selection = await select(store, 3)
+        await report(store, selection, selection.tasks)
+    copied = store.forks._copied
+
+    async def behind_a_loss(*args: Any) -> Any:
+        await store.redis.execute_command("FLUSHDB")
+        await load(store.redis, kept)
+        for key in "abcd":
+            await store.logs.report_unsolicited(RUN, key, outcomes(["t0"]))
+        return await copied(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.forks, "_copied", behind_a_loss)
+        with pytest.raises(Overloaded):
+            await fork(store, "new")
+    assert (await fork(store, "new")).step == 4
+
+
+async def test_time_in_a_forks_log_does_not_go_back_with_the_clock(store: Store) -> None:
+    await make_run(store, commit=EveryOutcomes(2), policy=Random())
+    selection = await select(store, 3)
+    await report(store, selection, selection.tasks)  # two of them enter a commit, one waits
+    await put_back(store)
+    await fork(store, "new", commit=EveryOutcomes(2))
+    await store.logs.report_unsolicited("new", "key", outcomes(["t0"]))
+    events = await store.redis.execute_command("LRANGE", run_keys("new").log, 0, -1)
+    times = [json.loads(event)["at"] for event in events[1:]]  # it was made after what it took over
+    assert times == sorted(times)

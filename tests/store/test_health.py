@@ -14,6 +14,7 @@ from selector_api.store.connection import connect
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.tokens import Tokens
 from tests.servers import valkey_with_user
+from tests.valkeys import Valkey
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +70,17 @@ async def test_each_setting_that_loses_data_is_named(tmp_path: Path, monkeypatch
         assert (
             "this is a replica of 127.0.0.1:1, which takes no writes" in (await findings(server.url))["wrong"]
         )
+
+
+async def test_a_failover_that_can_lose_without_bound_is_named(tmp_path: Path) -> None:
+    with Valkey(tmp_path / "one") as primary, Valkey(tmp_path / "two") as replica:
+        assert "replica" not in "".join((await findings(primary.url)).values())
+        replica.follow(primary)
+        primary.until("it follows", lambda: primary.info()["connected_slaves"] == 1)
+        assert "Set min-replicas-to-write" in (await findings(primary.url))["note"]
+        said = await findings(primary.url, min_replicas_to_write="1", min_replicas_max_lag="2")
+        assert "min-replicas-to-write" in said["ok"]
+        assert "Set min-replicas-to-write" not in said["note"]
 
 
 async def test_the_user_of_the_documents_has_the_rights(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from selector_api.store.threads import Threads
 from tests.store.helpers import (
     POOL,
     RUN,
+    before_script,
     end_lease,
     make_run,
     outcomes,
@@ -121,6 +122,23 @@ async def test_a_key_with_another_batch_size_is_a_conflict(store: Store, other_s
             await select(one, 3, key="k")
         assert caught.value.batch_size == 4
     assert await read_types(store) == ["created", "selected"]
+
+
+async def test_a_key_whose_selection_is_committed_meanwhile_is_not_given_another(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had been released, so that another batch could have its key; then a late outcome came."""
+    await make_run(store)
+    first = await select(store, 2, key="key")
+    await store.logs.release(RUN, first.selection)
+
+    async def a_late_outcome() -> None:
+        await report(other_store, first, first.tasks)
+
+    before_script(monkeypatch, "select", a_late_outcome)
+    with pytest.raises(KeyConflict):
+        await select(store, 3, key="key")
+    assert (await select(store, 2, key="key")).selection == first.selection
 
 
 async def test_callers_at_the_same_time_never_lease_a_task_twice(store: Store, other_store: Store) -> None:

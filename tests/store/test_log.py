@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import pytest
@@ -275,8 +276,8 @@ async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Sto
     assert await read_types(store) == ["created"]
 
 
-async def test_the_reports_of_an_outbox_are_counted_with_what_they_tell(store: Store) -> None:
-    """A receipt's number is as much a part of what Redis keeps, or loses, as the outcomes."""
+async def test_the_reports_of_an_outbox_without_numbers_are_counted(store: Store) -> None:
+    """As a former client has it, which compares them."""
     await make_run(store)
     run = await store.runs.find(RUN)
     selection = await select(store)
@@ -296,3 +297,54 @@ async def test_the_reports_of_an_outbox_are_counted_with_what_they_tell(store: S
     assert (await store.logs.report(RUN, selection.selection, rest, outbox="a")).place == replace(
         told.place, number=4
     )
+
+
+async def test_the_numbers_of_reports_are_noted_with_what_they_tell(store: Store) -> None:
+    """In any order, again and again: what a receipt tells is which of them Redis has."""
+    await make_run(store)
+    selection = await select(store)
+    task, *_ = outcomes(selection.tasks)
+    outbox, lowest = "", 1
+    for seed in range(20):
+        chance = random.Random(seed)
+        outbox, taken, lowest = f"{seed:032x}", set[int](), 1
+        for _ in range(30):
+            number = chance.randint(lowest, lowest + 30)
+            lowest += chance.choice([0, 0, 0, 3])
+            if chance.random() < 0.5:
+                told = await store.logs.report(
+                    RUN, selection.selection, [task], outbox=f"{outbox} {number} {lowest}"
+                )
+            else:
+                told = await store.logs.report_unsolicited(
+                    RUN, "k", [task], outbox=f"{outbox} {number} {lowest}"
+                )
+            taken.add(number)
+            assert told.place is not None
+            assert told.place.number == number
+            held = [one for first, last in told.place.taken for one in range(first, last + 1)]
+            assert held == sorted(set(held)), seed
+            assert {one for one in held if one >= lowest} == {one for one in taken if one >= lowest}, seed
+            assert set(held) <= taken, seed
+            ends = [end for stretch in told.place.taken for end in stretch]
+            assert all(after - before > 1 for before, after in zip(ends[1::2], ends[2::2], strict=False)), (
+                seed
+            )
+    with pytest.raises(UnknownSelection):
+        await store.logs.report(RUN, "nope", [task], outbox=f"{outbox} 999 {lowest}")
+    after = await store.logs.report(RUN, selection.selection, [task], outbox=f"{outbox} 1001 {lowest}")
+    assert after.place is not None
+    assert after.place.taken[-1] == (1001, 1001)
+
+
+async def test_what_is_noted_of_an_outbox_is_bounded(store: Store) -> None:
+    """Whatever a client asks for; its own take one stretch, as long as nothing is refused."""
+    await make_run(store)
+    run = await store.runs.find(RUN)
+    outbox = "0" * 32
+    many = ",".join(f"{number}-{number}" for number in range(2, 4_002, 2))
+    await store.redis.execute_command("HSET", run_keys(RUN).meta, f"reports:{outbox}", many)
+    told = await store.logs.report_unsolicited(RUN, "k", outcomes(["t0"]), outbox=f"{outbox} 5000 1")
+    assert told.place is not None
+    assert (len(told.place.taken), told.place.taken[0], told.place.taken[-1]) == (2_000, (4, 4), (5000, 5000))
+    assert told.place.incarnation == run.incarnation

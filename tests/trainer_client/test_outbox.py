@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from trainer_client import AsyncSelectorClient, Fallback, NotFound, Outcome, SelectorClient
@@ -136,6 +137,75 @@ def test_a_report_whose_reply_was_lost_is_no_loss(fake: FakeSelector) -> None:
         counts(fake, selection, later)
 
 
+def test_a_retry_behind_a_loss_hides_nothing(fake: FakeSelector) -> None:
+    """A report whose reply was lost is taken twice: the numbers that Redis counts are soon where they were."""
+    with SelectorClient("http://selector", RUN, transport=fake.transport, max_retries=3) as client:
+        kept = step(client)
+        fake.backup()
+        lost = [step(client), step(client)]
+        fake.restore()
+        selection = client.select(4)
+        fake.lose_replies(3)
+        client.report(selection, seen(selection))
+    counts(fake, kept, *lost, selection)
+
+
+def test_a_report_that_arrives_again_behind_a_loss_hides_nothing(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    kept = step(client)
+    fake.backup()
+    lost = [step(client), step(client)]
+    late = [request for request in fake.requests if request.url.path.endswith("report")]
+    fake.restore()
+    for request in late[:1] * 4:
+        assert again(fake, request).is_success
+    assert not again(fake, late[-1]).is_success  # its selection is lost
+    counts(fake, kept, *lost, step(client))
+
+
+def test_what_arrives_again_behind_a_loss_is_not_sent_once_more(
+    fake: FakeSelector, client: SelectorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    selection, other = client.select(4), client.select(4)
+    fake.backup()
+    client.report(selection, seen(selection))
+    back = fake.requests[-1]
+    client.report(other, seen(other))
+    fake.restore()
+    assert again(fake, back).is_success
+    later = step(client)
+    counts(fake, selection, other, later)
+    assert "Redis has lost 1 reports" in caplog.text
+
+
+def again(fake: FakeSelector, request: httpx.Request) -> httpx.Response:
+    """The answer to a request that the network has played once more."""
+    with httpx.Client(transport=fake.transport) as network:
+        return network.send(
+            httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
+        )
+
+
+def test_what_a_process_has_sent_and_not_kept_hides_nothing_of_the_next(
+    fake: FakeSelector, tmp_path: Path
+) -> None:
+    """It died before the acknowledgement: the next one's reports are other ones than those."""
+    with client_of(fake, Fallback(TASKS, tmp_path)) as client:
+        kept, unheard = step(client), client.select(4)
+        fake.lose_replies(3)
+        for _ in range(3):
+            assert client.report(unheard, seen(unheard)).spooled
+    for waiting in tmp_path.glob("*.json"):
+        waiting.unlink()
+    fake.backup()
+    with client_of(fake, Fallback(TASKS, tmp_path)) as client:
+        lost = [step(client) for _ in range(3)]
+        fake.restore()
+        later = step(client)
+        counts(fake, kept, unheard, *lost, later)
+
+
 def test_a_run_that_was_made_anew_gets_nothing_of_the_former(
     fake: FakeSelector, client: SelectorClient
 ) -> None:
@@ -224,9 +294,12 @@ def test_two_processes_on_a_folder_have_an_outbox_each(tmp_path: Path) -> None:
     assert Outbox(tmp_path).id == first.id
 
 
-def receipt(number: int, incarnation: str = "a") -> Receipt:
-    place = Place(incarnation=incarnation, number=number)
+def receipt(*taken: tuple[int, int], incarnation: str = "a") -> Receipt:
+    place = Place(incarnation=incarnation, number=1, taken=list(taken))
     return Receipt(selection="s", accepted=1, duplicates=0, remaining=0, committed=True, step=1, place=place)
+
+
+EVERYTHING = receipt((1, 10**15))
 
 
 def test_the_last_reports_are_kept_so_many_and_so_large(
@@ -235,34 +308,60 @@ def test_the_last_reports_are_kept_so_many_and_so_large(
     monkeypatch.setattr(module, "MOST_REPORTS", 5)
     monkeypatch.setattr(module, "MOST_BYTES", 100)
     outbox = Outbox(tmp_path)
-    for number in range(1, 9):
-        outbox.keep(RUN, b'{"run": "run"}', receipt(number), outbox.mark(RUN))
+    for _ in range(8):
+        outbox.keep(RUN, b'{"run": "run"}', EVERYTHING, outbox.ticket(RUN))
     assert len(list(tmp_path.glob("*/*.json"))) == 5
-    outbox.keep(RUN, b'{"run": "run"}' + b" " * 80, receipt(9), outbox.mark(RUN))
+    ticket = outbox.ticket(RUN)
+    assert ticket.number - ticket.lowest == 5  # what Redis is asked for is bounded by what is kept
+    outbox.keep(RUN, b'{"run": "run"}' + b" " * 80, EVERYTHING, ticket)
     assert len(list(tmp_path.glob("*/*.json"))) == 1
 
 
 def test_a_file_that_was_not_finished_is_no_report(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.keep(RUN, b'{"run": "run"}', receipt(1), outbox.mark(RUN))
+    ticket = outbox.ticket(RUN)
+    outbox.keep(RUN, b'{"run": "run"}', EVERYTHING, ticket)
     outbox.close()
-    (tmp_path / outbox.id / "000000000002-a.json").write_bytes(b'{"run": "r')
-    assert Outbox(tmp_path).mark(RUN).number == 1
+    (tmp_path / outbox.id / f"{ticket.number + 1}-a.json").write_bytes(b'{"run": "r')
+    (tmp_path / outbox.id / "lock").write_bytes(b"")
+    following = Outbox(tmp_path).ticket(RUN)
+    assert (following.turn, following.lowest) == (1, ticket.number)
+    assert following.number > ticket.number + 1_000_000
 
 
 def test_receipts_that_come_out_of_order_are_no_loss() -> None:
     """Threads share a client: what is sent later may be acknowledged earlier."""
     outbox = Outbox()
-    first, second = outbox.mark(RUN), outbox.mark(RUN)
-    outbox.keep(RUN, b"2", receipt(2), second)
-    outbox.keep(RUN, b"1", receipt(1), first)
+    first, second, third = (outbox.ticket(RUN) for _ in range(3))
+    outbox.keep(RUN, b"2", receipt((2, 2)), second)
+    outbox.keep(RUN, b"1", receipt((1, 2)), first)
+    outbox.keep(RUN, b"3", receipt((3, 3)), third)  # it was sent before the others were acknowledged
     assert not outbox.lost
-    for _ in range(2):  # both were sent before the loss was known
-        first = outbox.mark(RUN)
-    outbox.keep(RUN, b"new 1", receipt(1), first)
+    fourth, fifth = outbox.ticket(RUN), outbox.ticket(RUN)
+    outbox.keep(RUN, b"4", receipt((3, 4)), fourth)
     assert list(outbox.lost) == [b"2", b"1"]
-    outbox.keep(RUN, b"new 2", receipt(2), first)
+    outbox.keep(RUN, b"5", receipt((3, 5)), fifth)
     assert len(outbox.lost) == 2
+
+
+def test_a_hole_that_was_never_acknowledged_is_no_loss() -> None:
+    """As of reports that were refused, or that never arrived."""
+    outbox = Outbox()
+    first, _, third, fourth = (outbox.ticket(RUN) for _ in range(4))
+    outbox.keep(RUN, b"1", receipt((1, 1)), first)
+    outbox.keep(RUN, b"3", receipt((1, 1), (3, 3)), third)
+    outbox.keep(RUN, b"4", receipt((1, 1), (3, 4)), fourth)
+    outbox.keep(RUN, b"5", receipt((1, 1), (3, 5)), outbox.ticket(RUN))
+    assert not outbox.lost
+
+
+def test_a_receipt_of_a_former_run_that_comes_late_changes_nothing() -> None:
+    outbox = Outbox()
+    late = outbox.ticket(RUN)
+    outbox.keep(RUN, b"2", receipt((2, 2), incarnation="b"), outbox.ticket(RUN))
+    outbox.keep(RUN, b"1", receipt((1, 1)), late)
+    outbox.keep(RUN, b"3", receipt((3, 3), incarnation="b"), outbox.ticket(RUN))
+    assert list(outbox.lost) == [b"2"]
 
 
 def test_threads_that_share_a_client_lose_nothing(fake: FakeSelector) -> None:
@@ -288,8 +387,8 @@ def test_threads_that_share_a_client_lose_nothing(fake: FakeSelector) -> None:
 
 def test_a_service_of_an_older_release_tells_no_place(fake: FakeSelector) -> None:
     outbox = Outbox()
-    outbox.keep(RUN, b"1", receipt(1).model_copy(update={"place": None}), outbox.mark(RUN))
-    assert outbox.mark(RUN).number == 0
+    outbox.keep(RUN, b"1", receipt().model_copy(update={"place": None}), outbox.ticket(RUN))
+    assert outbox.ticket(RUN).turn == 0
 
 
 def test_a_first_report_of_a_selection_that_is_not_there_is_refused_as_ever(

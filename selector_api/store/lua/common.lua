@@ -1,8 +1,8 @@
 -- Put before every script of a run, behind LOG_VERSION. KEYS as in keys.py, RunKeys.
-local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING = unpack(KEYS)
+local META, LOG, LEASES, SELECTIONS, OUTCOMES, IDEMPOTENCY, SNAPSHOT, PENDING, SEGMENTS, FORGOTTEN = unpack(KEYS)
 
 -- Nothing is done to a run whose log is of a later version. Runs of release 0.1 do not tell it: theirs is 1.
-local version, commits_at, ahead = unpack(redis.call('HMGET', META, 'version', 'commit', 'ahead'))
+local version, commits_at, ahead, packed = unpack(redis.call('HMGET', META, 'version', 'commit', 'ahead', 'packed'))
 version = tonumber(version or 1)
 if version > LOG_VERSION then
   return redis.error_reply('UNREADABLE log version ' .. version .. ' is not known here (this is version ' .. LOG_VERSION
@@ -10,6 +10,8 @@ if version > LOG_VERSION then
 end
 -- Milliseconds by which the log's time is ahead of Redis' clock, which went back.
 ahead = tonumber(ahead or 0)
+-- Number of events before LOG, which are in segments of so many each.
+packed = tonumber(packed or 0)
 -- How many outcomes a commit waits for, nil if it waits for their selection.
 commits_at = tonumber(commits_at or '')
 
@@ -41,22 +43,28 @@ local function upgrade()
   end
 end
 
--- Count a report of an outbox; returns its number among those of the outbox, 0 if there is none (''). A client that gets a
--- number again knows that Redis has lost what had it before.
-local function count_report(outbox)
-  return outbox == '' and 0 or redis.call('HINCRBY', META, 'outbox:' .. outbox, 1)
-end
-
 -- Append an event; `fields` are its further JSON fields. Returns the event and its seq.
 local function append(kind, at, fields)
   upgrade()
   local event = '{"type":"' .. kind .. '","at":' .. digits(at) .. ',' .. fields .. '}'
-  return event, redis.call('RPUSH', LOG, event)
+  return event, packed + redis.call('RPUSH', LOG, event)
 end
 
--- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know.
+-- The event with this seq, which is none of a segment; false if there is none.
+local function event_at(seq)
+  return redis.call('LINDEX', LOG, seq - 1 - packed)
+end
+
+local function log_length()
+  return packed + redis.call('LLEN', LOG)
+end
+
+-- SHA-1 of the event with this seq: replicas notice by it that a log lost events which they know. nil within a segment,
+-- which tells that of its last event alone.
 local function digest_at(seq)
-  return redis.sha1hex(redis.call('LINDEX', LOG, seq - 1) or '')
+  if seq > packed then return redis.sha1hex(event_at(seq) or '') end
+  if seq < 1 or seq % SEGMENT > 0 then return nil end
+  return string.sub(redis.call('LINDEX', SEGMENTS, seq / SEGMENT - 1), SEGMENT_DIGEST, SEGMENT_DIGEST + 39)
 end
 
 -- Call a command with these arguments behind its key, some at a time: Lua cannot unpack very many.
@@ -69,6 +77,12 @@ local function in_parts(command, key, fields)
     end
   end
   return all
+end
+
+-- Whether the newest snapshot is of this log, and has the event with this seq: those before need not be at hand.
+local function has_snapshot(incarnation, seq)
+  local known = redis.call('HMGET', SNAPSHOT, 'incarnation', 'seq', 'digest')
+  return known[1] == incarnation and tonumber(known[2]) >= seq and digest_at(tonumber(known[2])) == known[3]
 end
 
 -- A selection is `open`; `ending` while nothing more is awaited but some of its outcomes wait for a commit; `closed`.
@@ -105,7 +119,7 @@ local function waiting_of(selection)
 end
 
 local function event_of(selection)
-  return redis.call('LINDEX', LOG, selection.seq - 1)
+  return event_at(selection.seq)
 end
 
 local function tasks_of(selection)
@@ -266,28 +280,6 @@ local function close(selection, at, reason, tasks, fresh)
   if is_stored then in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks)) end
 end
 
--- Let outcomes enter otherwise from now on: with their selection, or as soon as there are `count` (nil for the former).
-local function change_commits(count, at)
-  local former = commits_at
-  commits_at = count
-  local waiting = redis.call('LLEN', PENDING)
-  if not commits_at then
-    if waiting > 0 then commit_pending(waiting, at, 'count', nil, false) end
-    return
-  end
-  for _, id in ipairs(former and {} or redis.call('ZRANGE', LEASES, 0, -1)) do
-    local selection = read_selection(id)
-    if waiting_of(selection) > 0 then
-      local tasks, entries = tasks_of(selection), {}
-      for place, outcome in ipairs(waiting_outcomes(selection, tasks)) do
-        if outcome then entries[#entries + 1] = pending_entry(selection, tasks[place], digits(place - 1), outcome) end
-      end
-      in_parts('RPUSH', PENDING, entries)
-    end
-  end
-  commit_enough(at)
-end
-
 -- Close selections whose lease has ended, in the order in which they ended: so many at most, since nobody else is served
 -- meanwhile. Returns whether there may be more.
 local MOST_EXPIRED = 200
@@ -300,10 +292,34 @@ local function expire_due(at)
   return #due == MOST_EXPIRED
 end
 
--- What an idempotency field stands for, nil if it is new: {`selected` event, status, unix ms at which its lease ends}.
-local function selection_of_key(field)
-  local id = redis.call('HGET', IDEMPOTENCY, field)
-  if not id then return nil end
+-- Where FORGOTTEN has a selection or an idempotency field: which of its fields, and what stands there.
+local function fingerprint(name)
+  local digest = redis.sha1hex(name)
+  return string.sub(digest, 1, 2), (string.gsub(string.sub(digest, 3, 14), '%x%x', function(byte)
+    return string.char(tonumber(byte, 16))
+  end))
+end
+
+local function is_among(prints, print)
+  local first = string.find(prints, print, 1, true)
+  while first and first % #print ~= 1 do first = string.find(prints, print, first + 1, true) end
+  return first ~= nil
+end
+
+-- Whether there was such a selection, or the idempotency field stood for something, so long ago that it is kept no more.
+local function is_forgotten(name)
+  if redis.call('EXISTS', FORGOTTEN) == 0 then return false end
+  local place, print = fingerprint(name)
+  return is_among(redis.call('HGET', FORGOTTEN, place) or '', print)
+end
+
+-- What is answered of a selection that there is not.
+local function no_selection(id)
+  return {is_forgotten(id) and 'past-horizon' or 'unknown-selection'}
+end
+
+-- What is told of a selection: {`selected` event, status, unix ms at which its lease ends}.
+local function known_selection(id)
   local selection = read_selection(id)
   return {event_of(selection), status_of(selection), redis.call('ZSCORE', LEASES, id) or ''}
 end

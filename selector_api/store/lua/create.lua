@@ -1,7 +1,7 @@
 -- Create a run, if there is none of its name.
 -- ARGV: incarnation, config (canonical JSON), pool, pool's incarnation, number of tasks, number of the pool's chunks,
 --   when outcomes enter, further event fields; of a fork besides: number of events copied, and of commits, selections and
---   changes among them. The last of KEYS is then where they are.
+--   changes among them. The last of KEYS is then where they are. -1 copied: it is there, and is not made without any.
 -- Returns {created | exists | orphan | lost, config}: that of the run which is there now, which the caller compares, since
 --   an earlier release may have written it otherwise. orphan: its pool was deleted. lost: the copied events are gone.
 local incarnation, config, pool, pool_incarnation, tasks, chunks, enter, fields = unpack(ARGV)

@@ -7,4 +7,5 @@ if not incarnation then return {'unknown-pool'} end
 if incarnation ~= ARGV[1] or redis.call('LLEN', TASKS) ~= tonumber(ARGV[2]) then return {'moved'} end
 if ARGV[4] ~= '' and (redis.call('HGET', META, 'registrations') or '0') ~= ARGV[4] then return {'moved'} end
 for i = 5, #ARGV do redis.call('RPUSH', TASKS, ARGV[i]) end
+redis.call('HSET', META, 'last', redis.call('LLEN', TASKS) .. ':' .. redis.sha1hex(ARGV[#ARGV]))
 return {'ok', redis.call('HINCRBY', META, 'tasks', ARGV[3])}

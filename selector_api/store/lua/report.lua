@@ -1,15 +1,15 @@
 -- Take outcomes and drops of a selection, whole or not at all; what came first of a task stands.
--- ARGV: selection, final (0 or 1), outbox that the report is of or '', then for each its task and itself: `successes,trials[,{…}]`, or why it was dropped
---   (a JSON string)
--- Returns {unknown-run}, {unknown-selection}, {task-not-in-selection, task}, or
+-- ARGV: selection, final (0 or 1), outbox (see outbox.lua), then for each its task and itself: `successes,trials[,{…}]`, or
+--   why it was dropped (a JSON string)
+-- Returns {unknown-run}, {unknown-selection}, {past-horizon}, {task-not-in-selection, task}, or
 --   {ok, accepted, duplicates, differing, dropped, remaining, committed (0 or 1), step, up to ten tasks that differ,
---   the run's incarnation, number of the report}.
+--   the run's incarnation, and what note_report tells}.
 local id, final, outbox = ARGV[1], ARGV[2] == '1', ARGV[3]
 
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-run'} end
 local selection = read_selection(id)
-if not selection then return {'unknown-selection'} end
+if not selection then return no_selection(id) end
 local tasks, places = tasks_of(selection), {}
 for i, task in ipairs(tasks) do places[task] = digits(i - 1) end
 for i = 4, #ARGV, 2 do
@@ -31,7 +31,7 @@ local function standing(wanted)
     for _, task in ipairs(tasks) do found[task] = '' end
   end
   for seq in string.gmatch(missing > 0 and selection.events or '', '%d+') do
-    local event = cjson.decode(redis.call('LINDEX', LOG, seq - 1))
+    local event = cjson.decode(event_at(seq))
     for _, row in ipairs(event.drops or event.outcomes[id]) do
       local task = type(row[1]) == 'number' and tasks[row[1] + 1] or row[1]
       found[task] = event.drops and cjson.encode(row[2]) or row
@@ -110,4 +110,4 @@ end
 local committed = selection.entered > 0 and waiting_of(selection) == 0
 return {'ok', fresh.count, duplicates, #differing, #drops, #tasks - selection.known, committed and 1 or 0,
   tonumber(redis.call('HGET', META, 'step')), {unpack(differing, 1, math.min(10, #differing))},
-  incarnation, count_report(outbox)}
+  incarnation, note_report(outbox)}

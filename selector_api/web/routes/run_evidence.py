@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
-from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.log import END, Bookmark, Stretch
 from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
@@ -92,7 +92,7 @@ async def get_posteriors(
     "/runs/{run}/events",
     response_class=StreamingResponse,
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One event a line"}}
-    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN),
+    | documented(*problems.ANY_CALL, problems.UNKNOWN_RUN, problems.EVENTS_DROPPED),
 )
 @Call("read")
 async def get_events(
@@ -147,7 +147,7 @@ async def get_selections(
     Those of the run that this one is a fork of are not among them.
     """
     run_read = await app.runs.find(run)
-    await _stretch(app, run_read, Bookmark(0))  # which closes what is due
+    await _stretch(app, run_read, END)  # which closes what is due
     found, more = await app.store.selections.page(run, status, int(cursor), limit)
     return SelectionsView(
         selections=[

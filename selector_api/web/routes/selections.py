@@ -40,9 +40,10 @@ Outbox = Annotated[
     str | None,
     Header(
         alias="X-Bots-Outbox",
-        pattern="^[0-9a-f]{32}$",
-        description="A client's own, of 32 hexadecimal digits: its reports are counted. By the receipt's `place` a "
-        "client notices that Redis has lost some of them, and sends them again",
+        pattern="^[0-9a-f]{32}( [0-9]{1,15} [0-9]{1,15})?$",
+        description="A client's own id, of 32 hexadecimal digits, the number of this report, which no other one "
+        "of it has, and the lowest number that the client asks for. By the receipt's `place` a client notices that "
+        "Redis has lost some of its reports, and sends them again. With the id alone its reports are counted",
     ),
 ]
 _FEW = 1_000
@@ -57,6 +58,7 @@ _FEW = 1_000
         *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.KEY_CONFLICT,
+        problems.PAST_HORIZON,
         problems.NOT_EXPLAINED,
         problems.BATCH_TOO_LARGE,
     ),
@@ -105,6 +107,7 @@ async def select(body: SelectRequest, request: Request) -> Response:
         *problems.JSON_BODY,
         problems.UNKNOWN_RUN,
         problems.UNKNOWN_SELECTION,
+        problems.PAST_HORIZON,
         problems.TASK_NOT_IN_SELECTION,
     ),
 )
@@ -187,12 +190,13 @@ _OF_A_LEASE = documented(
     *problems.JSON_BODY,
     problems.UNKNOWN_RUN,
     problems.UNKNOWN_SELECTION,
+    problems.PAST_HORIZON,
 )
 
 
 @router.post(
     "/runs/{run}/selections/{selection}/renew",
-    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED),
+    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED, problems.PAST_HORIZON),
 )
 @Call("train")
 async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: App) -> LeaseView:

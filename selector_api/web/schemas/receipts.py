@@ -10,11 +10,14 @@ from selector_api.web.schemas.common import Answer, example
 class PlaceView(Answer):
     """Where a report stands among those of its client's outbox (see `X-Bots-Outbox`)."""
 
-    model_config = example(incarnation="6f1c0d2e9b7a4c35", number=17)
+    model_config = example(incarnation="6f1c0d2e9b7a4c35", number=17, taken=[[3, 17]])
 
     incarnation: str = Field(description="Another one if the run was deleted and made anew")
-    number: int = Field(
-        description="From 1. It is given again where Redis has lost the reports from there on"
+    number: int = Field(description="From 1")
+    taken: list[tuple[int, int]] = Field(
+        default=[],
+        description="Which of the outbox's reports are in the run's log, those of this receipt and of others: the "
+        "first number and the last of each stretch. One that was acknowledged and is not among them Redis has lost",
     )
 
 
@@ -31,7 +34,7 @@ class ReceiptView(Answer):
         remaining=0,
         committed=True,
         step=121,
-        place={"incarnation": "6e1f4a9c02d7b358", "number": 121},
+        place={"incarnation": "6e1f4a9c02d7b358", "number": 121, "taken": [[1, 121]]},
     )
 
     selection: str | None

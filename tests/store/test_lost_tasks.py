@@ -1,0 +1,122 @@
+"""Redis falls back to an earlier copy of itself while tasks are added to a pool, or named."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from selector_api.core.config import RunConfig
+from selector_api.store.errors import Overloaded, UnreadableData
+from selector_api.store.keys import run_keys
+from selector_api.store.refusals import UnknownTask
+from selector_api.store.store import Store
+from tests.store.dumps import dump, load
+from tests.store.helpers import (
+    POOL,
+    RUN,
+    before_script,
+    make_run,
+    outcomes,
+    read_types,
+    report,
+    select,
+    task_rows,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
+
+
+async def fall_back(store: Store, kept: dict[str, Any]) -> None:
+    await store.redis.execute_command("FLUSHDB")
+    await load(store.redis, kept)
+
+
+async def test_tasks_that_were_lost_before_runs_heard_of_them_are_added_again(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run would wait for them for ever, and their sender was told that they are there."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    before_script(monkeypatch, "grow", lambda: fall_back(store, kept))
+    added = await store.pools.add_tasks(POOL, task_rows(3, "new"))
+    assert (added.inserted, added.tasks) == (3, 8)
+    for each in (store, other_store):
+        assert len(await each.pools.table(POOL)) == 8
+        assert (await (await each.live_runs.of(RUN)).copy()).size == 8
+    assert len((await select(store, 8)).tasks) == 8
+
+
+async def test_a_run_whose_pool_has_lost_tasks_goes_on_once_they_are_added_again(
+    store: Store, other_store: Store
+) -> None:
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "new"))
+    run = await store.runs.find(RUN)
+    await fall_back(store, kept)
+    await store.pools.grow(RUN, run.pool_incarnation, 8, 2)  # a command that was held up
+    with pytest.raises(UnreadableData, match="add them again"):
+        await select(other_store, 1)
+    await other_store.pools.add_tasks(POOL, task_rows(3, "new"))
+    assert len((await select(store, 8)).tasks) == 8
+
+
+async def test_tasks_that_came_in_the_place_of_lost_ones_are_the_ones_that_are_drawn(
+    store: Store, other_store: Store
+) -> None:
+    """Also by a process that has read the lost ones, and has as many of them."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    assert len((await select(store, 8)).tasks) == 8
+    await fall_back(store, kept)
+    await other_store.pools.add_tasks(POOL, task_rows(3, "new"))
+    with pytest.raises(UnknownTask):
+        await store.logs.report_unsolicited(RUN, "key", outcomes(["lost0"]))
+    await store.logs.report_unsolicited(RUN, "key", outcomes(["new0"]))
+    selection = await select(store, 8)
+    assert {"new0", "new1", "new2"} < set(selection.tasks)
+    await report(other_store, selection, selection.tasks)
+    states = [await (await each.live_runs.of(RUN)).copy() for each in (store, other_store)]
+    assert [state.step for state in states] == [2, 2]
+
+
+@pytest.mark.parametrize("script", ["report_unsolicited", "exclude", "pool_retire"])
+async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    """An event that names it could be folded by nobody, ever again."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "report_unsolicited": lambda: store.logs.report_unsolicited(RUN, "key", outcomes(["lost0"])),
+        "exclude": lambda: store.changes.exclude(RUN, ["lost0"], "excluded"),
+        "pool_retire": lambda: store.retirements.retire(POOL, ["lost0"], "excluded"),
+    }
+    before_script(monkeypatch, script, lambda: fall_back(store, kept))
+    with pytest.raises(UnknownTask):
+        await calls[script]()
+    assert {"committed", "excluded"}.isdisjoint(await read_types(store))
+    assert len((await select(other_store, 5)).tasks) == 5
+
+
+async def test_a_run_is_not_made_over_tasks_that_were_lost_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(5))
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    before_script(monkeypatch, "create", lambda: fall_back(store, kept))
+    with pytest.raises(Overloaded):
+        await make_run_only(store)
+    assert await store.redis.execute_command("EXISTS", run_keys(RUN).meta) == 0
+    await make_run_only(store)
+    assert len((await select(store, 5)).tasks) == 5
+
+
+async def make_run_only(store: Store) -> None:
+    assert await store.runs.create(RUN, RunConfig(pool=POOL))
