@@ -19,7 +19,7 @@ from services.command_line.connection import RunName
 from services.command_line.failures import Failure
 
 if TYPE_CHECKING:
-    from selector_api.store.log import Bookmark
+    from selector_api.store.log_parts import Bookmark
     from selector_api.store.runs import Run
     from selector_api.store.store import Store
 
@@ -103,7 +103,7 @@ async def _write(
     import numpy as np
 
     from selector_api.store.codec import numbered_line
-    from selector_api.store.log import Bookmark
+    from selector_api.store.log_parts import Bookmark
     from selector_api.store.saved_runs import rows_of
 
     place = Bookmark(dropped)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from selector_api.store import segments
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import report_field, run_keys, select_field
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.runs import Run
 from selector_api.store.scripts import Scripts
 from selector_api.store.segments import digest_of, packed, read_events

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from selector_api.core.select import foretold, plan, select
 from selector_api.core.state import RunState
-from selector_api.store.log import Known
+from selector_api.store.log_parts import Known
 from selector_api.store.refusals import KeyConflict, NotExplained
 
 

@@ -19,7 +19,8 @@ from selector_api.store.codec import decode_snapshot, encode_snapshot, event_tex
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import forking_key, run_keys
-from selector_api.store.log import Bookmark, Logs
+from selector_api.store.log import Logs
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.refusals import UnknownParent, UnknownRun, UnusableFork
 from selector_api.store.runs import Copied, Run, Runs
 from selector_api.store.scripts import Scripts

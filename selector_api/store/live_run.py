@@ -27,7 +27,8 @@ from selector_api.store.drawing import Selected, Wanted, as_answered, draw, repl
 from selector_api.store.errors import Overloaded, StoreError, UnreadableData
 from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import select_field
-from selector_api.store.log import Appended, Bookmark, Drawn, Known, Logs
+from selector_api.store.log import Logs
+from selector_api.store.log_parts import Appended, Bookmark, Drawn, Known
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run, Runs

@@ -44,8 +44,8 @@ PoolScript: TypeAlias = Literal[
 ]
 
 _FOLDER = Path(__file__).parent / "lua"
-_COMMON = ("common",)
-_PRELUDES = {"report": ("common", "outbox"), "report_unsolicited": ("common", "outbox")}
+_COMMON = ("common", "selections")
+_PRELUDES = dict.fromkeys(("report", "report_unsolicited"), (*_COMMON, "outbox"))
 """What stands before scripts of a run that need more than `_COMMON`."""
 
 

@@ -12,7 +12,7 @@ from selector_api.store.codec import decode_snapshot
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import UnreadableData
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.runs import Run
 from selector_api.store.scripts import Scripts
 

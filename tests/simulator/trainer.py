@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from selector_api.store.log import Reported
+from selector_api.store.receipts import Reported
 from selector_api.store.refusals import UnknownSelection
 from tests.promises.rows import Counts, Drop, Sent
 from tests.simulator import settings

@@ -14,7 +14,7 @@ from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN
 from selector_api.store.codec import Outcome, decode_events
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.receipts import Reported
 from selector_api.store.scripts import Scripts
 from selector_api.store.store import Store

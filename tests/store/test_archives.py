@@ -27,7 +27,7 @@ from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnreadableData
 from selector_api.store.kept_no_more import EventsDropped, PastHorizon
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import copied

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from selector_api.store.keys import run_keys
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.store import Store
 from tests.store.helpers import (
     HOUR,

@@ -12,4 +12,5 @@ def test_every_lua_file_is_a_script_or_a_prelude() -> None:
         "common",
         "outbox",
         "pool_common",
+        "selections",
     }

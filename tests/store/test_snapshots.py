@@ -1,7 +1,7 @@
 import pytest
 
 from selector_api.core.config import RunConfig
-from selector_api.store.log import Bookmark
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.runs import Run
 from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store

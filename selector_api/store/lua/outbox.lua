@@ -1,4 +1,4 @@
--- Put before the scripts that take reports, behind common.lua.
+-- Put before the scripts that take reports, behind those of all scripts.
 
 -- Note in the run's hash that a report of a client's outbox was taken: whatever Redis loses of reports it loses of this, too.
 -- `outbox`: '' for none; its id, the report's number, which is no other report's, and the lowest number that the client still

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
-from selector_api.store.log import END, Bookmark, Stretch
+from selector_api.store.log_parts import END, Bookmark, Stretch
 from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from selector_api.core.config import RunConfig
-from selector_api.store.log import Bookmark, Stretch
+from selector_api.store.log_parts import Bookmark, Stretch
 from selector_api.store.refusals import UnknownRun
 from selector_api.store.runs import Run
 from selector_api.web.app_state import AppState
