@@ -109,7 +109,8 @@ audit: .venv-audit/.installed  ## known vulnerabilities of the pinned packages; 
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement services/trainer/constraints.txt
 
-bench: .venv/.server .venv/.dev  ## select and report over HTTP of bots and rasch, beside dense numpy, by size
+bench: .venv/.server .venv/.dev  ## select and report beside an empty call, 64 trainers, and both by size of pool; beside dense numpy
+	$(BIN)/python -m tests.bench_calls
 	$(BIN)/python -m tests.bench
 
 bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000000` for more

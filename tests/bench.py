@@ -22,15 +22,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.bench_rivals import ROLLOUTS, SEED, Dense
 from tests.service import Service
 
 BATCH = 32
-ROLLOUTS = 16
 ROUNDS = 40
 WARM_UP = 5
 ROWS_A_REQUEST = 50_000
 OUTCOMES_A_REQUEST = 5_000
-SEED = 1
 KINDS: dict[str, dict[str, Any]] = {
     "bots": {
         "posterior": {
@@ -134,33 +133,6 @@ class Remote:
         ]
 
 
-class Dense:
-    """The same run with one entry a task, in this process."""
-
-    def __init__(self, size: int) -> None:
-        self._rng = np.random.default_rng(SEED)
-        self._weak, self._strong = self._rng.integers(0, 17, (2, size)) / 16
-        self._alpha, self._beta = np.ones(size), np.ones(size)
-        self._capability = 0.5
-        self._tasks = np.arange(BATCH)
-
-    def select(self) -> None:
-        distance = np.abs(self._rng.beta(self._alpha, self._beta) - 0.5)
-        self._tasks = np.argpartition(distance, BATCH)[:BATCH]
-
-    def report(self) -> None:
-        tasks = self._tasks
-        passed = self._rng.integers(0, ROLLOUTS + 1, BATCH)
-        weak, strong = self._weak[tasks].mean(), self._strong[tasks].mean()
-        now = ((passed / ROLLOUTS).mean() - weak) / (strong - weak + 1e-6)
-        self._capability = 0.9 * self._capability + 0.1 * now
-        predicted = np.clip(self._weak + self._capability * (self._strong - self._weak), 0.0, 1.0)
-        gained, lost = 1.6 * predicted, 1.6 * (1.0 - predicted)
-        gained[tasks], lost[tasks] = passed, ROLLOUTS - passed
-        self._alpha = 0.9 * self._alpha + 0.1 + gained
-        self._beta = 0.9 * self._beta + 0.1 + lost
-
-
 def milliseconds(call: Callable[[], None]) -> float:
     started = time.perf_counter()
     call()
@@ -170,7 +142,7 @@ def milliseconds(call: Callable[[], None]) -> float:
 def measured(client: httpx.Client, setting: Setting) -> list[float]:
     """Medians in ms: select and report of each kind over HTTP, then densely."""
     fill(client, setting)
-    parts = [*(Remote(client, setting, kind) for kind in KINDS), Dense(setting.tasks)]
+    parts = [*(Remote(client, setting, kind) for kind in KINDS), Dense(setting.tasks, BATCH)]
     calls = [call for part in parts for call in (part.select, part.report)]
     title = f"{setting.tasks:,} tasks, {setting.classes:,} classes, {setting.visited:,} visited"
     rounds = [[milliseconds(call) for call in calls] for _ in track(range(WARM_UP + ROUNDS), title)]

@@ -22,6 +22,8 @@ DEFAULT_DOMAIN = "default"
 _MOST_COMPARED = 20_000
 _FEW = 200
 """Ids that are faster found one by one."""
+_MOST_REMEMBERED = 10_000
+_NONE: IntArray = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class TaskTable:
     _index: TextIndex = field(repr=False)
     _domain_counts: IntArray = field(repr=False)
     _reference_counts: Mapping[str, int] = field(repr=False)
+    _told: list[tuple[tuple[str, ...], IntArray]] = field(default_factory=lambda: [((), _NONE)], repr=False)
+    """Ids that were told last, and their tasks: what was drawn is looked up soon, when it is folded."""
 
     @classmethod
     def empty(cls) -> TaskTable:
@@ -82,14 +86,20 @@ class TaskTable:
 
     def ids(self, tasks: IntArray) -> list[str]:
         """The ids of the tasks with these indices."""
-        return self.texts.at(tasks)
+        ids = self.texts.at(tasks)
+        if len(ids) <= _MOST_REMEMBERED:
+            self._told[0] = tuple(ids), tasks.copy()
+        return ids
 
     def first_ids(self, tasks: int) -> list[str]:
         """Ids of at most the first `tasks` tasks, to compare one with that is not found; of many only some."""
-        return self.ids(np.arange(min(tasks, len(self), _MOST_COMPARED)))
+        return self.texts.at(np.arange(min(tasks, len(self), _MOST_COMPARED)))
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """The indices of these ids, shape [len(ids)], −1 where an id is unknown."""
+        told, tasks = self._told[0]
+        if tuple(ids) == told:
+            return tasks.copy()
         if len(ids) > _FEW:
             texts = Texts.of(ids)
             return self.find_texts(texts, texts.hashes())

@@ -66,13 +66,14 @@ class Visits:
             columns: of `_COLUMNS`, each a value or one for each task; what is left out is 0, or not known.
         """
         unknown = {"mean": np.nan, "sd": np.nan, "version": -1}
-        values = {"task": tasks, "step": step, "at": -1 if at is None else at, "kind": _KINDS.index(kind)}
+        always = {"task": tasks, "step": step, "at": -1 if at is None else at, "kind": _KINDS.index(kind)}
+        values: dict[str, Any] = unknown | always | columns
         left = max(0, len(tasks) - MAX_VISITS)
         self.count += left
         self._make_room(self.count + len(tasks) - left)
         rows = (self.count + np.arange(len(tasks) - left)) % MAX_VISITS
         for name, column in self._columns.items():
-            value = (values | columns).get(name, unknown.get(name, 0))
+            value = values.get(name, 0)
             column[rows] = value[left:] if isinstance(value, np.ndarray) else value
         self.count += len(rows)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,8 +56,7 @@ def numbered_line(line: bytes, seq: int) -> bytes:
     return b'{"seq":%d,%s\n' % (seq, line[1:])
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was seen of one task: `successes` (0 to `trials`, may be fractional) of `trials` (> 0)."""
 
     task: str
@@ -80,8 +79,7 @@ class Outcome:
         return f"{values},{dumps(more)}" if more else values
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(NamedTuple):
     """A task that was handed out and could not be scored."""
 
     task: str
@@ -97,7 +95,11 @@ def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
     content: dict[str, Any] = {_SNAPSHOT_ARRAY + name: array for name, array in arrays.items()}
     content[_SNAPSHOT_HEADER] = np.frombuffer(dumps(header).encode(), np.uint8)
     file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **content)
+    # As numpy's savez_compressed, which compresses by 3 % more and takes thrice as long: 0.4 ms of every step.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as members:
+        for name, array in content.items():
+            with members.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
     return sealed(next(iter(_SNAPSHOT_FORMATS)), file.getvalue())
 
 

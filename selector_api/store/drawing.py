@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,15 +39,16 @@ class Wanted:
         return (event.get("informative"), event.get("rollouts")) == (self.informative, self.rollouts)
 
 
-def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
-    """What a `selected` event tells of the batch that is drawn next."""
+def draw(state: RunState, wanted: Wanted, explain: bool) -> tuple[dict[str, Any], float]:
+    """What a `selected` event tells of the batch that is drawn next, and the seconds of work that it took."""
+    started = time.thread_time()
     if wanted.batch_size is None:
         assert wanted.informative is not None
         choice = plan(state, wanted.informative, wanted.rollouts)
     else:
         choice = select(state, wanted.batch_size)
     told = {"informative": wanted.informative, "rollouts": wanted.rollouts}
-    return {
+    event = {
         "number": state.selections + 1,
         "step": state.step,
         "batch_size": len(choice.tasks),
@@ -54,6 +56,7 @@ def draw(state: RunState, wanted: Wanted, explain: bool) -> dict[str, Any]:
         "tasks": state.table.ids(choice.tasks),
         **foretold(state, choice, wanted.rollouts, explain=explain),
     }
+    return event, time.thread_time() - started
 
 
 def replayed(run: str, known: Known, wanted: Wanted, explain: bool) -> Selected | None:

@@ -89,6 +89,8 @@ class LiveRun:
         self._state: RunState | None = None
         self._place = self._saved = Bookmark(0)
         self._saving: asyncio.Task[None] | None = None
+        # What was drawn last, if that was quick: so it will be again.
+        self._quick: Wanted | None = None
 
     async def read(self, view: Callable[[RunState], T]) -> T:
         """What `view` makes of the state as it is now; it runs in a thread and must not change or keep it.
@@ -163,7 +165,9 @@ class LiveRun:
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
                 with timed("draw"):
-                    drawn = await self._beside(draw, state, wanted, explain)
+                    is_quick = wanted == self._quick
+                    drawn, seconds = await self._beside(draw, state, wanted, explain, at_once=is_quick)
+                    self._quick = wanted if seconds < self._threads.quick_seconds else None
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
@@ -270,8 +274,10 @@ class LiveRun:
             self._forget()
             raise
 
-    async def _beside(self, function: Callable[..., T], *args: Any) -> T:
-        """Run something that reads the state in a thread."""
+    async def _beside(self, function: Callable[..., T], *args: Any, at_once: bool = False) -> T:
+        """Run something that reads the state in a thread, or at once."""
+        if at_once:
+            return function(*args)
         try:
             return await self._threads.run(function, *args)
         except asyncio.CancelledError:

@@ -17,6 +17,10 @@ T = TypeVar("T")
 class Threads:
     """A few threads of their own: numpy work neither blocks the loop nor starves what else uses threads."""
 
+    quick_seconds = 0.005
+    """Work that took less before is not worth a thread: for so long the interpreter lets one run before others have
+    their turn, and handing the work over and back takes a good part of a millisecond."""
+
     def __init__(self, threads: int = 2) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bots-worker")
 

@@ -34,6 +34,11 @@ class AppState:
     body_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     """The same for large reports, which do not wait for tasks."""
 
+    @classmethod
+    def of(cls, request: Request) -> AppState:
+        """Those of the service that serves a request."""
+        return request.app.state.app
+
     @property
     def pools(self) -> Pools:
         """The pools."""
@@ -56,7 +61,7 @@ class AppState:
 
 
 async def _app(request: Request) -> AppState:  # async: a plain one would be called in a thread
-    return request.app.state.app
+    return AppState.of(request)
 
 
 App = Annotated[AppState, Depends(_app)]

@@ -51,6 +51,11 @@ class Caller:
 
     token: Token | None = None
 
+    @classmethod
+    def of(cls, request: Request) -> Caller:
+        """Who makes a request, as the middleware found."""
+        return request.scope["caller"]
+
     @property
     def name(self) -> str:
         """The token's name, "" without one."""
@@ -134,7 +139,7 @@ class Authorizer:
 
 
 async def _caller(request: Request) -> Caller:
-    return request.scope["caller"]
+    return Caller.of(request)
 
 
 CalledBy = Annotated[Caller, Depends(_caller)]

@@ -48,7 +48,7 @@ class Metrics:
             "Reports of tasks that trainers chose themselves, as they do while the service is away",
             registry=self.registry,
         )
-        for result in ("accepted", "duplicate"):
+        for result in ("accepted", "duplicate", "differing", "dropped"):
             self.outcomes.labels(result)
         Info("bots_build", "Which release this is", registry=self.registry).info(
             {"version": version("bots-selector")}

@@ -39,8 +39,11 @@ def _one(
     task: str, items: Sequence[OutcomeItem], rows: list[int], rewards: Rewards, policy_version: int | None
 ) -> Outcome | Drop:
     """What these rows of a report, all of `task`, come to."""
+    last = items[rows[-1]]
+    if len(rows) == 1 and last.successes is not None and last.trials is not None:  # the most frequent by far
+        return Outcome(task, last.successes, last.trials, None, policy_version)
     mine = [items[row] for row in rows]
-    if (why := mine[-1].dropped) is not None:
+    if (why := last.dropped) is not None:
         return Drop(task, why)
     told = [reward for item in mine for reward in _rewards(item)]
     counts = [

@@ -53,3 +53,18 @@ def test_extending_leaves_the_table_as_it_was():
     table_of([("b", "code", {"strong": 0.5})], table)
     assert (len(table), table.domains, table.reference_names) == (1, ("math",), ("weak",))
     assert table.find(["b"]).tolist() == [-1]
+
+
+def test_what_was_told_last_is_found_whatever_became_of_it():
+    table = table_of([(name, "math", {}) for name in "abc"])
+    tasks = np.array([2, 0])
+    told = table.ids(tasks)
+    tasks[:] = 1
+    assert table.find(("c", "a")).tolist() == [2, 0]
+    found = table.find(told)
+    told[0], found[0] = "b", 7
+    assert table.find(["c", "a"]).tolist() == [2, 0]
+    assert table.find(told).tolist() == [1, 0]
+    longer = table_of([("d", "math", {})], table)
+    assert longer.find(["c", "a", "d"]).tolist() == [2, 0, 3]
+    assert table.find([]).tolist() == []

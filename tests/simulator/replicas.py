@@ -168,6 +168,9 @@ class Client(StoreClient):
 class Threads:
     """In place of threads: the work is done at once, sometimes after others had their turns."""
 
+    quick_seconds = 0.0
+    """What happens must not hang on how long anything takes."""
+
     def __init__(self, network: Network) -> None:
         self._network = network
 

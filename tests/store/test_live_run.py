@@ -25,6 +25,7 @@ from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import KeyConflict, NotExplained, UnknownRun
 from selector_api.store.store import Store, open_store
+from selector_api.store.threads import Threads
 from tests.store.helpers import (
     POOL,
     RUN,
@@ -437,3 +438,22 @@ async def test_a_glance_needs_no_thread_and_sees_what_others_did(store: Store, o
     await select(other_store)
     assert await live_run.glance(lambda state: state.selections) == 1
     assert await live_run.glance(lambda _: threading.current_thread()) is threading.main_thread()
+
+
+@pytest.mark.parametrize("seconds", [0.0, float("inf")])
+async def test_what_was_quick_to_draw_is_drawn_without_a_thread(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def plain_draw(state: RunState, size: int) -> Any:
+        threads.append(threading.current_thread())
+        return draw(state, size)
+
+    monkeypatch.setattr(drawing, "select", plain_draw)
+    monkeypatch.setattr(Threads, "quick_seconds", seconds)
+    await make_run(store)
+    for size in (2, 2, 1, 1):
+        await select(store, size)
+    here = [thread is threading.main_thread() for thread in threads]
+    assert here == [False, seconds > 0, False, seconds > 0]

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from selector_api.core.classes import Classes
 from selector_api.core.doubledouble import DoubleDouble
 from selector_api.core.fields import ByType, Share, schema
@@ -119,6 +119,7 @@ class BotsPosterior:
         self._rows = 0
         self._task = np.empty(0, np.int64)
         self._written = np.empty(0, np.int64)
+        self._ascending = np.empty(0, np.int64)  # the tasks of all rows
         self._forgetting = Forgetting(config.forgetting)
 
     @classmethod
@@ -134,6 +135,7 @@ class BotsPosterior:
         posterior._residual = _joint(arrays, "alpha_residual", "beta_residual")
         posterior._rows = len(posterior._task)
         posterior._row_of_task[posterior._task] = np.arange(posterior._rows)
+        posterior._ascending = np.sort(posterior._task)
         if posterior._capability is not None:
             posterior._capability.restore(arrays["capability_domain"], arrays["capability"])
         return posterior
@@ -158,8 +160,10 @@ class BotsPosterior:
 
     def individuals(self) -> IntArray:
         """The tasks with a residual that is not negligible, ascending."""
-        rows = slice(self._rows)
-        return np.sort(self._task[rows][self._noticeable(rows)])
+        noticeable = self._noticeable(slice(self._rows))
+        if noticeable.all():
+            return self._ascending
+        return self._ascending[noticeable[self._row_of_task[self._ascending]]]
 
     def of_classes(self) -> BetaMarginals:
         """The background of each class."""
@@ -167,15 +171,19 @@ class BotsPosterior:
 
     def of_tasks(self, tasks: IntArray) -> BetaMarginals:
         """Background plus decayed residual of each of these tasks."""
-        of_class = self._classes.of_task[tasks]
-        parameters = self._background.hi.take(of_class, axis=-1)
-        rows = self._row_of_task[tasks]
+        of_class, rows = self._classes.of_task[tasks], self._row_of_task[tasks]
         (places,) = np.nonzero(rows >= 0)
+        if len(places) == len(tasks):
+            return BetaMarginals(*self._with_residual(of_class, rows))
+        parameters = self._background.hi.take(of_class, axis=-1)
         if len(places):
-            rows, of_class = rows[places], of_class[places]
-            residual = self._residual.take(rows).times(self._decay_since(self._written[rows]))
-            parameters[:, places] = self._background.take(of_class).plus(residual).hi
+            parameters[:, places] = self._with_residual(of_class[places], rows[places])
         return BetaMarginals(*parameters)
+
+    def _with_residual(self, of_class: CodeArray, rows: CodeArray) -> FloatArray:
+        """(α, β) of tasks of these classes with these rows."""
+        residual = self._residual.take(rows).times(self._decay_since(self._written[rows]))
+        return self._background.take(of_class).plus(residual).hi
 
     def grow(self, classes: Classes) -> None:
         """Take in tasks that joined: at their class's background, and a new class at the prior."""
@@ -242,6 +250,8 @@ class BotsPosterior:
             self._written = np.concatenate([self._written, np.zeros(spare, np.int64)])
             self._residual = self._residual.joined(_numbers(spare))
         rows = np.arange(self._rows, needed)
+        # Of two parts that are nearly always ascending: "stable" makes use of that.
+        self._ascending = np.sort(np.concatenate([self._ascending, fresh]), kind="stable")
         self._row_of_task[fresh] = rows
         self._task[rows] = fresh
         self._written[rows] = self._step
@@ -270,6 +280,7 @@ class BotsPosterior:
         self._residual = self._residual.take(keep)
         self._rows = len(keep)
         self._row_of_task[self._task] = np.arange(self._rows)
+        self._ascending = np.sort(self._task)
 
 
 def _numbers(count: int) -> DoubleDouble:

@@ -11,8 +11,8 @@ from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.posteriors.quadrature import NODES, WEIGHTS, log_predictive
 
-_ROWS_AT_ONCE = 1 << 14
-"""So many rows at their 21 points fit the processor's cache."""
+_ROWS_AT_ONCE = 1 << 9
+"""So many rows at their 21 points, and what is worked out of them, fit the cache next to the processor."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LogisticNormalMarginals:
 
     def signal(self) -> FloatArray:
         """E[4 p (1 − p)]."""
-        return self._expected(lambda logits: 4.0 * special.expit(logits) * special.expit(-logits))
+        return self._expected(_signal)
 
     def informative(self, rollouts: int) -> FloatArray:
         """1 − E[p^m] − E[(1 − p)^m]."""
@@ -88,3 +88,9 @@ class LogisticNormalMarginals:
             logits = self.mu[rows, None] + self.sigma[rows, None] * NODES
             expected[rows] = (function(logits) * WEIGHTS).sum(axis=1)
         return expected
+
+
+def _signal(logits: FloatArray) -> FloatArray:
+    # A draw needs it of every task ever reported: one exponential, of which numpy makes several at once.
+    odds = np.exp(-np.abs(logits))
+    return 4.0 * odds / (1.0 + odds) ** 2

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 import anyio.to_thread
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.responses import JSONResponse
 
 from selector_api.core.rewards import Rewards
@@ -16,9 +16,8 @@ from selector_api.store.receipts import Lease
 from selector_api.store.refusals import TaskNotInSelection, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
-from selector_api.web.auth import CalledBy
+from selector_api.web.auth import Caller
 from selector_api.web.calls import Call
-from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Id, moment, rfc3339
@@ -32,8 +31,9 @@ from selector_api.web.schemas.selections import (
     SelectRequest,
     Status,
 )
+from selector_api.web.step_route import StepRoute
 
-router = APIRouter(route_class=StrictJsonRoute, tags=["training"])
+router = APIRouter(route_class=StepRoute, tags=["training"])
 
 SelectionId = Annotated[Id, Path(description="The selection's id")]
 Outbox = Annotated[
@@ -64,14 +64,15 @@ _FEW = 1_000
     ),
 )
 @Call("train", names_run_in_body=True, is_timed=True)
-async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
+async def select(body: SelectRequest, request: Request) -> Response:
     """Draw a batch of tasks and lease it. The same `key` again answers with the same selection.
 
     With `informative` in place of `batch_size` it is the smallest batch, in the policy's order, that promises so
     many informative groups of `rollouts`; a further call, with its own key, tops the step up. A planned batch is
     also answered if its key comes with its size.
     """
-    caller.check_run(body.run)
+    app = AppState.of(request)
+    Caller.of(request).check_run(body.run)
     live_run = await app.live_runs.of(body.run)
     with app.costs.timed("select", body.run):
         event, replayed = await live_run.select(
@@ -100,7 +101,7 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
 
 @router.post(
     "/report",
-    response_model_exclude_unset=True,
+    response_model=ReceiptView,
     responses=documented(
         *problems.ANY_CALL,
         *problems.JSON_BODY,
@@ -116,9 +117,10 @@ async def select(body: SelectRequest, app: App, caller: CalledBy) -> Response:
     names_run_in_body=True,
     is_timed=True,
 )
-async def report(body: ReportRequest, app: App, caller: CalledBy, outbox: Outbox = None) -> ReceiptView:
+async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -> Response:
     """Report outcomes. Each counts once, however often it is sent; a report is taken whole or not at all."""
-    caller.check_run(body.run)
+    app = AppState.of(request)
+    Caller.of(request).check_run(body.run)
     with app.costs.timed("report", body.run):
         outcomes = await _outcomes(app, body)
         try:
@@ -140,9 +142,10 @@ async def report(body: ReportRequest, app: App, caller: CalledBy, outbox: Outbox
         ("differing", receipt.differing),
         ("dropped", receipt.dropped),
     ):
-        app.metrics.outcomes.labels(result).inc(count)
+        if count:
+            app.metrics.outcomes.labels(result).inc(count)
     place = {"place": PlaceView(**asdict(receipt.place))} if receipt.place else {}
-    return ReceiptView(
+    answer = ReceiptView(
         selection=body.selection,
         accepted=receipt.accepted,
         duplicates=receipt.duplicates,
@@ -154,6 +157,7 @@ async def report(body: ReportRequest, app: App, caller: CalledBy, outbox: Outbox
         step=receipt.step,
         **place,
     )
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
 
 
 async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
