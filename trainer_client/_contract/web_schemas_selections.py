@@ -64,6 +64,7 @@ _FORMS: tuple[dict[str, str], ...] = (
     {"dropped": "string"},
 )
 _FORM_FIELDS = tuple(name for form in _FORMS for name in form)
+_GIVEN = [[name in form for name in _FORM_FIELDS] for form in _FORMS]
 _ONE_FORM: dict[str, Any] = {
     "oneOf": [
         {
@@ -114,8 +115,8 @@ class OutcomeItem(Request):
 
     @model_validator(mode="after")
     def _one_form(self) -> OutcomeItem:
-        given = {name for name in _FORM_FIELDS if getattr(self, name) is not None}
-        if given not in map(set, _FORMS):
+        values = (self.successes, self.trials, self.rewards, self.reward, self.dropped)  # as in _FORM_FIELDS
+        if [value is not None for value in values] not in _GIVEN:
             raise ValueError("give either successes and trials, or rewards, or reward, or dropped")
         if self.successes is not None and self.trials is not None and self.successes > self.trials:
             raise ValueError("successes must not exceed trials")
