@@ -39,7 +39,7 @@ class Dense:
 
 
 class TaskByTask:
-    """A buffer as prime-rl's: each task is picked by itself, from those that are neither too easy nor too hard.
+    """A buffer in the manner of prime-rl: each task is picked by itself, from those neither too easy nor too hard.
 
     What its rollouts came to moves a task to the easy or the hard ones, for good.
     """

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 
 Place: TypeAlias = int | str
 Find: TypeAlias = Callable[[str, Sequence[Place]], IntArray]
@@ -73,6 +73,19 @@ class Evidence:
             late = np.maximum(newest - np.array(versions), 0)
             np.maximum.at(behind, np.searchsorted(tasks, self.tasks), late)
         return behind
+
+    def effective(self, domain_codes: CodeArray) -> dict[int, tuple[int, int]]:
+        """How many groups were informative, and how many there were, of each domain's code that has any.
+
+        Args:
+            domain_codes: of all tasks, shape [tasks of the pool].
+        """
+        domains = domain_codes[self.tasks]
+        reported = np.bincount(domains)
+        effective = np.bincount(domains[self.informative], minlength=len(reported))
+        return {
+            code: (int(effective[code]), int(reported[code])) for code in np.flatnonzero(reported).tolist()
+        }
 
     @classmethod
     def _of_objects(cls, outcomes: list[dict[str, Any]], find: Find) -> Evidence:

@@ -171,7 +171,7 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     state.history.record_commit(tasks, state.step)
     state.history.tallies.count(tasks, successes, trials)
     state.history.streaks.see(tasks, successes, trials)
-    state.recent.append(_effective(state, evidence))
+    state.recent.append(evidence.effective(state.table.domain_codes))
     _visit(state, event, "group", evidence, *expected)
     chart(state, evidence, *expected)
 
@@ -296,10 +296,3 @@ def _indices(state: RunState, ids: Sequence[str]) -> IntArray:
             "the event names a task that the run does not have: fold the log with its pool's table"
         )
     return tasks
-
-
-def _effective(state: RunState, evidence: Evidence) -> dict[int, tuple[int, int]]:
-    domains = state.table.domain_codes[evidence.tasks]
-    reported = np.bincount(domains)
-    effective = np.bincount(domains[evidence.informative], minlength=len(reported))
-    return {code: (int(effective[code]), int(reported[code])) for code in np.flatnonzero(reported).tolist()}

@@ -125,12 +125,7 @@ class LiveRun:
         return None if self._run is None else self._run.config.rewards
 
     async def copy(self) -> RunState:
-        """A copy of the state as it is now, for what takes long to read: nobody waits for it meanwhile.
-
-        Raises:
-            UnknownRun: the run does not exist.
-            UnknownPool: its pool does not.
-        """
+        """A copy of the state as it is now, for what takes long to read. It raises what `read` does."""
         return await self.read(RunState.copy)
 
     async def select(
@@ -207,7 +202,8 @@ class LiveRun:
                     raise
                 continue
             if stretch is None:
-                await self._say_rewound(run)
+                if self._state is not None:
+                    await self._logs.say_rewound(run, self._place, self._state.rewinds)
                 snapshot_is_good = self._place != self._saved
                 self._forget()
                 continue
@@ -215,19 +211,6 @@ class LiveRun:
             if self._place.seq >= stretch.length and not stretch.more_due:
                 await self._save_if_due(run)
                 return stretch.replay
-
-    async def _say_rewound(self, run: Run) -> None:
-        """Say that Redis lost events that were folded here, as in a failover to a replica that lagged."""
-        if self._state is None:
-            return
-        left = await self._logs.note_rewound(run, self._place, self._state.rewinds)
-        if left is not None:
-            log.warning(
-                "run %s: Redis has lost events: %d were known here, %d are left; what they held is gone",
-                self._name,
-                self._place.seq,
-                left,
-            )
 
     async def _load(self, snapshot_is_good: bool) -> Run:
         """Find the run, and begin with its newest snapshot, if there is one that can be read and used."""

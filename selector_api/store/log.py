@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ from selector_api.store.runs import Run, Runs
 from selector_api.store.scripts import Scripts
 from selector_api.store.segments import events_behind
 from selector_api.store.threads import Threads
+
+log = logging.getLogger(__name__)
 
 _EVENTS_A_READ = 200
 
@@ -67,16 +70,22 @@ class Logs:
                 return None
         return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
-    async def note_rewound(self, run: Run, known: Bookmark, rewinds: int) -> int | None:
-        """Note in the log that it lost events behind which a process was, which had folded so many such notes.
+    async def say_rewound(self, run: Run, known: Bookmark, rewinds: int) -> None:
+        """Say, here and in the log, that Redis lost events, as in a failover to a replica that lagged.
 
-        Returns:
-            How many events are left; None if another run has the name, or it was noted before.
+        A process was behind `known`, and had folded so many notes of this kind. Nothing is said if another run has
+        the name, or it was noted before.
         """
         left = await self._scripts.run(
             "rewound", run_keys(run.name), run.incarnation, known.seq, known.digest, rewinds
         )
-        return None if left < 0 else left
+        if left >= 0:
+            log.warning(
+                "run %s: Redis has lost events: %d were known here, %d are left; what they held is gone",
+                run.name,
+                known.seq,
+                left,
+            )
 
     async def append_selection(
         self,

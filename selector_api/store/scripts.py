@@ -45,7 +45,7 @@ PoolScript: TypeAlias = Literal[
 
 _FOLDER = Path(__file__).parent / "lua"
 _COMMON = ("common", "selections")
-_PRELUDES = dict.fromkeys(("report", "report_unsolicited"), (*_COMMON, "outbox"))
+_PRELUDES = {"report": (*_COMMON, "outbox"), "report_unsolicited": (*_COMMON, "outbox")}
 """What stands before scripts of a run that need more than `_COMMON`."""
 
 

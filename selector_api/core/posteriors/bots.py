@@ -34,7 +34,6 @@ _NEGLIGIBLE = 1e-12
 _COMPACT_EVERY = 64
 """Commits between two removals of negligible residuals. By the step's number, so that every replay agrees."""
 
-
 PseudoCount = Annotated[float, Ge(1e-6), Le(1e9)]
 """Bounded away from 0: a smaller one can vanish in arithmetic, and a Beta posterior has no pseudo-count of 0."""
 
@@ -73,11 +72,8 @@ class Bots(PosteriorKind):
     @property
     def capability_scale(self) -> str:
         """See `PosteriorKind.capability_scale`."""
-        return (
-            "0 is the reference `{}`, 1 the reference `{}`.".format(*self.references)
-            if self.references
-            else ""
-        )
+        told = "0 is the reference `{}`, 1 the reference `{}`."
+        return told.format(*self.references) if self.references else ""
 
     @property
     def group_size(self) -> int:
