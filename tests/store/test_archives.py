@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from bots.run_archive import _archived
 from selector_api.core.config import EveryOutcomes, RunChange, RunConfig
 from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
@@ -33,6 +34,7 @@ from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import copied
 from selector_api.store.store import Store, open_store
 from selector_api.store.threads import Threads
+from services.command_line.failures import Failure
 from tests.store import dumps
 from tests.store.helpers import POOL, RUN, Selection, make_run, outcomes, report, select, task_rows
 from tests.store.test_forks import fork, same_evidence, same_state
@@ -590,3 +592,22 @@ async def test_events_that_are_packed_while_they_are_read_are_read_once(
     assert made[0] > 1
     await store.runs.delete(RUN)
     assert await segments.read_events(redis, RUN, 0, 5) == []
+
+
+async def test_an_archive_of_another_run_of_the_name_is_not_taken_over(store: Store, tmp_path: Path) -> None:
+    former, first, second = (tmp_path / f"{name}.zip" for name in ("former", "first", "second"))
+    for file in (former, first):
+        await make_run(store, tasks=100)
+        for _ in range(6):
+            await step(store)
+        await pack(store)
+        assert await _archived(store, RUN, file, None, yes=True) == EVENTS
+        if file == former:
+            await store.runs.delete(RUN)
+    for _ in range(4):
+        await step(store)
+    await pack(store)
+    with pytest.raises(Failure, match=r"--archive: .*former\.zip does not hold what 'run' has let go"):
+        await _archived(store, RUN, second, former, yes=True)
+    assert not second.exists()
+    assert await _archived(store, RUN, second, first, yes=True) == 2 * EVENTS
