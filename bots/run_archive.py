@@ -102,17 +102,23 @@ async def _write(
     """Write the run's first events and the tasks of its pool; returns the place behind these events."""
     import numpy as np
 
-    from selector_api.store.codec import numbered_line
+    from selector_api.store.codec import numbered_line, un_numbered
     from selector_api.store.log_parts import Bookmark
     from selector_api.store.saved_runs import rows_of
+    from selector_api.store.segments import digest_of
 
     place = Bookmark(dropped)
     with ZipFile(path, "w", ZIP_DEFLATED) as written:
         with written.open(EVENTS, "w", force_zip64=True) as lines:
             if earlier is not None:
-                lines.writelines(archived_lines(earlier, run.name, dropped))
+                line = b""
+                for line in archived_lines(earlier, run.name, dropped):
+                    lines.write(line)
+                place = Bookmark(dropped, digest_of(un_numbered(line)))
             while place.seq < packed:
                 stretch = await store.logs.read(run, place)
+                if stretch is None and earlier is not None and place.seq == dropped:
+                    raise Failure(f"--archive: {earlier} does not hold what {run.name!r} has let go")
                 if stretch is None or not stretch.events:
                     raise Failure(f"run: {run.name!r} has lost events meanwhile; nothing was let go")
                 events = stretch.events[: packed - place.seq]

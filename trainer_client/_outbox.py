@@ -13,7 +13,7 @@ import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Ticket:
     number: int
     """Of all that the outbox sends of a run, never given again."""
     lowest: int
-    """The lowest number among those that may be found lost, and its own."""
+    """The lowest number among those that may be found lost, those on their way among them, and its own."""
     turn: int
     """How many were acknowledged before it was sent: its receipt has to know of these."""
 
@@ -60,10 +60,12 @@ class Outbox:
     """
 
     def __init__(self, folder: Path | None = None):
-        self._lock = threading.Lock()
+        # An abandoned call gives up where garbage is collected, and that may be within one of these.
+        self._lock = threading.RLock()
         self._kept: deque[Kept] = deque()
         self._bytes = 0
         self._numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(self._first))
+        self._sent: set[tuple[str, int]] = set()
         self._turn = 0
         self._first = 1
         self.lost: deque[bytes] = deque()
@@ -77,11 +79,19 @@ class Outbox:
             self._open(folder)
 
     def ticket(self, run: str) -> Ticket:
-        """What the next report of a run is to be sent with."""
+        """What the next report of a run is to be sent with; it is on its way until `keep` or `give_up`."""
         with self._lock:
             number = next(self._numbers[run])
-            lowest = min((kept.number for kept in self._kept if kept.run == run), default=number)
+            self._sent.add((run, number))
+            # What others are sending may arrive before this one, and be kept: a later receipt is to know of it.
+            sent = (each for of, each in tuple(self._sent) if of == run)
+            lowest = min(chain(sent, (kept.number for kept in self._kept if kept.run == run)))
             return Ticket(number, lowest, self._turn)
+
+    def give_up(self, run: str, ticket: Ticket) -> None:
+        """Ask no more for a report that was not acknowledged."""
+        with self._lock:
+            self._sent.discard((run, ticket.number))
 
     def keep(self, run: str, body: bytes, receipt: Receipt, ticket: Ticket) -> None:
         """Keep a report that was acknowledged; what its receipt shows to be lost is to be sent again.
@@ -94,8 +104,10 @@ class Outbox:
         """
         place = receipt.place
         if place is None:  # the service is of an older release
+            self.give_up(run, ticket)
             return
         with self._lock:
+            self._sent.discard((run, ticket.number))
             missing = self._missing(run, place, ticket)
             lost = [kept for kept in missing if kept.incarnation == place.incarnation]
             for kept in lost:
@@ -198,7 +210,11 @@ def send_report(outbox: Outbox, run: str, body: bytes, max_retries: int | None) 
     stamp = f"{outbox.id} {ticket.number} {ticket.lowest}"
     headers = {"Content-Type": "application/json", "X-Bots-Outbox": stamp}
     request = Request("POST", "report", body, headers=headers)
-    receipt = yield from exchange(request, answer_of(Receipt), max_retries)
+    try:
+        receipt = yield from exchange(request, answer_of(Receipt), max_retries)
+    except BaseException:  # an abandoned call, too
+        outbox.give_up(run, ticket)
+        raise
     outbox.keep(run, body, receipt, ticket)
     return receipt
 

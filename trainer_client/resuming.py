@@ -142,10 +142,24 @@ class KeyedSelections:
         """
         first, self._first = self._first, False
         for name in _names(key):
-            selection, fits = self._ask(name, wanted, policy_version)
+            try:
+                selection, fits = self._ask(name, wanted, policy_version)
+            except Conflict as error:
+                # So long ago that the run has forgotten it; only a checkpoint knows what was committed before.
+                if error.code != "past-horizon" or not first or not self._commits_before:
+                    raise
+                if not self._forked(f"what key {name!r} stood for", self._commits_before):
+                    raise
+                return self._ask(name, wanted, policy_version)[0]
             if selection.fallback or not selection.replayed:
                 return selection
-            if selection.status == "committed" and first and self._forked(selection):
+            # Who looks ahead was handed the selection before all commits that the checkpoint knows of.
+            step = max(selection.step, self._commits_before)
+            if (
+                selection.status == "committed"
+                and first
+                and self._forked(f"selection {selection.selection}", step)
+            ):
                 return self._ask(name, wanted, policy_version)[0]
             first = False
             self._tell(name, selection)
@@ -194,19 +208,17 @@ class KeyedSelections:
             return selection, True
         return self._selector.select(size, key=key), False
 
-    def _forked(self, selection: Selection) -> bool:
-        """Whether the training now goes on in a fork, since the run is ahead of it."""
+    def _forked(self, what: str, step: int) -> bool:
+        """Whether the training now goes on in a fork, with the commits up to `step`: the run is ahead of it."""
         run = self._selector.run
         ahead = (
-            f"run {run!r} holds the outcomes of selection {selection.selection} already, which this training is "
-            "about to do again: it goes on from before it, or it is another training"
+            f"run {run!r} holds the outcomes of {what} already, which this training is about to do again: it goes "
+            "on from before it, or it is another training"
         )
         if self._on_rollback == "fail":
             raise RolledBack(f"{ahead}. Fork the run, give another one, or set on_rollback to fork or keep")
         if self._on_rollback == "keep":
             return False
-        # Who looks ahead was handed the selection before all commits that the checkpoint knows of.
-        step = max(selection.step, self._commits_before)
         try:
             new = self._fork(step)
         except (Forbidden, SelectorUnavailable) as error:

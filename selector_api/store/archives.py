@@ -58,8 +58,10 @@ class Archives:
         before, events = await self._due(run)
         if len(events) < segments.EVENTS:
             return False
-        forgotten = await self._threads.run(_forgotten, events)
         keys = run_keys(run.name)
+        (copied,) = await self._redis.read_fields(keys.meta, "copied")
+        own = events[max(0, int(copied or 0) + 1 - before) :]  # a fork's keys are no parent's
+        forgotten = await self._threads.run(_forgotten, own)
         for start in range(0, len(forgotten), _AT_ONCE):
             fields = [text for pair in forgotten[start : start + _AT_ONCE] for text in pair]
             if not await self._scripts.run("forget", keys, run.incarnation, *fields):

@@ -56,6 +56,11 @@ def numbered_line(line: bytes, seq: int) -> bytes:
     return b'{"seq":%d,%s\n' % (seq, line[1:])
 
 
+def un_numbered(line: bytes) -> bytes:
+    """The event of a `numbered_line`, as the log has it."""
+    return b"{" + line.partition(b",")[2].removesuffix(b"\n")
+
+
 class Outcome(NamedTuple):
     """What was seen of one task: `successes` (0 to `trials`, may be fractional) of `trials` (> 0)."""
 

@@ -16,9 +16,9 @@ class RunKeys(NamedTuple):
     """Hash: incarnation, pool, pool_incarnation, config (JSON), commit ("selection", or the number of outcomes that
     a commit waits for), tasks, step, version, retirements ("<number of the pool's entries followed>:<SHA-1 of
     these>"), changes of what is drawn, "reports:<outbox>" (which of a client's reports were taken, see
-    outbox.lua), forked (selections of the parent among its events), packed (events in segments), dropped (those of
-    them that are elsewhere alone), began (then the first event), forgotten (selections that are no more in
-    `selections`)."""
+    outbox.lua), copied (events behind the first that are a parent's), forked (selections among these), packed
+    (events in segments), dropped (those of them that are elsewhere alone), began (then the first event),
+    forgotten (selections that are no more in `selections`)."""
     log: str
     """List of events (JSON), those behind the segments; an event's seq is its position in both, from 1."""
     leases: str

@@ -288,7 +288,9 @@ class LiveRun:
             await self._snapshots.save(run, place, data)
             await self._archives.keep_up(run)
         except StoreError as error:
-            log.warning("a snapshot of run %s was not written: %s", run.name, error)
+            log.warning(
+                "run %s: a snapshot was not written, or nothing packed behind it: %s", run.name, error
+            )
 
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ async def put(store: Store, run: str, events: Iterable[Mapping[str, Any]], table
     for start in range(0, len(table), _TASKS_AT_ONCE):
         tasks = np.arange(start, min(start + _TASKS_AT_ONCE, len(table)))
         await store.pools.add_tasks(config.pool, rows_of(table, tasks))
-    await store.runs.create(run, config)
+    await store.runs.create(run, replace(config, fork=None))  # the parent's events are in the log already
     keys = run_keys(run)
     await store.redis.execute_command("DEL", keys.log)
     waiting, step, committed_at = [_line(first)], 0, None
@@ -53,7 +54,8 @@ async def put(store: Store, run: str, events: Iterable[Mapping[str, Any]], table
     if waiting:
         await store.redis.execute_command("RPUSH", keys.log, *waiting)
     noted = () if committed_at is None else ("committed_at", committed_at)
-    await store.redis.execute_command("HSET", keys.meta, "step", step, *noted)
+    config_ = ("config", dumps(config.to_dict())) if config.fork else ()
+    await store.redis.execute_command("HSET", keys.meta, "step", step, *noted, *config_)
 
 
 def _line(event: Mapping[str, Any]) -> str:

@@ -198,6 +198,8 @@ class Trainer:
             body = str(len(self.acknowledged)).encode()
             self.acknowledged.append((answer.place.incarnation, report))
             self._outbox.keep(report.run, body, cast("Receipt", answer), ticket)
+        else:
+            self._outbox.give_up(report.run, ticket)
         return answer
 
     async def _ask(self, operation: Any) -> Any:

@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from bots.run_archive import _archived
 from selector_api.core.config import EveryOutcomes, RunChange, RunConfig
 from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
@@ -33,6 +34,7 @@ from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import copied
 from selector_api.store.store import Store, open_store
 from selector_api.store.threads import Threads
+from services.command_line.failures import Failure
 from tests.store import dumps
 from tests.store.helpers import POOL, RUN, Selection, make_run, outcomes, report, select, task_rows
 from tests.store.test_forks import fork, same_evidence, same_state
@@ -75,12 +77,12 @@ async def packed(store: Store) -> int:
     return await store.redis.execute_command("LLEN", run_keys(RUN).segments)
 
 
-async def keep_up(store: Store, horizon_days: float = MOMENT) -> int:
+async def keep_up(store: Store, horizon_days: float = MOMENT, run: str = RUN) -> int:
     """Pack what is behind the horizon, and tell how many segments that made."""
     threads = Threads()
     try:
         archives = Archives(store.redis, Scripts(store.redis), threads, horizon_days)
-        return await archives.keep_up(await store.runs.find(RUN))
+        return await archives.keep_up(await store.runs.find(run))
     finally:
         threads.close()
 
@@ -142,16 +144,16 @@ async def test_what_is_packed_is_read_and_folded_bit_for_bit_as_before(
     same_state(fold_all(decode_events(before, 1), await store.pools.table(POOL)), state)
 
 
-async def encoded(store: Store) -> tuple[Bookmark, bytes]:
+async def encoded(store: Store, run: str = RUN) -> tuple[Bookmark, bytes]:
     """A snapshot of the run as it is now, and its place."""
-    live_run = await store.live_runs.of(RUN)
+    live_run = await store.live_runs.of(run)
     data = await live_run.read(lambda state: encode_snapshot(*copied(state)))
     return live_run._place, data
 
 
-async def pack(store: Store) -> int:
-    await store.snapshots.save(await store.runs.find(RUN), *await encoded(store))
-    return await keep_up(store)
+async def pack(store: Store, run: str = RUN) -> int:
+    await store.snapshots.save(await store.runs.find(run), *await encoded(store, run))
+    return await keep_up(store, run=run)
 
 
 async def test_what_is_forgotten_is_refused_and_counted_no_second_time(store: Store) -> None:
@@ -365,6 +367,25 @@ async def dumped(redis: StoreClient) -> dict[bytes | str, bytes]:
     return {key: value for key in await redis.keys() if (value := await redis.dump(key)) is not None}
 
 
+async def test_a_fork_keeps_what_it_counted_under_keys_of_its_parent(store: Store) -> None:
+    """The parent's events are the first ones of its log; its keys are its own."""
+    await trained_in_every_way(store)
+    await fork(store, "new")
+    live_run = await store.live_runs.of("new")
+    await live_run.select(2)  # from here on nothing is packed
+    for key, evaluation in (("away", False), ("eval", True)):
+        receipt = await store.logs.report_unsolicited("new", key, outcomes(["t1"]), evaluation)
+        assert receipt.accepted == 1, "it is another run"
+    selected = (await live_run.select(3, "step-0")).event
+    made = await pack(store, "new")
+    behind = b"".join((await lines(store, run="new"))[: made * EVENTS])
+    assert all(f'"key":"{key}"'.encode() in behind for key in ("step-0", "away", "eval"))
+    for key, evaluation in (("away", False), ("eval", True)):
+        receipt = await store.logs.report_unsolicited("new", key, outcomes(["t1"]), evaluation)
+        assert (receipt.accepted, receipt.duplicates) == (0, 1)
+    assert (await live_run.select(3, "step-0")).event["selection"] == selected["selection"]
+
+
 @pytest.mark.parametrize("commits", [None, 3])
 async def test_a_fork_of_a_packed_run_is_the_fork_of_the_run(store: Store, commits: int | None) -> None:
     await trained_in_every_way(store)
@@ -571,3 +592,22 @@ async def test_events_that_are_packed_while_they_are_read_are_read_once(
     assert made[0] > 1
     await store.runs.delete(RUN)
     assert await segments.read_events(redis, RUN, 0, 5) == []
+
+
+async def test_an_archive_of_another_run_of_the_name_is_not_taken_over(store: Store, tmp_path: Path) -> None:
+    former, first, second = (tmp_path / f"{name}.zip" for name in ("former", "first", "second"))
+    for file in (former, first):
+        await make_run(store, tasks=100)
+        for _ in range(6):
+            await step(store)
+        await pack(store)
+        assert await _archived(store, RUN, file, None, yes=True) == EVENTS
+        if file == former:
+            await store.runs.delete(RUN)
+    for _ in range(4):
+        await step(store)
+    await pack(store)
+    with pytest.raises(Failure, match=r"--archive: .*former\.zip does not hold what 'run' has let go"):
+        await _archived(store, RUN, second, former, yes=True)
+    assert not second.exists()
+    assert await _archived(store, RUN, second, first, yes=True) == 2 * EVENTS

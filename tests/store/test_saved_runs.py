@@ -12,6 +12,8 @@ from selector_api.core.insight import insight
 from selector_api.store import saved_runs
 from selector_api.store.saved_runs import put
 from selector_api.store.store import Store
+from tests.store.helpers import POOL, make_run, read_events, report, select
+from tests.store.test_forks import fork, same_state
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,16 @@ async def test_a_run_that_was_only_made_is_put_there_too(store: Store) -> None:
     glance = await store.runs.glance(name)
     assert glance is not None
     assert (glance.step, glance.last_commit_at) == (0, None)
+
+
+async def test_a_fork_is_put_there_with_its_parents_evidence(store: Store) -> None:
+    await make_run(store)
+    await report(store, selection := await select(store, 3), selection.tasks)
+    expected = await fork(store, "new")
+    log, table = await read_events(store, "new"), await store.pools.table(POOL)
+    await put(store, "shown", log, table)
+    same_state(await (await store.live_runs.of("shown")).copy(), expected)
+    assert (await store.runs.find("shown")).config == expected.config
 
 
 @pytest.mark.parametrize("first", [[], [{"type": "grown", "tasks": 1}]])

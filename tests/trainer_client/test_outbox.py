@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from trainer_client import AsyncSelectorClient, Fallback, NotFound, Outcome, SelectorClient
+from trainer_client import (
+    AsyncSelectorClient,
+    Fallback,
+    NotFound,
+    Outcome,
+    SelectorClient,
+    SelectorUnavailable,
+)
 from trainer_client import _outbox as module
-from trainer_client._outbox import Outbox
+from trainer_client._outbox import Outbox, Ticket
 from trainer_client.fake import FakeSelector
 from trainer_client.models import Place, Receipt, Selection
 
@@ -177,6 +185,47 @@ def test_what_arrives_again_behind_a_loss_is_not_sent_once_more(
     later = step(client)
     counts(fake, selection, other, later)
     assert "Redis has lost 1 reports" in caplog.text
+
+
+def test_reports_that_are_sent_at_once_and_arrive_in_another_order_are_no_loss(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    """What is on its way when a report is sent may be asked for by a later one."""
+    selections = [client.select(4) for _ in range(3)]
+    outbox, lost = Outbox(), list[bytes]()
+    outbox.on_lost = lost.append
+    tickets = [outbox.ticket(RUN) for _ in selections]
+
+    def send(selection: Selection, ticket: Ticket) -> None:
+        body = json.dumps(
+            {
+                "run": RUN,
+                "selection": selection.selection,
+                "outcomes": [{"task": task, "successes": 1, "trials": 4} for task in selection.tasks],
+            }
+        ).encode()
+        stamp = f"{outbox.id} {ticket.number} {ticket.lowest}"
+        headers = {"Content-Type": "application/json", "X-Bots-Outbox": stamp}
+        with httpx.Client(transport=fake.transport) as network:
+            answer = network.post("http://selector/report", content=body, headers=headers)
+        outbox.keep(RUN, body, Receipt.model_validate(answer.json()), ticket)
+
+    for place in (0, 2, 1):
+        send(selections[place], tickets[place])
+    later = client.select(4)
+    send(later, outbox.ticket(RUN))
+    assert not lost
+    counts(fake, *selections, later)
+
+
+def test_a_report_that_was_given_up_is_asked_for_no_more(fake: FakeSelector) -> None:
+    with client_of(fake) as client:
+        unheard = client.select(4)
+        fake.fail_next(1)
+        with pytest.raises(SelectorUnavailable):
+            client.report(unheard, seen(unheard))
+        ticket = client._calls._outbox.ticket(RUN)
+        assert ticket.lowest == ticket.number
 
 
 def again(fake: FakeSelector, request: httpx.Request) -> httpx.Response:

@@ -58,6 +58,33 @@ def test_a_training_that_goes_back_goes_on_in_a_fork(
     assert (client.run_status("run").step, client.run_status("run-2").step) == (3, 2)
 
 
+@pytest.mark.parametrize("on_rollback", ["fork", "keep", "fail"])
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_training_that_goes_back_behind_the_horizon_goes_on_in_a_fork(
+    client: SelectorClient, monkeypatch: pytest.MonkeyPatch, on_rollback: OnRollback, commits: int
+):
+    """The run has forgotten what the key stood for: what was committed before, the checkpoint tells."""
+    trained(client, 3)
+    select = client.select
+
+    def forgotten(*arguments: object, key: str, **options: object):
+        if client.run == "run" and key == "step-1.0":
+            raise Conflict(409, "past-horizon", "key: it was used before, and what it stood for is forgotten")
+        return select(*arguments, key=key, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(client, "select", forgotten)
+    again = KeyedSelections(client, on_rollback=on_rollback, explain=True)
+    again.go_on({"asked_for": "run", "run": "run", "commits": commits})
+    if on_rollback == "fork" and commits:
+        selection = again.select("step-1.0", Wanted(2), None)
+        assert (selection.run, selection.replayed, selection.step) == ("run-2", False, commits)
+        assert client.run_status("run-2").step == commits
+    else:
+        with pytest.raises(RolledBack if on_rollback == "fail" and commits else Conflict):
+            again.select("step-1.0", Wanted(2), None)
+        assert client.run == "run"
+
+
 def test_the_fork_has_the_first_name_that_is_free(client: SelectorClient):
     trained(client, 1)
     for name in ("run-2", "run-3"):

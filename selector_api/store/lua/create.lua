@@ -20,6 +20,6 @@ if copied ~= '0' then
 end
 redis.call('HSET', META, 'incarnation', incarnation, 'config', config, 'pool', pool,
   'pool_incarnation', pool_incarnation, 'tasks', tasks, 'chunks', chunks, 'commit', enter, 'step', step,
-  'forked', selections, 'changes', changes, 'version', LOG_VERSION)
+  'copied', copied, 'forked', selections, 'changes', changes, 'version', LOG_VERSION)
 redis.call('LPUSH', LOG, '{"type":"created","at":' .. digits(now()) .. ',' .. fields .. '}')
 return {'created', config}
