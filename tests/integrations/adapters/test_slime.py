@@ -49,9 +49,9 @@ def test_partial_rollouts_are_reported_when_they_are_finished(run: StoodIn):
 
 
 def test_two_groups_of_a_task_in_a_rollout_count_each(service_url: str, tmp_path: Path):
-    """They are of two selections, as where these share leased tasks, or while the service is away."""
+    """They are of two selections, where these share leased tasks or the service is away."""
     run = StoodIn(StandIn(), "slime_training", service_url, tmp_path, share_leased=True)
-    run.configure(tasks=TASKS[: 2 * BATCH])
+    run.configure(tasks=TASKS[:BATCH])
     run.train()
     check_groups(run.events(), run.rolled_out())
     run.client.close()
