@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-browser test-compose test-slurm test-helm \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-skyrl test-browser test-compose test-slurm test-helm \
 	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench bench-pools experiment clean
 
@@ -35,7 +35,7 @@ test: .venv/.test lint  ## all checks that run without a GPU, and how much of co
 	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/deploy --cov
 
 # The frameworks that the adapters are tested with: each has its packages in a file of its name, and its own .venv.
-FRAMEWORKS := $(filter-out openrlhf,$(basename $(notdir $(wildcard tests/integrations/adapters/*.txt))))
+FRAMEWORKS := $(filter-out openrlhf skyrl,$(basename $(notdir $(wildcard tests/integrations/adapters/*.txt))))
 
 frameworks: .venv/.test $(FRAMEWORKS:%=.venv-%/.installed)
 
@@ -44,6 +44,9 @@ test-adapters: frameworks  ## trainings by other frameworks, each with its real 
 
 test-openrlhf: .venv/.test .venv-openrlhf/.installed  ## trainings by OpenRLHF, on the CPU, without vLLM, DeepSpeed and Ray's processes
 	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_openrlhf.py
+
+test-skyrl: .venv/.test .venv-skyrl/.installed  ## trainings by SkyRL, on the CPU, without vLLM, its workers and Ray's processes
+	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_skyrl.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
 	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
@@ -177,6 +180,14 @@ clean:  ## remove the virtual environment and what the demo wrote
 	.venv-openrlhf/bin/pip install --quiet --editable . --requirement $<
 	.venv-openrlhf/bin/pip install --quiet --no-deps --python-version 3.12 --only-binary :all: openrlhf==0.11.2 \
 		--target "$$(.venv-openrlhf/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@touch $@
+
+# By itself, too: without what needs GPUs, and on an older Python than the 3.12 that its wheel of Python's files asks for.
+.venv-skyrl/.installed: tests/integrations/adapters/skyrl.txt pyproject.toml
+	$(PYTHON) -m venv .venv-skyrl
+	.venv-skyrl/bin/pip install --quiet torch==2.13.0
+	.venv-skyrl/bin/pip install --quiet --editable . --requirement $<
+	.venv-skyrl/bin/pip install --quiet --no-deps --ignore-requires-python skyrl==0.4.0
 	@touch $@
 
 # torch first and by itself: what depends on it then keeps this build.

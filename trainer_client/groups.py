@@ -45,6 +45,17 @@ def by_task(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[R
     return groups
 
 
+def one_a_task(groups: Iterable[tuple[str, list[Reward]]]) -> list[dict[str, list[Reward]]]:
+    """Groups by their tasks, in as few parts as have each task once: two groups of a task are of two batches."""
+    parts: list[dict[str, list[Reward]]] = []
+    for task, rewards in groups:
+        part = next((part for part in parts if task not in part), None)
+        if part is None:
+            parts.append(part := {})
+        part[task] = rewards
+    return parts
+
+
 def grouped_by_rollout(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[float]]:
     """The scored rewards of each task, for `report`, where each rollout is a row, in any order.
 

@@ -10,7 +10,7 @@ A row of the training data has the id that the pool knows its task by in a colum
 # pyright: standard, reportMissingImports=false
 
 from collections.abc import Mapping, Sequence
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 from skyrl.train.trainer import RayPPOTrainer
@@ -47,16 +47,31 @@ class SelectedTrainer(RayPPOTrainer):
         self._feed = TaskFeed(self._run, batch_size=size, tasks=self._tasks, **self._options)
         self._feed.open()
         batches = len(self.train_dataloader)
-        self.train_dataloader = SelectedLoader(self.train_dataset, self._tasks, self._feed, batches)
+        self.train_dataloader = SelectedLoader(_Drawn(self.train_dataset), self._tasks, self._feed, batches)
 
     async def generate(self, input_batch: Any) -> Any:
         """Generate as SkyRL does for training, and report; evaluations go another way."""
         output = await super().generate(input_batch)
         in_steps = self.cfg.generator.step_wise_trajectories
         rows = (output if in_steps else input_batch)["trajectory_ids"]
-        tasks = [self._tasks[int(row.instance_id)] for row in rows]
+        tasks = [self._tasks[int(row.instance_id.partition("-")[0])] for row in rows]
         rewards = [sum(reward) if isinstance(reward, Sequence) else reward for reward in output["rewards"]]
         told = output["is_last_step"] if in_steps else [True] * len(rows)
         self._feed.report(by_task(compress(tasks, told), compress(rewards, told)))
         self.all_metrics |= self._feed.logged
         return output
+
+
+class _Drawn:
+    """The data set's rows, each with an id of its own every time: SkyRL tells groups by these.
+
+    With dynamic sampling a step has several selections, and a task may be in more than one.
+    """
+
+    def __init__(self, data_set: Any):
+        self._data_set, self._times = data_set, count()
+        self.collate_fn = data_set.collate_fn
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]:
+        *others, _ = self._data_set[row]
+        return (*others, f"{row}-{next(self._times)}")

@@ -17,7 +17,7 @@ from slime.utils.types import Sample
 
 from trainer_client.data_sets import task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import by_task
+from trainer_client.groups import one_a_task
 
 
 class SelectedDataSource(RolloutDataSourceWithBuffer):
@@ -68,13 +68,13 @@ class SelectedDataSource(RolloutDataSourceWithBuffer):
 def report(args: Any, all_samples: list[list[Any]], data_source: Any) -> None:
     """Report a rollout's finished groups, before any filter; those it leaves unfinished for good are dropped."""
     feed = data_source.__self__.feed  # slime hands over its method `get_samples`
-    parts = [part for group in all_samples for part in group]
-    samples = [sample for part in parts for sample in (part if isinstance(part, list) else [part])]
-    rewards = [None if _failed(sample) else sample.get_reward_value(args) for sample in samples]
-    feed.report(by_task((sample.metadata["task"] for sample in samples), rewards))
+    for groups in one_a_task(_told(args, group) for group in all_samples):
+        feed.report(groups)
     if not args.partial_rollout:
         feed.end()
 
 
-def _failed(sample: Any) -> bool:
-    return sample.status in (Sample.Status.ABORTED, Sample.Status.FAILED) or sample.reward is None
+def _told(args: Any, group: list[Any]) -> tuple[str, list[Any]]:
+    samples = [sample for part in group for sample in (part if isinstance(part, list) else [part])]
+    task, lost = samples[0].metadata["task"], (Sample.Status.ABORTED, Sample.Status.FAILED)
+    return task, [None if s.status in lost or s.reward is None else s.get_reward_value(args) for s in samples]

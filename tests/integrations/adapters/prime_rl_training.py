@@ -1,4 +1,4 @@
-"""A training by a stand-in of prime-rl's orchestrator, after v0.8.1.dev9 (559b447): curriculum and dispatcher.
+"""A training by a stand-in of prime-rl's orchestrator, after v0.8.1.dev67 (559b447): curriculum and dispatcher.
 
 Tasks are asked for one by one, eight groups are in flight and end in another order than they began, gates throw out
 groups without variance, and a checkpoint holds the state of the curriculum. Its argument is a folder with

@@ -1,4 +1,4 @@
-"""A training by a stand-in of slime, after v0.3.1 (624b824): its data source, rollouts and loop.
+"""A training by a stand-in of slime, after 0.3.1 (624b824): its data source, rollouts and loop.
 
 A rollout asks for groups until as many as a batch has passed the filter of groups without variance; what is then
 unfinished is thrown away, or with partial rollouts put back. Its argument is a folder with `settings.json`. What is
@@ -99,7 +99,11 @@ def finish(folder: Path, rollout_id: int, group: list[Sample], selection: int) -
 
 
 def generate(
-    folder: Path, rollout_id: int, source: Any, report: Callable[..., None], selection_of: dict[str, int]
+    folder: Path,
+    rollout_id: int,
+    source: Any,
+    report: Callable[..., None],
+    selection_of: dict[int | None, int],
 ) -> None:
     """In the place of `sglang_rollout.generate_rollout`."""
     order = random.Random(rollout_id)
@@ -110,11 +114,11 @@ def generate(
         while submitted - dropped < KEPT:
             groups = source.get_samples(BATCH)
             for group in groups:
-                selection_of.setdefault(group[0].metadata["task"], source.feed.state()["drawn"] - 1)
+                selection_of.setdefault(group[0].group_index, source.feed.state()["drawn"] - 1)
             pending += groups
             submitted += len(groups)
         group = pending.pop(order.randrange(len(pending)))
-        finish(folder, rollout_id, group, selection_of.pop(group[0].metadata["task"]))
+        finish(folder, rollout_id, group, selection_of.pop(group[0].group_index))
         everything.append(group)
         if len({str(sample.reward) for sample in group}) == 1:
             dropped += 1
@@ -147,7 +151,7 @@ def main(folder: Path) -> None:
     newest = folder / "checkpoints" / "latest"
     first = int(newest.read_text()) + 1 if newest.exists() else 0
     source.load(first - 1)
-    selection_of: dict[str, int] = {}
+    selection_of: dict[int | None, int] = {}
     for rollout_id in range(first, STEPS):
         generate(folder, rollout_id, source, report, selection_of)
         source.save(rollout_id)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integrations.conformance import Adapter, check, check_groups
 from tests.integrations.runs import StandIn, StoodIn, failed
-from tests.integrations.trainings import EVALUATED, STEPS, TASKS
+from tests.integrations.trainings import BATCH, EVALUATED, STEPS, TASKS
 from tests.service import Service
 
 DYNAMIC = Adapter(look_ahead=5)
@@ -46,6 +46,15 @@ def test_partial_rollouts_are_reported_when_they_are_finished(run: StoodIn):
     check_groups(run.events(), run.rolled_out())
     left = int((run.folder / "left").read_text())
     assert run.client.run_status().dropped == left  # when the training ended, and none before
+
+
+def test_two_groups_of_a_task_in_a_rollout_count_each(service_url: str, tmp_path: Path):
+    """They are of two selections, where these share leased tasks or the service is away."""
+    run = StoodIn(StandIn(), "slime_training", service_url, tmp_path, share_leased=True)
+    run.configure(tasks=TASKS[:BATCH])
+    run.train()
+    check_groups(run.events(), run.rolled_out())
+    run.client.close()
 
 
 def test_it_goes_on_while_the_service_is_away(tmp_path: Path):
