@@ -12,7 +12,7 @@ import typer
 
 from bots.confirmation import Yes, confirm
 from bots.failures import store_failures
-from bots.run_export import EVENTS, SUFFIX, TASKS, Archive, archived_lines
+from bots.run_export import EVENTS, SUFFIX, TASKS, Archive, archived_lines, write_rows
 from bots.running_server import check_folder, running_server
 from bots.settings import DataDir, RedisUrl, settings_from
 from services.command_line.connection import RunName
@@ -102,10 +102,9 @@ async def _write(
     """Write the run's first events and the tasks of its pool; returns the place behind these events."""
     import numpy as np
 
-    from selector_api.store.codec import numbered_line, un_numbered
+    from selector_api.store.codec import digest_of, numbered_line, un_numbered
     from selector_api.store.log_parts import Bookmark
     from selector_api.store.saved_runs import rows_of
-    from selector_api.store.segments import digest_of
 
     place = Bookmark(dropped)
     with ZipFile(path, "w", ZIP_DEFLATED) as written:
@@ -126,10 +125,11 @@ async def _write(
                     lines.write(numbered_line(event, seq))
                 place = place.after(events)
         table, retired = await store.pools.table(run.pool), await store.retirements.retired(run.pool)
-        with written.open(TASKS, "w", force_zip64=True) as lines:
-            for id_, domain, references in rows_of(table, np.arange(len(table))).told():
-                row = {"id": id_, "domain": domain, "references": references, "retired": id_ in retired}
-                lines.write(json.dumps(row).encode() + b"\n")
+        rows = (
+            {"id": id_, "domain": domain, "references": references, "retired": id_ in retired}
+            for id_, domain, references in rows_of(table, np.arange(len(table))).told()
+        )
+        write_rows(written, TASKS, rows)
     return place
 
 

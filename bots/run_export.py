@@ -97,13 +97,14 @@ def write_run(client: SelectorClient, run: str, path: Path, first: Path | None =
             yield event["seq"], event
 
     with progress_bar() as bar, ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        written = _write(archive, EVENTS, moving(bar, "events", events(), None))
+        written = write_rows(archive, EVENTS, moving(bar, "events", events(), None))
         # Behind the events: of the pool there are at least as many tasks as they speak of.
         rows = ((number, task.model_dump()) for number, task in enumerate(client.pool_tasks(pool)))
-        return written, _write(archive, TASKS, moving(bar, "tasks", rows, None))
+        return written, write_rows(archive, TASKS, moving(bar, "tasks", rows, None))
 
 
-def _write(archive: ZipFile, name: str, rows: Iterator[dict[str, Any]]) -> int:
+def write_rows(archive: ZipFile, name: str, rows: Iterator[dict[str, Any]]) -> int:
+    """Write a file of JSON lines into an archive, and tell how many there are."""
     written = 0
     with archive.open(name, "w", force_zip64=True) as file:
         for row in rows:

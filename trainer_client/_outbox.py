@@ -74,7 +74,7 @@ class Outbox:
         """Is told of each report that is to be sent again."""
         self.id = uuid.uuid4().hex
         self._folder: Path | None = None
-        self._give_up: Callable[[], Any] | None = None
+        self._let_go: Callable[[], Any] | None = None
         if folder is not None:
             self._open(folder)
 
@@ -141,8 +141,8 @@ class Outbox:
 
     def close(self) -> None:
         """Leave what is kept to the folder's next client."""
-        if self._give_up is not None:
-            self._give_up()
+        if self._let_go is not None:
+            self._let_go()
 
     def _add(self, kept: Kept) -> None:
         if self._folder is not None:
@@ -176,7 +176,7 @@ class Outbox:
                 os.close(claim)
                 continue
             self._folder, self.id = own, own.name
-            self._give_up = weakref.finalize(self, os.close, claim)
+            self._let_go = weakref.finalize(self, os.close, claim)
             self._load(self._folder)
             process = max(
                 [int(os.read(claim, 20) or b"0"), *(kept.number // MOST_NUMBERS for kept in self._kept)]

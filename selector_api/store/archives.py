@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from selector_api.store import segments
+from selector_api.store.codec import digest_of
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import report_field, run_keys, select_field
 from selector_api.store.log_parts import Bookmark
 from selector_api.store.runs import Run
 from selector_api.store.scripts import Scripts
-from selector_api.store.segments import digest_of, packed, read_events
+from selector_api.store.segments import first_event, packed, read_events
 from selector_api.store.threads import Threads
 
 _AT_ONCE = 1_000
@@ -48,9 +49,9 @@ class Archives:
     async def drop(self, run: Run, upto: Bookmark) -> bool:
         """Let go of a run's events up to this place, which are saved; False if log or snapshot is another."""
         keys = run_keys(run.name)
-        (first,) = await self._redis.read_fields(keys.meta, "began")
+        first = await first_event(self._redis, run.name)
         if first is None:
-            (first,) = await read_events(self._redis, run.name, 0, 1)
+            return False
         return bool(await self._scripts.run("drop", keys, run.incarnation, upto.seq, upto.digest, first))
 
     async def _pack_next(self, run: Run) -> bool:

@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from hashlib import sha1
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,11 @@ def dumps(value: Any) -> str:
 def event_fields(fields: Mapping[str, Any]) -> str:
     """The fields as they stand inside an event, without the braces around them."""
     return dumps(fields)[1:-1]
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-1 of what stands in Redis, as scripts tell it."""
+    return sha1(data, usedforsecurity=False).hexdigest()
 
 
 def event_text(event: Mapping[str, Any]) -> str:

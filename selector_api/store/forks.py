@@ -66,9 +66,8 @@ class Forks:
             )
         taken, end = await self._read(parent, fork)
         copied = await self._copied(name, parent, taken)
-        await self._stretch(
-            parent, end
-        )  # what was copied is what was read: the log has not lost any of it between
+        # What was copied is what was read: the log has not lost any of it between.
+        await self._stretch(parent, end)
         created = await self._runs.create(name, config, copied)
         if created:
             await self._begin(name, parent, taken)

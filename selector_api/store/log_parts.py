@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selector_api.store.segments import digest_of
+from selector_api.store.codec import digest_of
 
 
 @dataclass(frozen=True)

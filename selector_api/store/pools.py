@@ -13,11 +13,11 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha1
 
 from selector_api.core.config import RunConfig
 from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
+from selector_api.store.codec import digest_of
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
@@ -187,7 +187,7 @@ class Pools:
                         raise Overloaded("pool")
                     continue
                 tasks, chunks = reply[0], chunks + len(new.chunks)
-                digest = await self._threads.run(_digest, new.chunks[-1])
+                digest = await self._threads.run(digest_of, new.chunks[-1])
             for run in await self.registered(pool):
                 await self.grow(run, incarnation, tasks, chunks)
             # A run that has grown is stuck if Redis has lost the tasks before: then they are added once more.
@@ -290,8 +290,4 @@ class Pools:
 
 def _read_on(table: TaskTable, chunks: Sequence[bytes]) -> tuple[TaskTable, str]:
     """The table behind these further chunks, and the digest of the last of them."""
-    return with_chunks(table, chunks), _digest(chunks[-1])
-
-
-def _digest(chunk: bytes) -> str:
-    return sha1(chunk, usedforsecurity=False).hexdigest()
+    return with_chunks(table, chunks), digest_of(chunks[-1])

@@ -11,11 +11,10 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 
 import numpy as np
 
-from selector_api.store.codec import dumps, event_fields
+from selector_api.store.codec import digest_of, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
 from selector_api.store.keys import pool_keys, run_keys
@@ -140,7 +139,7 @@ class Retirements:
 
 def _mark(entries: Sequence[bytes]) -> str:
     """How a run notes that it has followed these: how many, and the SHA-1 of them all."""
-    return f"{len(entries)}:{sha1(b' '.join(entries), usedforsecurity=False).hexdigest()}"
+    return f"{len(entries)}:{digest_of(b' '.join(entries))}"
 
 
 def _retired(entries: Iterable[bytes]) -> set[str]:

@@ -27,7 +27,7 @@ from selector_api.store.refusals import (
 from selector_api.store.retirements import Retirements
 from selector_api.store.run_configs import check_names, differences, enter_text, parsed, settled_as
 from selector_api.store.scripts import Scripts
-from selector_api.store.segments import read_events
+from selector_api.store.segments import first_event
 from selector_api.store.threads import Threads
 
 
@@ -188,9 +188,7 @@ class Runs:
 
     async def _began(self, name: str) -> RunConfig | None:
         """The configuration that the run of this name was made with; a run may have been changed since."""
-        (first,) = await self._redis.read_fields(run_keys(name).meta, "began")
-        if first is None:
-            first = next(iter(await read_events(self._redis, name, 0, 1)), None)
+        first = await first_event(self._redis, name)
         return None if first is None else parsed(name, dumps(json.loads(first)["config"]))
 
     async def _create(

@@ -10,10 +10,10 @@ A segment's content begins with the SHA-1 of its last event, which scripts read,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha1
 
 import pyarrow as pa
 
+from selector_api.store.codec import digest_of
 from selector_api.store.connection import StoreClient
 from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import run_keys
@@ -28,11 +28,6 @@ DIGEST_AT = len(_FORMAT) + 4
 """Bytes before the SHA-1 of a segment's last event (hex)."""
 _ZSTD = pa.Codec("zstd", compression_level=15)
 """A segment of selections of 16 is packed in about 30 ms; half of that is a fifth more bytes."""
-
-
-def digest_of(event: bytes) -> str:
-    """SHA-1 of an event, as scripts tell it."""
-    return sha1(event, usedforsecurity=False).hexdigest()
 
 
 def packed(events: Sequence[bytes]) -> bytes:
@@ -83,6 +78,12 @@ async def read_events(redis: StoreClient, run: str, after: int, count: int) -> l
         if (now := await _number(redis, run, "packed")) == before:
             return lines
         before = now
+
+
+async def first_event(redis: StoreClient, run: str) -> bytes | None:
+    """The first event of a run's log, also if it is elsewhere alone; None if there is no run."""
+    (began,) = await redis.read_fields(run_keys(run).meta, "began")
+    return began if began is not None else next(iter(await read_events(redis, run, 0, 1)), None)
 
 
 async def _number(redis: StoreClient, run: str, field: str) -> int:

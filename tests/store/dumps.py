@@ -68,6 +68,12 @@ async def load(redis: StoreClient, dumped: dict[str, Any]) -> None:
             await redis.execute_command("ZADD", _bytes(key), *pairs)
 
 
+async def fall_back(redis: StoreClient, dumped: dict[str, Any]) -> None:
+    """Let Redis be what it was when it was dumped, as behind a failover to a follower that lagged."""
+    await redis.execute_command("FLUSHDB")
+    await load(redis, dumped)
+
+
 def _text(data: bytes) -> str:
     """UTF-8 as it is, what is none as base64."""
     try:

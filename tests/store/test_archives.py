@@ -22,7 +22,7 @@ from selector_api.core.policies.random import Random
 from selector_api.core.state import RunState
 from selector_api.store import scripts, segments
 from selector_api.store.archives import Archives
-from selector_api.store.codec import Drop, decode_events, encode_snapshot
+from selector_api.store.codec import Drop, decode_events, digest_of, encode_snapshot
 from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnreadableData
@@ -324,14 +324,12 @@ async def test_events_that_are_lost_are_noticed_though_the_log_is_packed(
     store: Store, other_store: Store, redis: StoreClient, steps: int
 ) -> None:
     await make_run(store, tasks=100)
-    kept = await dumped(redis)
+    kept = await dumps.dump(redis)
     for _ in range(steps):
         await step(store)
     known = len(await lines(other_store))
     await state_of(other_store)
-    await redis.flushall()
-    for key, value in kept.items():
-        await redis.restore(key, 0, value)
+    await dumps.fall_back(redis, kept)
     store.live_runs.drop(RUN)
     for _ in range(14):  # it goes on otherwise, and what it went on with is packed
         await step(store)
@@ -351,20 +349,14 @@ async def test_a_loss_behind_what_is_packed_tells_places_in_the_whole_log(
     for _ in range(10):
         await step(store)
     assert await pack(store) == 2
-    kept = await dumped(redis)
+    kept = await dumps.dump(redis)
     await step(store)
     await state_of(other_store)
-    await redis.flushall()
-    for key, value in kept.items():
-        await redis.restore(key, 0, value)
+    await dumps.fall_back(redis, kept)
     state = await state_of(other_store)
     assert state.rewound is not None
     assert (state.rewound["known"], state.rewound["found"], state.step) == (23, 21, 10)
     assert (await step(other_store)).step == 10
-
-
-async def dumped(redis: StoreClient) -> dict[bytes | str, bytes]:
-    return {key: value for key in await redis.keys() if (value := await redis.dump(key)) is not None}
 
 
 async def test_a_fork_keeps_what_it_counted_under_keys_of_its_parent(store: Store) -> None:
@@ -471,9 +463,7 @@ async def test_a_run_of_release_0_1_is_packed(store: Store, redis: StoreClient) 
 async def drop(store: Store, count: int, digest: str | None = None) -> bool:
     """Let go of so many events."""
     if digest is None:
-        digest = segments.digest_of(
-            (await lines(store, (count - 1) // EVENTS * EVENTS))[(count - 1) % EVENTS]
-        )
+        digest = digest_of((await lines(store, (count - 1) // EVENTS * EVENTS))[(count - 1) % EVENTS])
     return await store.archives.drop(await store.runs.find(RUN), Bookmark(count, digest))
 
 
@@ -496,7 +486,7 @@ async def test_a_run_whose_events_are_elsewhere_goes_on_and_says_so(
     for count, digest in ((EVENTS, "0" * 40), (EVENTS - 1, None), (len(before), None)):
         assert not await drop(store, count, digest)
     assert await lines(store) == before
-    digest = segments.digest_of(before[EVENTS - 1])
+    digest = digest_of(before[EVENTS - 1])
     for _ in range(2):  # the second is what the connection sends again
         assert await drop(store, EVENTS, digest)
     assert await store.archives.droppable(run) == (EVENTS, 2 * EVENTS)
@@ -548,7 +538,7 @@ async def test_what_redis_has_lost_to_be_forgotten_is_not_packed(store: Store, r
     for number in range(10):
         await step(store, f"step-{number}")
     await store.snapshots.save(await store.runs.find(RUN), *await encoded(store))
-    kept = await dumped(redis)
+    kept = await dumps.dump(redis)
     held_up: list[tuple[Any, ...]] = []
 
     class Holding(Scripts):
@@ -563,9 +553,7 @@ async def test_what_redis_has_lost_to_be_forgotten_is_not_packed(store: Store, r
     threads = Threads()
     await Archives(redis, Holding(redis), threads, MOMENT).keep_up(await store.runs.find(RUN))
     threads.close()
-    await redis.flushall()
-    for key, value in kept.items():
-        await redis.restore(key, 0, value)
+    await dumps.fall_back(redis, kept)
     assert await Scripts(redis).run(*held_up[0]) == 0
     again = await select(store, 3, "step-0")
     assert (again.replayed, again.step) == (True, 0)

@@ -12,7 +12,7 @@ from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import UnknownTask
 from selector_api.store.store import Store
-from tests.store.dumps import dump, load
+from tests.store.dumps import dump, fall_back
 from tests.store.helpers import (
     POOL,
     RUN,
@@ -28,18 +28,13 @@ from tests.store.helpers import (
 pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
 
-async def fall_back(store: Store, kept: dict[str, Any]) -> None:
-    await store.redis.execute_command("FLUSHDB")
-    await load(store.redis, kept)
-
-
 async def test_tasks_that_were_lost_before_runs_heard_of_them_are_added_again(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run would wait for them for ever, and their sender was told that they are there."""
     await make_run(store, tasks=5)
     kept = await dump(store.redis)
-    before_script(monkeypatch, "grow", lambda: fall_back(store, kept))
+    before_script(monkeypatch, "grow", lambda: fall_back(store.redis, kept))
     added = await store.pools.add_tasks(POOL, task_rows(3, "new"))
     assert (added.inserted, added.tasks) == (3, 8)
     for each in (store, other_store):
@@ -55,7 +50,7 @@ async def test_a_run_whose_pool_has_lost_tasks_goes_on_once_they_are_added_again
     kept = await dump(store.redis)
     await store.pools.add_tasks(POOL, task_rows(3, "new"))
     run = await store.runs.find(RUN)
-    await fall_back(store, kept)
+    await fall_back(store.redis, kept)
     await store.pools.grow(RUN, run.pool_incarnation, 8, 2)  # a command that was held up
     with pytest.raises(UnreadableData, match="add them again"):
         await select(other_store, 1)
@@ -71,7 +66,7 @@ async def test_tasks_that_came_in_the_place_of_lost_ones_are_the_ones_that_are_d
     kept = await dump(store.redis)
     await store.pools.add_tasks(POOL, task_rows(3, "lost"))
     assert len((await select(store, 8)).tasks) == 8
-    await fall_back(store, kept)
+    await fall_back(store.redis, kept)
     await other_store.pools.add_tasks(POOL, task_rows(3, "new"))
     with pytest.raises(UnknownTask):
         await store.logs.report_unsolicited(RUN, "key", outcomes(["lost0"]))
@@ -96,7 +91,7 @@ async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
         "exclude": lambda: store.changes.exclude(RUN, ["lost0"], "excluded"),
         "pool_retire": lambda: store.retirements.retire(POOL, ["lost0"], "excluded"),
     }
-    before_script(monkeypatch, script, lambda: fall_back(store, kept))
+    before_script(monkeypatch, script, lambda: fall_back(store.redis, kept))
     with pytest.raises(UnknownTask):
         await calls[script]()
     assert {"committed", "excluded"}.isdisjoint(await read_types(store))
@@ -110,7 +105,7 @@ async def test_a_run_is_not_made_over_tasks_that_were_lost_meanwhile(
     await store.pools.add_tasks(POOL, task_rows(5))
     kept = await dump(store.redis)
     await store.pools.add_tasks(POOL, task_rows(3, "lost"))
-    before_script(monkeypatch, "create", lambda: fall_back(store, kept))
+    before_script(monkeypatch, "create", lambda: fall_back(store.redis, kept))
     with pytest.raises(Overloaded):
         await make_run_only(store)
     assert await store.redis.execute_command("EXISTS", run_keys(RUN).meta) == 0

@@ -9,6 +9,7 @@ import pytest
 from selector_api.core.status import RunStatus
 from selector_api.store.connection import StoreClient
 from selector_api.store.store import Store
+from tests.store.dumps import dump, fall_back
 from tests.store.helpers import RUN, make_run, read_types, report, select
 
 pytestmark = pytest.mark.anyio
@@ -28,15 +29,12 @@ async def test_a_store_that_went_back_is_noticed_once_and_told_by_all(
 ) -> None:
     await make_run(store)
     await step(store)
-    kept = {key: await redis.dump(key) for key in await redis.keys()}
+    kept = await dump(redis)
     await step(store)
     await step(store)
     assert (await status(other_store)).step == 3
     assert (await status(store)).rewound is None
-    await redis.flushall()
-    for key, value in kept.items():
-        assert value is not None
-        await redis.restore(key, 0, value)
+    await fall_back(redis, kept)
 
     with caplog.at_level(logging.WARNING):
         seen = [await status(store), await status(other_store), await status(store)]
