@@ -100,12 +100,7 @@ class Redis:
 
     def load(self, text: str) -> str:
         """Load a script; gives its SHA-1."""
-        digest = sha1(text.encode()).hexdigest()
-        name = next(name for name, file in _files().items() if text.endswith(file))
-        for real, simulated in _SEAMS:
-            text = text.replace(real, simulated)
-        if self._changed is not None:
-            text = text.replace(*self._changed)
+        digest, name, text = _simulated(text, self._changed)
         self._loaded[digest] = (name, self.wire.load(text))
         return digest
 
@@ -130,6 +125,16 @@ class Redis:
         self.wire.call("FLUSHALL")
         for key, content in keys.items():
             self.wire.call("RESTORE", key, 0, content)
+
+
+@cache
+def _simulated(text: str, changed: tuple[str, str] | None) -> tuple[str, str, str]:
+    """The SHA-1 of a script, its name, and what is loaded in its place."""
+    digest = sha1(text.encode()).hexdigest()
+    name = next(name for name, file in _files().items() if text.endswith(file))
+    for real, simulated in _SEAMS if changed is None else (*_SEAMS, changed):
+        text = text.replace(real, simulated)
+    return digest, name, text
 
 
 @cache
