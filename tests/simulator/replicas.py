@@ -71,7 +71,7 @@ class Clock:
         self._has_gone_back |= by < 0
         to = self.now = self.now + by
         self._latest = max(self._latest, to)
-        self._wire.call("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
+        self._wire.later("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
 
     def move_on(self) -> None:
         """Be later than ever: a failover takes its time."""
@@ -118,13 +118,12 @@ class Redis:
 
     def dump(self) -> dict[bytes, bytes]:
         """All that it has."""
-        return {key: self.wire.call("DUMP", key) for key in sorted(self.wire.call("KEYS", "bots:*"))}
+        keys = sorted(self.wire.call("KEYS", "bots:*"))
+        return dict(zip(keys, self.wire.calls(*(("DUMP", key) for key in keys)), strict=True))
 
     def restore(self, keys: dict[bytes, bytes]) -> None:
         """Have this and nothing else."""
-        self.wire.call("FLUSHALL")
-        for key, content in keys.items():
-            self.wire.call("RESTORE", key, 0, content)
+        self.wire.calls(("FLUSHALL",), *(("RESTORE", key, 0, content) for key, content in keys.items()))
 
 
 @cache
