@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
-import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from selector_api.store import scripts
@@ -145,7 +144,7 @@ class Client(StoreClient):
     """What a replica has for a client of Redis."""
 
     def __init__(self, network: Network, server: Redis) -> None:
-        super().__init__(redis.asyncio.ConnectionPool())
+        self._router = None  # all that a StoreClient has without connections
         self._network = network
         self._server = server
         self.is_dead = False
