@@ -97,7 +97,8 @@ def _check_acknowledged(
 ) -> None:
     """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
 
-    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost.
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost. A
+    client that heard of another run of the name asks no more for reports of the former, even if that comes back.
     """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
@@ -118,7 +119,10 @@ def _check_acknowledged(
                 "an outcome counts twice"
             )
     for trainer in schedule.trainers:
-        for incarnation, report in trainer.acknowledged:
+        for number, (incarnation, report) in enumerate(trainer.acknowledged, 1):
+            later = trainer.acknowledged[number:]
+            if any(other != incarnation and each.run == name for other, each in later):
+                continue
             named = {row.task for row in report.rows}
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
                 continue
