@@ -28,7 +28,7 @@ async def check(schedule: Schedule) -> None:
     judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}
     for name, watched in judged.items():
         for replica in schedule.replicas:  # each may have to note that events are gone
-            await (await replica.store.live_runs.of(name)).glance(view)
+            await (await replica.store.live_runs.of(name)).glance(lambda state: None)
         assert watched.model.course.tasks == list(schedule.witness.tasks), "a run has not grown with its pool"
         assert watched.model.pool.retired == schedule.witness.retired, "a run has not followed its pool"
         keys, call = run_keys(name), schedule.server.wire.call
