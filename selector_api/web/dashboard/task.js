@@ -9,7 +9,7 @@ export function taskView(name, task) {
   const figures = h("div");
   const act = h("div", { class: "bar" });
   const note = h("p", { class: "faint" });
-  const chart = lines("Its posterior over its visits", "Line and band: expected ± one standard deviation when it was selected, the last as it is now. Dots: seen.",
+  const chart = lines("Its posterior over its visits", "Line and band: expected ± one standard deviation when it was selected; the last point is now. Dots: seen.",
     { range: [0, 1], xlabel: "visit" });
   chart.element.classList.add("wide");
   const visits = h("div");
