@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import sqrt
 
+import numpy as np
+
 from selector_api.core.advisory import Advisory, counted, mostly_in, percent
 from selector_api.core.domains import DomainTasks
 from selector_api.core.questions import honest, learning, starving
@@ -15,6 +17,8 @@ _LOW_ETR = 0.35
 _MUCH = 0.8
 _MANY_DROPS = 0.1
 _LATE = 4.0
+_NOT_LEARNED = 0.2
+"""A pass rate that is not expected any more of tasks that fail again and again."""
 
 
 def advisories(state: RunState, domains: Mapping[str, DomainTasks]) -> list[Advisory]:
@@ -37,13 +41,21 @@ def _stuck(state: RunState, domains: Mapping[str, DomainTasks]) -> Iterator[Advi
     if stuck:
         domain = mostly_in({name: each.stuck for name, each in domains.items()})
         where = f" ({domains[domain].stuck:,} in `{domain}`)" if domain else ""
+        mean = float(
+            state.posterior.of_tasks(np.flatnonzero(state.history.streaks.are_stuck())).mean().mean()
+        )
+        expected = (
+            f" A pass rate of {mean:.2f} is still expected: exclude what is broken."
+            if mean > _NOT_LEARNED
+            else ""
+        )
         failed = "failed in every rollout of each of" + (" its" if stuck == 1 else " their")
         yield Advisory(
             "stuck",
             "look",
             f"{counted(stuck, 'task')}{where} {failed} last {STUCK} groups: look at "
             f"{'it' if stuck == 1 else 'them'}. The answer or its check may be wrong, or "
-            f"{'it is' if stuck == 1 else 'they are'} too hard.",
+            f"{'it is' if stuck == 1 else 'they are'} too hard.{expected}",
         )
 
 

@@ -7,6 +7,7 @@ import { spark } from "./charts.js";
 const MOST = 6;
 const BURST = 12;
 const PAGE = 1000;
+const ASKED = ["learning", "starving", "honest"];
 const SORTS = {
   "last commit": (row) => -(row.last_commit_at ? Date.parse(row.last_commit_at) : 0),
   name: (row) => row.run,
@@ -110,7 +111,7 @@ export function runsView() {
         values: answer?.points.map((each) => each.etr) ?? [],
         etr: all ? groups.reduce((sum, each) => sum + (each.etr ?? 0) * each.groups, 0) / all : null,
         look: [...(answer?.warnings ?? []).map(() => "warning"),
-          ...(answer?.advisories ?? []).filter(({ level }) => level === "look").map(({ code }) => code)],
+          ...(answer?.advisories ?? []).filter(({ level }) => level === "look").map(({ code }) => (ASKED.includes(code) ? `${code}?` : code))],
       });
     }
     if (due.length) write();
