@@ -89,7 +89,7 @@ class Witness(Runs):
         if reply[0] == b"ok":
             new = {task["id"]: task for task in operation.tasks if task["id"] not in self.tasks}
             self.tasks |= new
-            assert (len(new), reply[1]) == (int(args[2]), len(self.tasks))
+            assert (len(new), reply[1]) == (int(args[3]), len(self.tasks))
             for watched in self.runs.values():
                 self._catch_up(watched)
 
