@@ -169,7 +169,7 @@ async def _role(server: Redis) -> str | None:
 
 
 def _code(error: RedisError) -> str:
-    """The code of a refusal; redis-py takes it off those that it has a class for, and a script's has another one."""
+    """The code of a refusal; redis-py takes it off those that it has a class for; that of scripts is another."""
     if any(words in str(error) for words in _FORBIDDEN_IN_A_SCRIPT):
         return "NOPERM"
     return getattr(error, "status_code", None) or str(error).partition(" ")[0]
