@@ -18,6 +18,7 @@ from selector_api.store.codec import digest_of, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
 from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.scripts import Scripts
@@ -100,12 +101,13 @@ class Retirements:
                 return
             count, _, digest = known.partition(":")  # runs that an earlier version made follow have no digest
             followed = entries[: int(count)]
+            places: list[Bookmark] = []
             if len(followed) == int(count) and (not digest or known == _mark(followed)):
                 if followed == entries:
                     return
                 before = _retired(followed)
             else:
-                before = await self._withheld(run)
+                before, places = await self._withheld(run)
             now = _retired(entries)
             events = [
                 text
@@ -113,24 +115,36 @@ class Retirements:
                 if tasks
                 for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
             ]
-            there, table = await self._pools.read(pool)
-            if there != incarnation:
+            table = await self._pools.join(pool, run, incarnation)
+            if table is None:
                 return
-            await self._pools.grow(run, incarnation, len(table))
+            told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
-                "retire", run_keys(run), incarnation, len(table), known, _mark(entries), *events
+                "retire",
+                run_keys(run),
+                incarnation,
+                len(table),
+                known,
+                _mark(entries),
+                len(told),
+                *told,
+                *events,
             ):
                 return
 
-    async def _withheld(self, run: str) -> set[str]:
-        """The tasks that a run does not draw because of its pool, by its log."""
+    async def _withheld(self, run: str) -> tuple[set[str], list[Bookmark]]:
+        """The tasks that a run does not draw because of its pool, by its log; and to which places that was read.
+
+        Redis may lose the end of it meanwhile, and be back where the run had followed as much as before.
+        """
         changes: list[bytes] = []
-        first = 0
-        while lines := await read_events(self._redis, run, first, _EVENTS_A_READ):
+        places = [Bookmark(0)]
+        while lines := await read_events(self._redis, run, places[-1].seq, _EVENTS_A_READ):
             changes += filter(_is_change, lines)
-            first += len(lines)
+            places.append(places[-1].after(lines))
         events = map(json.loads, changes)
-        return _in_force({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
+        withheld = _in_force({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
+        return withheld, places[1:]
 
     async def _entries(self, pool: str) -> list[bytes]:
         """What was retired and restored, in order."""
