@@ -93,7 +93,10 @@ class Cluster:
     def masters(self) -> dict[int, Server]:
         """The masters now, by the slot at which each of their ranges begins."""
         by_port = {node.port: node for node in self.nodes}
-        asked = next(node for node in self.nodes if node.is_running and _is_well(node))
+        running = [node for node in self.nodes if node.is_running]
+        asked = until(
+            lambda: next((node for node in running if _is_well(node)), None), "a node that thinks all is well"
+        )
         return {row[0]: by_port[row[2][1]] for row in _ask(asked, "CLUSTER", "SLOTS")}
 
     def master_of(self, key: str) -> Server:
