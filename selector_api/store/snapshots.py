@@ -66,9 +66,7 @@ def restored(data: bytes, table: TaskTable) -> RunState:
     Raises:
         UnreadableData: it is damaged, of another version, or not of this table.
     """
-    version, header, arrays = decode_snapshot(data)
-    if version == 1:  # releases 0.1 and 0.2; the log has what they did not count yet
-        raise UnreadableData("its snapshot lacks what was counted of single tasks")
+    header, arrays = decode_snapshot(data)
     try:
         return snapshot.restored(header, arrays, table)
     except (KeyError, TypeError, ValueError, IndexError) as error:

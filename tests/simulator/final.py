@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from selector_api.core import snapshot
+from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
 from selector_api.store.keys import report_field, run_keys
@@ -39,9 +40,10 @@ async def check(schedule: Schedule) -> None:
         state = logs.check_draws(events, table, inherited=len(events) if is_fork else 0)
         _check_log(events, watched, is_fork)
         _check_state(state, watched)
+        folded = snapshot.taken(state)
         for replica in schedule.replicas:
             live_run = await replica.store.live_runs.of(name)
-            await live_run.glance(lambda live, state=state: _check_same(live, state))
+            await live_run.glance(lambda live, folded=folded: _check_same(live, folded))
         assert (call("ZCARD", keys.leases), call("LLEN", keys.pending)) == (0, 0), "something waits for ever"
         _check_acknowledged(schedule, events, name, watched)
 
@@ -79,9 +81,9 @@ def _check_state(state: RunState, watched: Watched) -> None:
     logs.check_dense(logs.rows_of(state), watched.model.course.dense)
 
 
-def _check_same(live: RunState, folded: RunState) -> None:
+def _check_same(live: RunState, folded: tuple[Header, Arrays]) -> None:
     """What a replica has is what folds from the log, bit for bit."""
-    (header, arrays), (expected, expected_arrays) = snapshot.taken(live), snapshot.taken(folded)
+    (header, arrays), (expected, expected_arrays) = snapshot.taken(live), folded
     assert header == expected
     assert arrays.keys() == expected_arrays.keys()
     for name, array in arrays.items():
@@ -95,7 +97,8 @@ def _check_acknowledged(
 ) -> None:
     """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
 
-    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost.
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost. A
+    client that heard of another run of the name asks no more for reports of the former, even if that comes back.
     """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
@@ -116,7 +119,10 @@ def _check_acknowledged(
                 "an outcome counts twice"
             )
     for trainer in schedule.trainers:
-        for incarnation, report in trainer.acknowledged:
+        for number, (incarnation, report) in enumerate(trainer.acknowledged, 1):
+            later = trainer.acknowledged[number:]
+            if any(other != incarnation and each.run == name for other, each in later):
+                continue
             named = {row.task for row in report.rows}
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
                 continue

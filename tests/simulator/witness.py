@@ -49,7 +49,7 @@ class Witness(Runs):
     ) -> None:
         """A script ran."""
         name = keys[0].partition("{")[2].partition(":")[2].removesuffix("}")
-        self.now = self._clock.of(keys[0])
+        self.key = keys[0]
         operation = None if attempt is None else attempt.operation
         if script in ("create", "pool_append", "pool_retire"):
             getattr(self, f"_{script}")(name, args, reply, operation, attempt)
