@@ -97,8 +97,7 @@ def _check_acknowledged(
 ) -> None:
     """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
 
-    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost. A
-    client that heard of another run of the name asks no more for reports of the former, even if that comes back.
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost.
     """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
@@ -119,10 +118,7 @@ def _check_acknowledged(
                 "an outcome counts twice"
             )
     for trainer in schedule.trainers:
-        for number, (incarnation, report) in enumerate(trainer.acknowledged, 1):
-            later = trainer.acknowledged[number:]
-            if any(other != incarnation and each.run == name for other, each in later):
-                continue
+        for incarnation, report in trainer.acknowledged:
             named = {row.task for row in report.rows}
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
                 continue
