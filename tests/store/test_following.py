@@ -85,10 +85,10 @@ async def test_a_run_does_not_follow_by_what_redis_has_lost_of_its_log(
     kept = await dump(store.redis)
     read = Retirements._withheld
 
-    async def read_what_is_lost_then(self: Retirements, run: str) -> object:
+    async def read_what_is_lost_then(self: Retirements, pool: str, run: str) -> object:
         monkeypatch.setattr(Retirements, "_withheld", read)
         await other_store.retirements.retire(POOL, ["t3"], "excluded")
-        told = await read(self, run)
+        told = await read(self, pool, run)
         assert told[0] == {"t3"}
         await fall_back(store.redis, kept)
         return told

@@ -7,7 +7,8 @@ local known = redis.call('HMGET', META, 'pool_incarnation', 'tasks', 'retirement
 if known[1] ~= ARGV[1] or tonumber(known[2]) < tonumber(ARGV[2]) or (known[3] or '0') ~= ARGV[3] then return 0 end
 local before = 5 + tonumber(ARGV[5])
 for i = 6, before, 2 do
-  if digest_at(tonumber(ARGV[i])) ~= ARGV[i + 1] then return 0 end
+  local here = digest_at(tonumber(ARGV[i]))  -- none within a segment: that is behind the horizon
+  if here and here ~= ARGV[i + 1] then return 0 end
 end
 local at = now()
 for i = before + 1, #ARGV, 2 do append(ARGV[i], at, ARGV[i + 1]) end
