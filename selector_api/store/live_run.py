@@ -286,8 +286,8 @@ class LiveRun:
         try:
             data = await self._threads.run(encode_snapshot, *parts)
             await self._snapshots.save(run, place, data)
-            await self._runs.mend(run)
             await self._archives.keep_up(run)
+            await self._runs.mend(run)
         except StoreError as error:
             log.warning("run %s: a snapshot, or what comes with one, was not written: %s", run.name, error)
 
