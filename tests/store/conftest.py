@@ -37,10 +37,9 @@ async def valkey(
 @pytest.fixture
 async def redis(valkey: EmbeddedValkey | Servers) -> AsyncIterator[StoreClient]:
     """A client of this Valkey, which is empty at the test's start."""
-    client = connect(valkey.url)
-    await client.flushall()
-    yield client
-    await client.aclose()
+    async with connect(valkey.url) as client:
+        await client.flushall()
+        yield client
 
 
 @pytest.fixture
