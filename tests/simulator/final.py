@@ -97,8 +97,8 @@ def _check_acknowledged(
 ) -> None:
     """What was acknowledged of a task counts, or a drop does; where Redis had lost it, it came again: once.
 
-    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost. A
-    client that heard that a run is gone, or another one now, asks no more for its reports, even if it comes back.
+    Drops of selections that are lost are lost with them, and so are reports that name a task which is lost, and
+    those of a run that was gone when they were sent again.
     """
     counted = logs.evidence(events)
     tasks = logs.tasks_selected(events)
@@ -119,10 +119,8 @@ def _check_acknowledged(
                 "an outcome counts twice"
             )
     for trainer in schedule.trainers:
-        for number, (incarnation, report) in enumerate(trainer.acknowledged, 1):
-            later = trainer.acknowledged[number:]
-            is_gone = any(other != incarnation and each.run == name for other, each in later)
-            if is_gone or number - 1 in trainer.refused:
+        for number, (incarnation, report) in enumerate(trainer.acknowledged):
+            if number in trainer.refused:
                 continue
             named = {row.task for row in report.rows}
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:

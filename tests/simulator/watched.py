@@ -262,7 +262,8 @@ class Runs:
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
         if reply:
-            for kind, fields in zip(args[4::2], args[5::2], strict=True):
+            events = args[5 + int(args[4]) :]
+            for kind, fields in zip(events[::2], events[1::2], strict=True):
                 tasks = set(json.loads("{" + fields + "}")["tasks"])
                 pool = watched.model.pool
                 pool.retired = pool.retired | tasks if kind == "excluded" else pool.retired - tasks
