@@ -13,7 +13,7 @@ from selector_api.core import snapshot
 from selector_api.core.candidates import Choice
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
-from selector_api.core.policies import EasyToHard, PosteriorMean, Sequential, Signal, Thompson
+from selector_api.core.policies import EasyToHard, PosteriorMean, Random, Sequential, Signal, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.select import TooFewInformative, foretold, plan, select
 from selector_api.core.state import RunState
@@ -48,6 +48,17 @@ def test_a_plan_is_pure_and_replayable(policy):
     assert repr(snapshot.taken(state)) == repr(before)
     other = plan(replace(state, selections=9), 30)
     assert isinstance(policy, Sequential | EasyToHard) or other.tasks.tolist() != choice.tasks.tolist()
+
+
+def test_a_plan_and_the_selections_beside_it_are_drawn_apart():
+    state = runs.started(RunConfig("p", policy=Random()), runs.table_of(runs.plain_rows(1000)))
+    draws: list[list[int]] = []
+    for number, draw in enumerate([select, plan, select, plan, select]):
+        draws.append(draw(state, 8).tasks[:8].tolist())
+        name = f"s{number}"
+        state = fold(state, runs.selected(name, state.table.ids(np.array(draws[-1]))), state.table)
+        state = fold(state, {"type": "released", "selection": name, "reason": "lease"}, state.table)
+    assert len({tuple(sorted(draw)) for draw in draws}) == len(draws)
 
 
 @pytest.mark.parametrize("policy", [Sequential(), EasyToHard()], ids=repr)

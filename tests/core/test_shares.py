@@ -44,6 +44,11 @@ def test_a_domain_without_share_gets_nothing():
     assert drawn_over([1.0, 0.0], [5, 3, 1])[-1].tolist() == [9, 0]
 
 
+def test_where_a_domain_got_ahead_those_wait_that_would_get_the_most_beyond_their_due():
+    counts = apportioned(np.array([0.5, 0.3, 0.2]), np.array([10, 0, 0]), 4)
+    assert counts.tolist() == [0, 3, 1]  # due are -3, 4.2 and 2.8
+
+
 @given(
     weights=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=6),
     batches=st.lists(st.integers(1, 40), min_size=1, max_size=30),
