@@ -31,6 +31,7 @@ def test_all_commits_are_told_in_a_bounded_number_of_points(commits: int) -> Non
     points = course.points(MAX_POINTS, ("math", "code"))
     assert min(commits, MAX_POINTS // 2) <= len(points) <= MAX_POINTS
     assert points[-1]["step"] == commits
+    assert len({point["commits"] for point in points[:-1]}) <= 1, "all but the last tell of as many"
     assert sum(point["commits"] for point in points) == commits
     assert sum(point["groups"] for point in points) == 2 * commits
     informative = sum(point["etr"] * point["groups"] for point in points)

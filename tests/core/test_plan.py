@@ -50,15 +50,12 @@ def test_a_plan_is_pure_and_replayable(policy):
     assert isinstance(policy, Sequential | EasyToHard) or other.tasks.tolist() != choice.tasks.tolist()
 
 
-def test_a_plan_and_the_selections_beside_it_are_drawn_apart():
-    state = runs.started(RunConfig("p", policy=Random()), runs.table_of(runs.plain_rows(1000)))
-    draws: list[list[int]] = []
-    for number, draw in enumerate([select, plan, select, plan, select]):
-        draws.append(draw(state, 8).tasks[:8].tolist())
-        name = f"s{number}"
-        state = fold(state, runs.selected(name, state.table.ids(np.array(draws[-1]))), state.table)
-        state = fold(state, {"type": "released", "selection": name, "reason": "lease"}, state.table)
-    assert len({tuple(sorted(draw)) for draw in draws}) == len(draws)
+def test_a_plan_is_the_smallest_also_where_a_smaller_batch_has_more_of_a_domain():
+    rows = [row for name in ("math", "code", "logic") for row in runs.plain_rows(20, name, name)]
+    policy = Random(domains={"math": 6 / 14, "code": 6 / 14, "logic": 2 / 14})
+    state = runs.started(RunConfig("p", policy=policy), runs.table_of(rows))
+    choice = plan(state, 5.0, 3)  # each group is informative with a probability of a half
+    assert domain_counts(state, choice) == {"math": 4, "code": 4, "logic": 2}  # of 11 tasks 5, 5 and 1
 
 
 @pytest.mark.parametrize("policy", [Sequential(), EasyToHard()], ids=repr)
