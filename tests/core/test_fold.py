@@ -154,12 +154,15 @@ def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_a
 
 
 def test_what_a_trainer_tells_of_a_group_stands_before_what_its_counts_tell():
-    state = runs.started(RunConfig("p"), runs.table_of(runs.plain_rows(3)))
-    state = fold(state, runs.selected("a", ["t0", "t1", "t2"]) | {"policy_version": 7}, state.table)
+    state = runs.started(RunConfig("p"), runs.table_of(runs.plain_rows(5)))
+    tasks = [f"t{number}" for number in range(5)]
+    state = fold(state, runs.selected("a", tasks) | {"policy_version": 7}, state.table)
     rows = [
         [0, 3, 4, {"informative": False}],
         [1, 4, 4, {"informative": True, "policy_version": 5}],
         [2, 1, 4],
+        [3, 0, 4],
+        [4, 4, 4],
     ]
     event = {
         "type": "committed",
@@ -169,14 +172,12 @@ def test_what_a_trainer_tells_of_a_group_stands_before_what_its_counts_tell():
         "outcomes": {"a": rows},
     }
     state = fold(state, event, state.table)
-    visits = [visit for task in range(3) for visit in state.history.visits.of_task(task)]
-    assert [(visit.informative, visit.version) for visit in visits] == [(False, 7), (True, 5), (True, 7)]
-    assert [(visit.kind, visit.step, visit.successes) for visit in visits] == [
-        ("group", 1, 3.0),
-        ("group", 1, 4.0),
-        ("group", 1, 1.0),
-    ]
-    assert state.effective_task_ratio() == pytest.approx(2 / 3)
+    visits = [visit for task in range(5) for visit in state.history.visits.of_task(task)]
+    assert [visit.informative for visit in visits] == [False, True, True, False, False]
+    assert [visit.version for visit in visits] == [7, 5, 7, 7, 7]
+    assert [(visit.kind, visit.step) for visit in visits] == [("group", 1)] * 5
+    assert [visit.successes for visit in visits] == [3.0, 4.0, 1.0, 0.0, 4.0]
+    assert state.effective_task_ratio() == 0.4
 
 
 @pytest.mark.parametrize(

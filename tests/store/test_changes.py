@@ -106,9 +106,10 @@ async def test_tasks_that_a_run_has_not_grown_by_yet_are_none_of_its_own(
         raise ConnectionError
 
     await make_run(store, 10)
-    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+    with monkeypatch.context() as patch:
         patch.setattr(store.pools, "grow", interrupted)
-        await store.pools.add_tasks(POOL, task_rows(12))
+        with pytest.raises(ConnectionError):
+            await store.pools.add_tasks(POOL, task_rows(12))
     assert len(await store.pools.table(POOL)) == 12
     for task in ("t10", "t11"):  # the first behind the run's, and another
         with pytest.raises(UnknownTask, match=task):
