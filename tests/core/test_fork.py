@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from selector_api.core.config import RunConfig
 from selector_api.core.fork import Taken
 from tests.core import runs
 
 
 def test_an_open_selection_is_left_out_unless_something_of_it_was_committed() -> None:
-    def part(selection: str, place: int) -> dict[str, object]:
+    def part(selection: str, place: int) -> dict[str, Any]:
         commit = {"type": "committed", "selection": selection, "reason": "count", "closes": []}
         return commit | {"outcomes": {selection: [[place, 1, 2]]}}
 

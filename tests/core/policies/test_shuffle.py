@@ -62,7 +62,7 @@ def test_a_run_that_comes_to_this_policy_later_begins_an_epoch_which_other_chang
     state = runs.started(RunConfig("pool", policy=Thompson()), runs.table_of(runs.plain_rows(12)))
     take(state, 3)
     epoch: list[str] = []
-    for change in ({"policy": Shuffle()}, {"share_leased": True}, {"policy": Shuffle()}):
-        fold(state, {"type": "configured", **RunChange(**change).to_dict()}, state.table)
+    for change in (RunChange(policy=Shuffle()), RunChange(share_leased=True), RunChange(policy=Shuffle())):
+        fold(state, {"type": "configured", **change.to_dict()}, state.table)
         epoch += take(state, 4)
     assert sorted(epoch) == sorted(f"t{number}" for number in range(12))
