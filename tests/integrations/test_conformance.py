@@ -105,7 +105,7 @@ def that_tells_by_task(fake: FakeSelector) -> list[Batch]:
     for _ in range(STEPS // 2):
         step = [rolled_out(feed.batch()), rolled_out(feed.batch())]
         rollouts = [(task, reward) for batch in step for task in batch for reward in batch[task] or [None]]
-        tell(feed, by_task(*zip(*rollouts, strict=True)))
+        feed.report(by_task(*zip(*rollouts, strict=True)))
         batches += step
     feed.close()
     return batches
