@@ -80,6 +80,12 @@ class TaskTable:
         return dict(zip(self.domains, self._domain_counts.tolist(), strict=True))
 
     @property
+    def rows(self) -> TaskRows:
+        """All tasks, as they are sent."""
+        references = {name: self.reference(name) for name in self.reference_names}
+        return TaskRows(self.texts, self.domains, self.domain_codes, references)
+
+    @property
     def texts(self) -> Texts:
         """The ids of all tasks."""
         return Texts(self._text.values, self._ends.values)

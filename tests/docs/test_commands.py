@@ -62,6 +62,7 @@ ELSEWHERE = {
         "# to a cluster": "a cluster of one's own; such clusters: make test-cluster",
     },
     "docs/how-to/replay.md": {"bots replay demo-bots-0": "what `make demo` left; tests/bots/test_replay.py"},
+    "docs/how-to/security.md": {"ACL SETUSER": "a Redis of one's own; tests/docs/test_rights.py"},
     "docs/how-to/slurm.md": {
         "export BOTS_FOLDER": "make test-slurm",
         "export SELECTOR_URL_FILE": "make test-slurm",
