@@ -122,7 +122,7 @@ def measured(folder: Path, tasks: int) -> Figures:
             figures["its core s"] = busy(cold.pid) - before[1]
             figures["its Redis' core s"] = busy(redis) - before[2]
             figures["bytes a task"] = (resident(cold) - before[0] - id_bytes) / tasks
-            return figures | rounds(client, cold, redis, body)
+            return {**figures, **rounds(client, cold, redis, body)}
 
 
 def warm_up(client: httpx.Client, service: Service) -> None:
