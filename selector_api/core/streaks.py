@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.growing import with_room
 
 STUCK = 4
 """Groups in a row in which a task failed wholly before it is called stuck."""
@@ -33,9 +34,8 @@ class Streaks:
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        added = size - len(self._length)
-        self._length = np.concatenate([self._length, np.zeros(added, np.int8)])
-        self._was_solved = np.concatenate([self._was_solved, np.zeros(added, np.bool_)])
+        self._length = with_room(self._length, size, 0)
+        self._was_solved = with_room(self._was_solved, size, False)
 
     def see(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
         """Take in the groups of distinct tasks."""
