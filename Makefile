@@ -117,7 +117,7 @@ bench: .venv/.server .venv/.dev  ## select and report beside an empty call, 64 t
 	$(BIN)/python -m tests.bench_calls
 	$(BIN)/python -m tests.bench
 
-bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000000` for more
+bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000 1000000 10000000` for more
 	$(BIN)/python -m tests.bench_pools
 
 experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C
