@@ -165,5 +165,5 @@ def _numbered(code: IntArray, codes: int) -> tuple[IntArray, IntArray]:
 
 
 def _keys(domain: CodeArray, rates: FloatArray) -> list[tuple[float, ...]]:
-    columns = (domain, *np.nan_to_num(rates, nan=_ABSENT).T)
+    columns = (domain, *np.where(np.isnan(rates), _ABSENT, rates).T)
     return list(zip(*(column.tolist() for column in columns), strict=True))

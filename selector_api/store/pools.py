@@ -156,6 +156,7 @@ class Pools:
                     pool_keys(pool),
                     incarnation,
                     chunks,
+                    digest,
                     new.inserted,
                     registrations,
                     *new.chunks,

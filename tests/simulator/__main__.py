@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import tempfile
@@ -25,6 +26,8 @@ def main() -> int:
     parser.add_argument("--plants", action="store_true", help="look for planted bugs")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # a snapshot that is not written, now and then
+    gc.freeze()  # what is loaded by now stays: collections need not look through it
+    gc.set_threshold(50_000)
     seeds = range(arguments.first, arguments.first + arguments.schedules)
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as wire:
         if not arguments.plants:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from unittest import mock
 
 from redis.exceptions import NoScriptError
@@ -186,30 +186,31 @@ class Threads:
         """There are none."""
 
 
+def simulated(network: Network, server: Redis) -> AbstractContextManager[Any]:
+    """Inside, stores are opened on this network, with threads that are none."""
+    return mock.patch.multiple(
+        stores, connect=lambda url: Client(network, server), Threads=lambda: Threads(network)
+    )
+
+
 @dataclass(eq=False)
 class Replica:
-    """A process of the service, without the web around its store."""
+    """A process of the service, without the web around its store; to be made where all is `simulated`."""
 
-    network: Network
-    server: Redis
     snapshot_every: int
     horizon_days: float
     works: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     """What it does, in the order in which it began."""
 
     def __post_init__(self) -> None:
-        self.client = Client(self.network, self.server)
-        with mock.patch.multiple(
-            stores, connect=lambda url: self.client, Threads=lambda: Threads(self.network)
-        ):
-            self._opened: AbstractAsyncContextManager[Store] = stores.open_store(
-                "", self.snapshot_every, patience=3600.0, horizon_days=self.horizon_days
-            )
-            opening = self._opened.__aenter__()
-            try:
-                opening.send(None)  # type: ignore[attr-defined]  # it waits for nothing
-            except StopIteration as opened:
-                self.store: Store = opened.value
+        self._opened: AbstractAsyncContextManager[Store] = stores.open_store(
+            "", self.snapshot_every, patience=3600.0, horizon_days=self.horizon_days
+        )
+        opening = self._opened.__aenter__()
+        try:
+            opening.send(None)  # type: ignore[attr-defined]  # it waits for nothing
+        except StopIteration as opened:
+            self.store: Store = opened.value
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let the replica do something."""
@@ -220,7 +221,7 @@ class Replica:
 
     def die(self) -> None:
         """End at once: what it holds in memory is gone, and nobody is answered."""
-        self.client.is_dead = True
+        cast("Client", self.store.redis).is_dead = True
         for work in list(self.works):
             work.cancel()
 

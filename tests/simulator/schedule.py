@@ -17,7 +17,7 @@ from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
 from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
-from tests.simulator.replicas import Attempt, Clock, Redis, Replica, attempts
+from tests.simulator.replicas import Attempt, Clock, Redis, Replica, attempts, simulated
 from tests.simulator.server import Wire
 from tests.simulator.trainer import RUN, Trainer, likings
 from tests.simulator.witness import Witness
@@ -89,7 +89,8 @@ class Schedule:
         loop = asyncio.SelectorEventLoop(Idle(self._step))
         loop.set_exception_handler(lambda *_: None)
         try:
-            with _small_segments() if self.is_horizon_near else nullcontext(), self._same_ids():
+            horizon = _small_segments() if self.is_horizon_near else nullcontext()
+            with horizon, self._same_ids(), simulated(self.network, self.server):
                 loop.run_until_complete(self._live())
         except Exception as error:
             raise Violation(f"seed {self.seed}: {error!r}") from error
@@ -113,9 +114,7 @@ class Schedule:
         self.network.chances = CALM
         snapshot_every = self.random.choice([3, 8, 512])
         count = self.random.choice([1, 2, 2, 3])
-        self.replicas = [
-            Replica(self.network, self.server, snapshot_every, self._horizon_days) for _ in range(count)
-        ]
+        self.replicas = [Replica(snapshot_every, self._horizon_days) for _ in range(count)]
         await self.replicas[0].store.pools.create(POOL)
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
         await self.ask(Create(RUN, settings.config(self.random)))
@@ -216,4 +215,4 @@ class Schedule:
         dead = self.replicas[place]
         dead.die()
         self._retired.append(dead)
-        self.replicas[place] = Replica(self.network, self.server, dead.snapshot_every, self._horizon_days)
+        self.replicas[place] = Replica(dead.snapshot_every, self._horizon_days)

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from selector_api.store.receipts import Reported
-from selector_api.store.refusals import UnknownSelection
+from selector_api.store.refusals import UnknownRun, UnknownSelection
 from tests.promises.rows import Counts, Drop, Sent
 from tests.simulator import settings
 from tests.simulator.operations import (
@@ -52,6 +52,8 @@ class Trainer:
         self._outbox.id = self._random.randbytes(16).hex()
         self.acknowledged: list[tuple[str, Report | ReportWithout]] = []
         """With the incarnation of the run that took it."""
+        self.refused: set[int] = set()
+        """Those of them that it sent again, and of whose run it was told that it is gone."""
 
     async def live(self) -> None:
         """Act some times."""
@@ -180,6 +182,8 @@ class Trainer:
         while (body := self._outbox.next_lost()) is not None:
             lost = self.acknowledged[int(body)][1]
             answer = await self._send(lost)
+            if isinstance(answer, UnknownRun):
+                self.refused.add(int(body))
             if isinstance(answer, UnknownSelection):
                 assert isinstance(lost, Report)
                 rows = tuple(row for row in lost.rows if not isinstance(row.value, Drop))

@@ -90,12 +90,12 @@ class Witness(Runs):
             if isinstance(operation, AddTasks):
                 sent = {task["id"]: task for task in operation.tasks}
             else:  # somebody had read them, and Redis lost them before a run heard of them
-                chunks = [decode_chunk(chunk) for chunk in args[4:]]
+                chunks = [decode_chunk(chunk) for chunk in args[5:]]
                 sent = {id_: self.former[id_] for _, rows in chunks for id_ in rows.ids.tolist()}
                 assert sent.keys() <= self.lost, "tasks that nobody sends"
             new = {id_: task for id_, task in sent.items() if id_ not in self.tasks}
             self.tasks |= new
-            assert (len(new), reply[1]) == (int(args[2]), len(self.tasks))
+            assert (len(new), reply[1]) == (int(args[3]), len(self.tasks))
             for watched in self.runs.values():
                 self._catch_up(watched)
 

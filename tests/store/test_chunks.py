@@ -29,6 +29,16 @@ def test_tasks_come_back_as_they_were() -> None:
     assert told(encode_tasks(part)) == (True, [("ü\n\x00\"'{}", "default", {})])
 
 
+def test_of_many_tasks_a_chunk_is_compressed() -> None:
+    few, many = (
+        TaskRows.of([f"task-{n}" for n in range(count)], [None] * count, [{"weak": 0.5}] * count)
+        for count in (100, 1_000)
+    )
+    for rows in (few, many):
+        assert told(encode_tasks(rows)) == (True, rows.told())
+    assert len(encode_tasks(many)) < 2 * len(encode_tasks(few))
+
+
 def test_references_that_were_measured_later_come_back_as_they_were() -> None:
     rows = [(id_, None, rates) for id_, _, rates in ROWS.told()]
     assert told(encode_measured(ROWS)) == (False, rows)

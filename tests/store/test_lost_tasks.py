@@ -78,6 +78,24 @@ async def test_tasks_that_came_in_the_place_of_lost_ones_are_the_ones_that_are_d
     assert [state.step for state in states] == [2, 2]
 
 
+async def test_what_was_checked_against_tasks_that_were_lost_is_checked_again(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task would be in the pool twice: as many came in the place of the lost ones, and this one among them."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+
+    async def lose_and_add() -> None:
+        await fall_back(store.redis, kept)
+        await other_store.pools.add_tasks(POOL, task_rows(1, "new"))
+
+    before_script(monkeypatch, "pool_append", lose_and_add)
+    added = await store.pools.add_tasks(POOL, task_rows(1, "new"))
+    assert (added.inserted, added.unchanged, added.tasks) == (0, 1, 6)
+    assert len(await other_store.pools.table(POOL)) == 6
+
+
 @pytest.mark.parametrize("script", ["report_unsolicited", "exclude", "pool_retire"])
 async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, script: str

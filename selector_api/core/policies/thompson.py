@@ -67,4 +67,9 @@ class Thompson(TargetPolicy):
 
 def _distance_of(distances: FloatArray, count: int) -> float:
     """The `count`-th smallest distance, ∞ if there are fewer."""
-    return float(np.partition(distances, count - 1)[count - 1]) if count <= len(distances) else np.inf
+    if count > len(distances):
+        return np.inf
+    few = distances[: 8 * count]
+    if len(few) < len(distances):  # that of a part is no smaller, and quick to find
+        distances = distances[distances <= np.partition(few, count - 1)[count - 1]]
+    return float(np.partition(distances, count - 1)[count - 1])

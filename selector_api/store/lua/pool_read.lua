@@ -5,11 +5,6 @@
 local incarnation = redis.call('HGET', META, 'incarnation')
 if not incarnation then return {'unknown-pool'} end
 local first, length = tonumber(ARGV[2]), redis.call('LLEN', TASKS)
--- What was noted of the last chunk spares its digest; earlier releases append without a note.
-local is_last = first == length and redis.call('HGET', META, 'last') == ARGV[2] .. ':' .. ARGV[3]
-if incarnation ~= ARGV[1]
-  or not is_last and redis.sha1hex(redis.call('LINDEX', TASKS, first - 1) or '') ~= ARGV[3] then
-  first = 0
-end
+if incarnation ~= ARGV[1] or not is_chunk(ARGV[2], ARGV[3]) then first = 0 end
 return {'ok', incarnation, first, length,
   redis.call('LRANGE', TASKS, first, first + tonumber(ARGV[4]) - 1)}

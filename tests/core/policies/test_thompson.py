@@ -39,6 +39,15 @@ def test_the_posterior_is_followed():
     assert abs(np.mean(rates) - 0.5) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("size", "count"), [(5, 6), (5, 5), (1000, 1), (1000, 125), (1000, 999), (1000, 1000)]
+)
+def test_the_distance_that_a_batch_reaches_is_that_of_its_last_draw(size: int, count: int):
+    distances = np.random.default_rng(size + count).integers(0, 300, size) / 300
+    expected = np.inf if count > size else np.sort(distances)[count - 1]
+    assert thompson._distance_of(distances, count) == expected
+
+
 @pytest.mark.slow
 def test_classes_of_one_task_each_are_drawn_in_the_same_law():
     state = continuous_run(Thompson(target=0.4), tasks=40)
