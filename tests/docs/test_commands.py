@@ -57,8 +57,8 @@ RUN_BY = {
     },
     "docs/how-to/security.md": {"bots token create --name admin": _HOW_TOS},
     "docs/how-to/slurm.md": {
-        "export BOTS_FOLDER": "its scripts: make test-slurm",
-        "export SELECTOR_URL_FILE": "make test-slurm",
+        "export BOTS_FOLDER": "tests/deploy/test_slurm.py, by make test-slurm",
+        "export SELECTOR_URL_FILE": "tests/deploy/test_slurm.py, by make test-slurm",
         "ch-image build": "Charliecloud of one's own",
         "apptainer build": "apptainer of one's own",
     },
