@@ -49,7 +49,7 @@ test-skyrl: .venv/.test .venv-skyrl/.installed  ## trainings by SkyRL, on the CP
 	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_skyrl.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
-	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py tests/deploy/test_compose_commands.py
+	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose*.py tests/deploy/test_charliecloud.py
 
 test-clone: .venv/.server .venv/.trainer .venv/.dev  ## README typed in a fresh clone, from `make install` to a training; ten minutes
 	BOTS_TEST_CLONE=yes $(BIN)/pytest -s tests/docs/test_fresh_clone.py

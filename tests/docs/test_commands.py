@@ -59,7 +59,7 @@ RUN_BY = {
     "docs/how-to/slurm.md": {
         "export BOTS_FOLDER": "tests/deploy/test_slurm.py, by make test-slurm",
         "export SELECTOR_URL_FILE": "tests/deploy/test_slurm.py, by make test-slurm",
-        "ch-image build": "Charliecloud of one's own",
+        "ch-convert": "tests/deploy/test_charliecloud.py, by make test-compose",
         "apptainer build": "apptainer of one's own",
     },
     "docs/how-to/training.md": {
