@@ -9,7 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from bots.app import app
 from tests.docs.blocks import DOCUMENTS, ROOT, block, blocks, shell
 from tests.service import Service
 
@@ -117,6 +120,21 @@ def test_what_pages_install_of_frameworks_is_what_they_are_tested_with() -> None
                 if line.startswith("pip install "):
                     words = shlex.split(line, comments=True)
                     assert {word for word in words if re.search("[<=>]", word)} <= set(tested), line
+
+
+def test_options_that_documents_give_to_bots_are_there() -> None:
+    bots, known = typer.main.get_command(app), 0
+    for file in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/slurm/*"), ROOT / "README.md"]:
+        for said in re.findall(r"\bbots ([a-z]+ [^`\n|;&]*)", file.read_text().replace("\\\n", " ")):
+            words, command = said.split(), bots
+            while words and isinstance(command, TyperGroup) and words[0] in command.commands:
+                command = command.commands[words.pop(0)]
+            if command is not bots:
+                options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+                given = {match[0] for word in words if (match := re.match("--[a-z-]+", word))}
+                assert given <= options | {"--help"}, f"{file.name}: bots {said}"
+                known += 1
+    assert known > 100
 
 
 def typed(commands: str, service: Service, folder: Path) -> str:

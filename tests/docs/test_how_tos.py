@@ -99,6 +99,8 @@ def test_events_are_moved_out_and_joined_again(tmp_path: Path) -> None:
             client.add_tasks("pool", [Task(id=f"task-{number}") for number in range(10)])
             client.create_run("my-run", "pool")
         anyio.run(evaluate, service, EVALUATIONS, "my-run")
+        with SelectorClient(service.url, run="my-run") as client:
+            client.select(2)
         assert service.stop() == 0, service.log()  # which waits for what is packed
         archive, *rest = block(OPERATIONS, "bots run archive").splitlines()
         command = archive.partition(" #")[0]
@@ -112,7 +114,7 @@ def test_a_run_that_commits_by_outcomes(service: Service, tmp_path: Path, traine
     command = block(f"docs/how-to/trainers/{trainer}.md", "bots run create")
     told = re.search(r"# (\{.*\})", command)
     assert told is not None
-    (tmp_path / "run.yaml").write_text(told[1])
+    (tmp_path / "run.json").write_text(told[1])
     typed(command.replace("my-run", "another"), service, tmp_path)
     assert "outcomes" in typed("bots run show another --markdown", service, tmp_path)
 
