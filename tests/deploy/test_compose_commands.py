@@ -87,5 +87,5 @@ def test_from_the_first_start_to_a_backup_put_back_and_an_uninstall(typed: Typed
     typed(f"{down}\n{up}")
     assert typed(log) == of_backup
     typed(f"{down} --volumes\n{up}")
-    with pytest.raises(AssertionError, match="run-not-found"):
+    with pytest.raises(AssertionError, match="unknown-run"):
         typed(log)
