@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +117,8 @@ def test_a_run_that_commits_by_outcomes(service: Service, tmp_path: Path, traine
     assert told is not None
     (tmp_path / "run.json").write_text(told[1])
     typed(command.replace("my-run", "another"), service, tmp_path)
-    assert "outcomes" in typed("bots run show another --markdown", service, tmp_path)
+    made = httpx.get(f"{service.url}/runs/another", timeout=60).json()["config"]
+    assert made["commit"] == json.loads(told[1])["commit"]
 
 
 def test_pool_and_run_of_a_training_by_trl(service: Service, tmp_path: Path) -> None:
