@@ -166,12 +166,12 @@ class Course:
             "relapsed": int(values["relapsed"]),
         }
 
-    def capabilities(self) -> dict[int, list[float]]:
-        """The capability after each point by domain code, as far as it was known."""
-        known: dict[int, list[float]] = {}
-        for each in self._capability:
+    def capabilities(self) -> dict[int, list[tuple[int, float]]]:
+        """The step of each point and the capability after it, by domain code, as far as it was known."""
+        known: dict[int, list[tuple[int, float]]] = {}
+        for row, each in zip(self._points, self._capability, strict=True):
             for code, value in each.items():
-                known.setdefault(code, []).append(value)
+                known.setdefault(code, []).append((int(row[_COLUMNS.index("step")]), value))
         return known
 
     def never_selected(self, step: int) -> tuple[int, int] | None:

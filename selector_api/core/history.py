@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from selector_api.core.arrays import IntArray
+from selector_api.core.arrays import BoolArray, IntArray
 from selector_api.core.growing import with_room
 from selector_api.core.streaks import Streaks
 from selector_api.core.tallies import Tallies
@@ -40,6 +40,10 @@ class History:
     def times_selected(self, tasks: IntArray) -> IntArray:
         """How often each task was selected."""
         return self._times_selected[tasks].astype(np.int64)
+
+    def never_selected(self) -> BoolArray:
+        """Of each task whether it was never selected."""
+        return self._times_selected == 0
 
     def last_step(self, tasks: IntArray) -> IntArray:
         """Step of the last commit with outcomes of each task, −1 if there is none."""

@@ -7,6 +7,7 @@ from typing import Any
 from selector_api.core.advisories import advisories
 from selector_api.core.calibration import Calibration, by_domain, error_of
 from selector_api.core.course import MAX_DOMAINS
+from selector_api.core.domains import domain_tasks
 from selector_api.core.fields import to_dict
 from selector_api.core.moves import capability_moves
 from selector_api.core.state import RunState
@@ -16,9 +17,10 @@ from selector_api.core.status import warnings
 def insight(state: RunState, points: int) -> dict[str, Any]:
     """As JSON values, with at most so many points of its course."""
     streaks = state.history.streaks
+    domains = domain_tasks(state)
     return {
         "step": state.step,
-        "advisories": [to_dict(each) for each in advisories(state)],
+        "advisories": [to_dict(each) for each in advisories(state, domains)],
         "warnings": list(warnings(state)),
         "capability_moves": {name: to_dict(each) for name, each in capability_moves(state).items()},
         "capability_scale": state.config.posterior.capability_scale,
@@ -27,6 +29,7 @@ def insight(state: RunState, points: int) -> dict[str, Any]:
             name: to_dict(each)
             for name, each in by_domain(state.calibration, state.domains(MAX_DOMAINS)).items()
         },
+        "domains": {name: to_dict(each) for name, each in domains.items()},
         "drops": dict(state.drops),
         "cooling": state.history.tallies.cooling_count(state.step),
         "solved": streaks.solved,

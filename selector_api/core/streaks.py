@@ -31,6 +31,10 @@ class Streaks:
         """Of each task how many of its last groups passed wholly, or with a minus failed wholly; 0 for neither."""
         return self._length[tasks].astype(np.int64)
 
+    def are_stuck(self) -> BoolArray:
+        """Of each task whether it is stuck."""
+        return self._length <= -STUCK
+
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
         added = size - len(self._length)

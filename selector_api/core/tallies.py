@@ -40,6 +40,11 @@ class Tallies:
         dropped[known] = self._dropped[rows[known]]
         return successes, trials, dropped
 
+    def of_all(self) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+        """The tasks that were ever reported or dropped, and the successes, trials and drops of each."""
+        rows = slice(self._rows)
+        return self._task[rows], self._successes[rows], self._trials[rows], self._dropped[rows]
+
     def cooling(self, step: int) -> IntArray:
         """The tasks that are left out of selections at this step, ascending."""
         return np.array(sorted(t for t, (_, until) in self._in_a_row.items() if step < until), np.int64)

@@ -173,7 +173,7 @@ def test_axe_finds_nothing_serious(watch: Watch, trained: str, place: str, schem
     source = (Path(module.__file__).parent / "axe.min.js").read_text()
     watched = watch(bypass_csp=True, color_scheme=scheme)  # for axe, which is put into the page
     page = watched.open(place)
-    page.wait_for_selector("table, .plot")
+    page.wait_for_selector("table:visible, .plot:visible")
     page.evaluate(source + ";undefined")
     found = page.evaluate("axe.run()")["violations"]
     serious = [each for each in found if each["impact"] in ("serious", "critical")]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from selector_api.core.advisories import Advisory, advisories
+from selector_api.core.advisories import advisories
+from selector_api.core.advisory import Advisory
 from selector_api.core.config import RunConfig
+from selector_api.core.domains import domain_tasks
 from selector_api.core.fold import LEFT_OUT, fold
 from selector_api.core.insight import insight
 from selector_api.core.posteriors.rasch import Rasch
@@ -19,7 +23,7 @@ CONFIG = RunConfig("p")
 
 
 def said(state: RunState) -> dict[str, Advisory]:
-    return {each.code: each for each in advisories(state)}
+    return {each.code: each for each in advisories(state, domain_tasks(state))}
 
 
 def commits(state: RunState, count: int, rates: dict[str, float], trials: int = 8) -> RunState:
@@ -43,10 +47,12 @@ def test_what_failed_again_and_again_is_stuck():
     assert "stuck" not in said(state)
     state = commits(state, 1, {"m0": 0.0, "m1": 0.0})
     assert said(state)["stuck"].text.startswith(
-        "2 tasks failed in every rollout of each of their last 4 groups"
+        "2 tasks (2 in `math`) failed in every rollout of each of their last 4 groups"
     )
     state = commits(state, 1, {"m1": 0.5})
-    assert said(state)["stuck"].text.startswith("1 task failed in every rollout of each of its last 4 groups")
+    assert said(state)["stuck"].text.startswith(
+        "1 task (1 in `math`) failed in every rollout of each of its last 4 groups"
+    )
 
 
 def test_a_domain_that_is_left_out_starves():
@@ -107,7 +113,7 @@ def test_learning_is_told_by_the_capability_where_it_is_known():
     for rate in np.linspace(0.1, 0.9, 16).tolist():
         rising = commits(rising, 1, dict.fromkeys(tasks, float(rate)), trials=16)
     learning = said(rising)["learning"]
-    assert (learning.level, learning.text.partition(" from ")[0]) == ("ok", "Capability rose")
+    assert (learning.level, learning.text.partition(" (")[0]) == ("ok", "Capability rose")
 
 
 def referenced(small: float, large: float) -> RunState:
@@ -163,9 +169,78 @@ def test_domains_that_go_different_ways_are_told_apart():
     assert ", has not clearly moved in `code` (0." in learning.text
 
 
+def test_a_model_that_learned_and_then_fell_is_told_so_with_its_steps():
+    rates = [*np.linspace(0.3, 0.7, 60).tolist(), *[0.2] * 15, *np.linspace(0.2, 0.45, 25).tolist()]
+    learning = said(training(referenced(0.2, 0.8), {"m": rates, "c": [0.5] * 100}))["learning"]
+    assert learning.level == "look"
+    told = re.search(r"`math` \(\S+ → (\S+) at step (\d+) → \S+\)", learning.text)
+    assert told, learning.text
+    assert float(told[1]) > 0.6
+    assert 55 <= int(told[2]) <= 62
+    assert learning.text.count("at step") == 1, "of `code` there is nothing to tell"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_model_that_stands_still_or_goes_straight_has_not_turned(seed: int):
+    straight = np.linspace(0.3, 0.7, 100).tolist()
+    state = training(referenced(0.2, 0.8), {"m": [0.45] * 100, "c": straight}, seed)
+    assert "at step" not in said(state)["learning"].text
+
+
+def test_a_domain_that_is_mostly_dropped_starves():
+    state = runs.started(CONFIG, TABLE)
+    for number in range(20):
+        ids = [f"m{number}", f"c{number % 10}", f"c{(number + 1) % 10}", f"c{(number + 2) % 10}"]
+        state = fold(state, runs.selected(f"s{number}", ids), TABLE)
+        drops = {"type": "dropped", "selection": f"s{number}", "drops": [[1, "timeout"], [2, "timeout"]]}
+        state = fold(state, drops, TABLE)
+        commit = {
+            "type": "committed",
+            "selection": f"s{number}",
+            "reason": "complete",
+            "closes": [f"s{number}"],
+        }
+        state = fold(state, commit | {"outcomes": {f"s{number}": [[0, 4, 8], [3, 4, 8]]}}, TABLE)
+    told = said(state)
+    assert told["starving"].level == "look"
+    assert told["starving"].text.startswith("Dropped: 67 % of what was handed out of `code`. ")
+    assert told["drops"].text.startswith("40 drops (40 in `code`), 50 % of what was handed out;")
+    assert insight(state, 1)["domains"]["code"]["selected"] == 60
+
+
+def test_most_of_what_is_never_selected_is_found_in_its_domain():
+    state = commits(
+        runs.started(CONFIG, TABLE), 2, dict.fromkeys([f"m{number}" for number in range(25)], 0.5)
+    )
+    assert said(state)["starving"].text.startswith(
+        "15 tasks of 40 (38 %) never selected, 10 of them in `code`, which has 10. "
+    )
+
+
+def test_what_is_expected_of_tasks_that_are_left_alone_is_held_against_what_they_did():
+    # Most of `code` is wrongly said to be beyond both references: all that is left as evidence is forgotten.
+    rows = [(f"m{n}", "math", {"small": 0.3, "large": 0.7}) for n in range(30)]
+    rows += [(f"c{n}", "code", {"small": 0.0, "large": 0.0 if n % 3 else 0.5}) for n in range(30)]
+    implicit = {"type": "interpolation", "weak": "small", "strong": "large"}
+    posterior = {"type": "bots", "forgetting": 0.2, "implicit_weight": 1.0, "implicit": implicit}
+    state = runs.started(RunConfig.from_dict({"pool": "p", "posterior": posterior}), runs.table_of(rows))
+    state = commits(state, 2, {f"{kind}{n}": 0.5 for kind in "mc" for n in range(30)})
+    state = commits(state, 20, {f"m{n}": 0.5 for n in range(5)})
+    honest = said(state)["honest"]
+    assert honest.level == "look"
+    left = insight(state, 1)["domains"]["code"]["left_alone"]
+    assert (left["tasks"], left["passed"]) == (30, 0.5)
+    assert left["expected"] < 0.35
+    assert honest.text.endswith(
+        f"Left alone for half of the run, 30 tasks of `code` are expected to pass {left['expected']:.2f} now; "
+        "when they were tried they passed 0.50."
+    )
+    assert "tasks of `math`" not in honest.text
+
+
 def test_what_is_far_from_the_references_is_said_to_be_a_guess():
     state = training(referenced(0.2, 0.25), {"m": [0.5] * 20, "c": [0.8] * 20})
-    assert said(state)["learning"].text.endswith("1 the reference `large`. So far from them it is a guess.")
+    assert said(state)["learning"].text.endswith("So far from them as in `math`, `code` it is a guess.")
 
 
 def test_predictions_whose_errors_cancel_out_are_off():

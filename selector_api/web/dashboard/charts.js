@@ -28,7 +28,7 @@ function living(chart) {
  * `update(steps, series)`: a series is {label, values, style (of STYLES), low, high (a band), points, value (how it is
  * written)}, and what is said above them, if that is another note now.
  */
-export function lines(title, note, { range = null, value = rate, xlabel = "step" } = {}) {
+export function lines(title, note, { range = null, value = rate, xlabel = "step", named = whole } = {}) {
   const box = h("div", { class: "plot", role: "img" });
   const legend = h("div", { class: "legend" });
   const told = h("p", { class: "faint", hidden: !note }, note);
@@ -39,12 +39,12 @@ export function lines(title, note, { range = null, value = rate, xlabel = "step"
   function write(index) {
     const [steps, series] = shown;
     const last = index ?? steps.length - 1;
-    const parts = series.map((each) => [each, (each.value ?? value)(at(each.values, last, index === null))]);
+    const parts = series.map((each) => [each, value(at(each.values, last, index === null && !each.points))]);
     legend.replaceChildren(
-      h("span", {}, xlabel, " ", h("b", {}, whole(steps[last]))),
+      h("span", {}, xlabel, " ", h("b", {}, named(steps[last]))),
       ...parts.map(([{ label, style }, text]) => h("span", {}, key(style), label, " ", h("b", {}, text))));
     if (index === null) {
-      box.setAttribute("aria-label", `${title}, ${xlabel} ${whole(steps[0])} to ${whole(steps.at(-1))}. Last: ${
+      box.setAttribute("aria-label", `${title}, ${xlabel} ${named(steps[0])} to ${named(steps.at(-1))}. Last: ${
         parts.map(([{ label }, text]) => `${label} ${text}`).join(", ")}`);
     }
   }

@@ -18,7 +18,7 @@ export function runView(name) {
     ends: lines("Groups without signal", "All rollouts failed, or all passed: mass at 0 and at 1.", { ...unit, value: percent }),
     heat: heatMap("Difficulty of the tasks, and what was selected",
       "Upwards: expected pass rate. Shade: share of the tasks. Squares: what was selected since the column before."),
-    rates: lines("Expected and seen pass rate", "Of the selected groups; selection holds both near its target.", unit),
+    rates: lines("Expected and seen pass rate", "Of the selected groups, when they were selected and when they were reported.", unit),
     capability: lines("Capability by domain", "Where the model stands; what learning moves.", {}),
     share: lines("Share by domain", "Of the groups of each commit.", { ...unit, value: percent }),
     never: lines("Never selected", "Tasks.", { value: whole }),
@@ -31,9 +31,9 @@ export function runView(name) {
   const leases = h("section");
   const ages = h("section");
   const config = h("section", { class: "wide" });
-  const pictures = h("div", { class: "figures" }, charts.etr.element, charts.ends.element, charts.heat.element, calibration,
-    charts.rates.element, charts.capability.element, charts.share.element, domains, charts.never.element,
-    charts.solved.element, ages, leases, charts.drops.element, charts.behind.element, config);
+  const pictures = h("div", { class: "figures" }, charts.capability.element, charts.etr.element, charts.rates.element,
+    calibration, domains, charts.heat.element, charts.ends.element, charts.share.element, charts.never.element, ages,
+    charts.solved.element, charts.drops.element, charts.behind.element, leases, config);
   const element = h("div", {}, h("h1", {}, name), subtitle,
     h("p", {}, h("a", { href: link("runs", name, "tasks") }, "Table of its tasks")), words, figures, pictures);
 
@@ -65,10 +65,10 @@ export function runView(name) {
       ["Step", whole(now.step)],
       ["ETR, last 20", rate(now.etr.recent), "commits: share of groups that teach"],
       now.etr.evaluation === null ? null : ["ETR, evaluations", rate(now.etr.evaluation)],
-      ["Calibration error", rate(insight.calibration_error), `${whole(now.calibration.groups)} groups`],
+      ["Calibration error", rate(insight.calibration_error, 3), `${whole(now.calibration.groups)} groups; good is under 0.05`],
       ["Never selected", percent(now.tasks ? now.never_selected / now.tasks : null), `${whole(now.never_selected)} tasks`],
       ["Solved", whole(insight.solved), `${whole(insight.relapsed)} relapsed`],
-      ["Stuck", whole(insight.stuck), "failed 4 times"],
+      ["Stuck", whole(insight.stuck), "failed 4 groups or more in a row"],
       ["Drops", whole(now.dropped), `${whole(insight.cooling)} cooling down, ${whole(now.excluded)} excluded`],
       ["Open leases", whole(now.selections.open), `${whole(now.selections.released)} released`],
       now.staleness ? ["Staleness", rate(now.staleness.mean, 1), `at most ${whole(now.staleness.largest)}`] : null,
@@ -104,8 +104,8 @@ export function runView(name) {
     charts.solved.update(steps, [{ label: "solved", values: of("solved"), style: 2 }, { label: "relapsed", values: of("relapsed"), style: 3 }]);
     charts.drops.element.hidden = !now.dropped;
     charts.drops.update(steps, [{ label: "drops", values: of("dropped"), style: 3 }]);
-    charts.behind.element.hidden = !now.staleness;
-    if (now.staleness) charts.behind.update(steps, [{ label: "behind", values: of("behind"), style: 0 }]);
+    charts.behind.element.hidden = !now.staleness?.largest;
+    if (now.staleness?.largest) charts.behind.update(steps, [{ label: "behind", values: of("behind"), style: 0 }]);
     writeCalibration(now.calibration, insight);
     writeDomains(now, insight, points);
     writeAges(now, insight);
@@ -119,10 +119,10 @@ export function runView(name) {
 
   function writeCalibration({ bins, groups }, insight) {
     calibration.replaceChildren(h("h2", {}, "Calibration"),
-      h("p", { class: "faint" }, `Of the last ${whole(groups)} groups. On the dashed line is honest, above it the model is better than expected. Error ${rate(insight.calibration_error)}; good is under 0.05.`),
+      h("p", { class: "faint" }, `Of the last ${whole(groups)} groups. On the dashed line is honest, above it too little was expected, below it too much. Error ${rate(insight.calibration_error, 3)}; good is under 0.05.`),
       h("div", { class: "pair" }, reliability(bins), table("Calibration by tenths", [
         ["Expected", true, (row) => rate(row.predicted)], ["Seen", true, (row) => rate(row.seen)],
-        ["Expected − seen", true, (row) => signed(row.predicted - row.seen)], ["Groups", true, (row) => whole(row.groups)]], bins)));
+        ["Expected − seen", true, (row) => difference(row)], ["Groups", true, (row) => whole(row.groups)]], bins)));
   }
 
   function writeDomains(now, insight, points) {
@@ -132,17 +132,31 @@ export function runView(name) {
     const share = (domain) => recent.reduce((sum, each) => sum + (each.share[domain] ?? 0) * each.groups, 0) / groups;
     const move = (domain) => insight.capability_moves[domain];
     const told = (domain) => insight.calibration_by_domain[domain];
-    domains.replaceChildren(h("h2", {}, "Domains"), table("Domains", [
-      ["Domain", false, (row) => h("a", { href: `${link("runs", name, "tasks")}?domain=${encodeURIComponent(row)}` }, row)],
-      ["Capability early", true, (row) => rate(move(row)?.early)],
-      ["late", true, (row) => rate(move(row)?.late)],
-      ["ETR, last 20", true, (row) => rate(now.etr.by_domain[row])],
-      ["Share of the last tenth", true, (row) => percent(share(row))],
-      ["Expected", true, (row) => rate(told(row)?.predicted)],
-      ["Seen", true, (row) => rate(told(row)?.seen)],
-      ["Expected − seen", true, (row) => (told(row) ? signed(told(row).predicted - told(row).seen) : "–")],
-      ["Groups", true, (row) => whole(told(row)?.groups ?? 0)]], rows));
+    const of = (domain) => insight.domains[domain];
+    const left = (domain) => of(domain)?.left_alone;
+    const tasks = (domain, sort, text) => h("a", { href: `${link("runs", name, "tasks")}?domain=${encodeURIComponent(domain)}${sort}` }, text);
+    const part = (count, all) => (count ? `${whole(count)} (${percent(count / all)})` : "0");
+    domains.replaceChildren(h("h2", {}, "Domains"),
+      h("p", { class: "faint" }, "Expected and seen: of the last groups. Left alone: tasks not reported for half of the run, as expected now and as they passed when they were tried."),
+      table("Domains", [
+        ["Domain", false, (row) => tasks(row, "", row)],
+        ["Tasks", true, (row) => part(of(row)?.tasks ?? 0, now.tasks)],
+        ["Groups lately", true, (row) => percent(share(row))],
+        ["Never selected", true, (row) => tasks(row, "&sort=selected", part(of(row)?.never_selected, of(row)?.tasks))],
+        ["Drops", true, (row) => tasks(row, "&sort=-dropped", part(of(row)?.dropped, of(row)?.selected))],
+        ["Stuck", true, (row) => tasks(row, "&sort=streak", whole(of(row)?.stuck ?? 0))],
+        ["Capability early", true, (row) => rate(move(row)?.early)],
+        ["late", true, (row) => rate(move(row)?.late)],
+        ["ETR, last 20", true, (row) => rate(now.etr.by_domain[row])],
+        ["Expected", true, (row) => rate(told(row)?.predicted)],
+        ["Seen", true, (row) => rate(told(row)?.seen)],
+        ["Expected − seen", true, (row) => (told(row) ? difference(told(row)) : "–")],
+        ["Left alone", true, (row) => (left(row) ? `${whole(left(row).tasks)}: ${rate(left(row).expected)}, passed ${rate(left(row).passed)}` : "–")],
+      ], rows));
   }
+
+  // Of the two figures as they are written beside it.
+  const difference = ({ predicted, seen }) => signed(Math.round(100 * predicted) / 100 - Math.round(100 * seen) / 100);
 
   function writeAges(now, insight) {
     let above = -1;

@@ -7,12 +7,13 @@ import { spark } from "./charts.js";
 const MOST = 6;
 const BURST = 12;
 const PAGE = 1000;
+const ASKED = ["learning", "starving", "honest"];
 const SORTS = {
   "last commit": (row) => -(row.last_commit_at ? Date.parse(row.last_commit_at) : 0),
   name: (row) => row.run,
   step: (row) => -row.step,
   "recent ETR": (row, told) => told?.etr ?? 2,
-  warnings: (row, told) => -(told?.look ?? 0),
+  warnings: (row, told) => -(told?.look.length ?? 0),
 };
 
 export function runsView() {
@@ -60,14 +61,14 @@ export function runsView() {
     count.textContent = `${whole(found.length)} of ${whole(rows.length)} runs${chosen.size >= MOST ? `; ${MOST} are the most` : ""}`;
     list.replaceChildren(table("Runs", [
       ["Run", false, (row) => h("a", { href: link("runs", row.run), "data-of": `run ${row.run}` }, row.run)],
-      ["ETR", false, (row) => etr(told.get(row.run))],
+      [h("abbr", { title: "Effective task ratio: share of groups that teach, of rewards that are not all equal" }, "ETR"), false, (row) => etr(told.get(row.run))],
       ["recent", true, (row) => rate(told.get(row.run)?.etr)],
-      ["Look at", true, (row) => looks(row.run, told.get(row.run))],
+      ["Look at", false, (row) => looks(row.run, told.get(row.run))],
       ["Step", true, (row) => whole(row.step)],
       ["Last commit", true, (row) => (row.last_commit_at ? `${span(ago(row.last_commit_at))} ago` : "none")],
       ["Leases", true, (row) => whole(row.open)],
       ["Pool", false, (row) => row.pool],
-      ["Policy", false, (row) => row.policy],
+      ["Selected by", false, (row) => row.policy],
       ["Posterior", false, (row) => row.posterior],
       ["Tasks", true, (row) => whole(row.tasks)],
       ["Compare", false, (row) => h("input", { type: "checkbox", "aria-label": `Compare ${row.run}`, "data-of": `box ${row.run}`,
@@ -78,7 +79,7 @@ export function runsView() {
   }
 
   const etr = (one) => (one ? spark(one.values, `ETR ${rate(one.etr)}`) : s("svg", { class: "spark", width: 100, height: 24, "aria-hidden": "true" }));
-  const looks = (name, one) => (one?.look ? h("a", { class: "mark", href: link("runs", name) }, `${one.look} to look at`) : one ? "nothing" : "");
+  const looks = (name, one) => (one?.look.length ? h("a", { class: "mark", href: link("runs", name) }, one.look.join(", ")) : one ? "nothing" : "");
 
   async function look() {
     const former = JSON.stringify(rows);
@@ -109,7 +110,8 @@ export function runsView() {
         of: `${row.step} ${row.last_commit_at}`,
         values: answer?.points.map((each) => each.etr) ?? [],
         etr: all ? groups.reduce((sum, each) => sum + (each.etr ?? 0) * each.groups, 0) / all : null,
-        look: (answer?.warnings.length ?? 0) + (answer?.advisories.filter(({ level }) => level === "look").length ?? 0),
+        look: [...(answer?.warnings ?? []).map(() => "warning"),
+          ...(answer?.advisories ?? []).filter(({ level }) => level === "look").map(({ code }) => (ASKED.includes(code) ? `${code}?` : code))],
       });
     }
     if (due.length) write();

@@ -9,8 +9,8 @@ export function taskView(name, task) {
   const figures = h("div");
   const act = h("div", { class: "bar" });
   const note = h("p", { class: "faint" });
-  const chart = lines("Its posterior over its visits", "Line and band: expected ± one standard deviation when it was selected, the last as it is now. Dots: seen.",
-    { range: [0, 1], xlabel: "visit" });
+  const chart = lines("Its posterior over its visits", "Line and band: expected ± one standard deviation when it was selected; the last point is now. Dots: seen.",
+    { range: [0, 1], xlabel: "visit", named: (visit) => (visit > former.visits.length ? "to come" : whole(visit)) });
   chart.element.classList.add("wide");
   const visits = h("div");
   const element = h("div", {}, h("h1", {}, task), h("p", {}, "of ", h("a", { href: link("runs", name) }, name)), act, figures,

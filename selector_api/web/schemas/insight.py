@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from selector_api.core.advisories import Advisory
+from selector_api.core.advisory import Advisory
 from selector_api.core.calibration import CalibrationBin
+from selector_api.core.domains import DomainTasks
 from selector_api.core.moves import Move
 from selector_api.web.schemas.common import Answer, Moment, example
 from selector_api.web.schemas.run_evidence import (
@@ -82,10 +83,11 @@ class InsightView(Answer):
             {"code": "honest", "level": "ok", "text": "A pass rate of 0.50 was expected, 0.48 seen."}
         ],
         warnings=[],
-        capability_moves={"math": {"early": 0.31, "late": 0.47, "direction": 1}},
+        capability_moves={"math": {"early": 0.31, "late": 0.47, "direction": 1, "turns": []}},
         capability_scale="0 is the reference `qwen-7b`, 1 the reference `qwen-30b`.",
         calibration_error=0.03,
         calibration_by_domain={"math": {"groups": 600, "predicted": 0.5, "seen": 0.48}},
+        domains={"math": {"tasks": 200, "never_selected": 138, "selected": 640, "dropped": 3, "stuck": 37}},
         drops={"timeout": 3},
         cooling=1,
         solved=310,
@@ -106,6 +108,7 @@ class InsightView(Answer):
         description="How far the expected and the seen pass rates of the last 1,000 groups are apart, by tenths"
     )
     calibration_by_domain: dict[str, CalibrationBin] = Field(description="Of the domains that have groups")
+    domains: dict[str, DomainTasks] = Field(description="What became of the tasks of each")
     drops: dict[str, int] = Field(description="How many drops came for which reason; rare ones together")
     cooling: int = Field(description="Tasks left out of selections for a while, because they were dropped")
     solved: int = Field(description="Tasks that passed in every rollout of their last group")

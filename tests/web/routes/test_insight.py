@@ -155,6 +155,19 @@ def test_what_it_counts_of_tasks_is_what_the_posteriors_tell(http: httpx.Client,
     assert sum(each["tasks"] for each in told["ages"]) == len(last)
     assert [each["commits"] for each in told["ages"]] == [10, 30, 100, 300, 1000, None]
     assert {each["code"] for each in told["advisories"]} >= {"learning", "starving", "honest"}
+    for name, domain in told["domains"].items():
+        mine = [row for row in rows if row["domain"] == name]
+        assert domain["tasks"] == len(mine)
+        assert domain["never_selected"] == sum(row["selected"] == 0 for row in mine)
+        assert domain["selected"] == sum(row["selected"] for row in mine)
+        assert domain["dropped"] == sum(row["dropped"] for row in mine)
+        assert domain["stuck"] == sum(row["streak"] <= -4 for row in mine)
+        left = [row for row in mine if row["trials"] and row["last_step"] <= STEPS // 2]
+        assert domain["left_alone"] == {
+            "tasks": len(left),
+            "expected": pytest.approx(sum(row["mean"] for row in left) / len(left)),
+            "passed": pytest.approx(sum(row["successes"] / row["trials"] for row in left) / len(left)),
+        }
 
 
 def test_a_tasks_visits_are_its_groups(http: httpx.Client, trained: str) -> None:
