@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -21,10 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 OPERATIONS = "docs/how-to/operations.md"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """One of its own, with the documents' data folder, and a pool and a run after two steps."""
-    with Service(tmp_path / "bots-data") as service:
+@contextmanager
+def made(folder: Path) -> Iterator[Service]:
+    """A service with the documents' data folder, and a pool and a run after two steps."""
+    with Service(folder / "bots-data") as service:
         with SelectorClient(service.url, run="my-run") as client:
             client.create_pool("my-pool")
             client.add_tasks("my-pool", [Task(id=f"task-{number}") for number in range(20)])
@@ -32,6 +33,20 @@ def service(tmp_path: Path) -> Iterator[Service]:
             for step in range(2):
                 batch = client.select(4, key=f"step-{step}")
                 client.report(batch, {task: [0.0, 1.0] for task in batch.tasks})
+        yield service
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """One that a test may end, or close to whoever has no token."""
+    with made(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One in which every test leaves pool and run as they are."""
+    with made(tmp_path_factory.mktemp("shared")) as service:
         yield service
 
 
@@ -86,9 +101,9 @@ def test_the_page_shows_runs_that_are_over(service: Service, tmp_path: Path) -> 
         assert run in [each["run"] for each in runs], command
 
 
-def test_doctor_looks_at_the_data_folder(service: Service, tmp_path: Path) -> None:
+def test_doctor_looks_at_the_data_folder(shared: Service) -> None:
     command, _ = block(OPERATIONS, "bots doctor").splitlines()
-    assert "GB free" in typed(command, service, tmp_path)
+    assert "GB free" in typed(command, shared, shared.data_dir.parent)
 
 
 def test_events_are_moved_out_and_joined_again(tmp_path: Path) -> None:
@@ -111,21 +126,22 @@ def test_events_are_moved_out_and_joined_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trainer", ["openrlhf", "prime-rl"])
-def test_a_run_that_commits_by_outcomes(service: Service, tmp_path: Path, trainer: str) -> None:
+def test_a_run_that_commits_by_outcomes(shared: Service, tmp_path: Path, trainer: str) -> None:
+    run = f"by-{trainer}"
     command = block(f"docs/how-to/trainers/{trainer}.md", "bots run create")
     told = re.search(r"# (\{.*\})", command)
     assert told is not None
     (tmp_path / "run.json").write_text(told[1])
-    typed(command.replace("my-run", "another"), service, tmp_path)
-    made = httpx.get(f"{service.url}/runs/another", timeout=60).json()["config"]
-    assert made["commit"] == json.loads(told[1])["commit"]
+    typed(command.replace("my-run", run), shared, tmp_path)
+    config = httpx.get(f"{shared.url}/runs/{run}", timeout=60).json()["config"]
+    assert config["commit"] == json.loads(told[1])["commit"]
 
 
-def test_pool_and_run_of_a_training_by_trl(service: Service, tmp_path: Path) -> None:
+def test_pool_and_run_of_a_training_by_trl(shared: Service, tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_text('{"id": "a", "prompt": "1 + 1", "answer": "2"}\n')
-    commands = block("docs/how-to/trainers/trl.md", "bots pool import").replace("my-run", "another")
-    typed(commands, service, tmp_path)
-    assert "my-tasks" in typed("bots run show another", service, tmp_path)
+    commands = block("docs/how-to/trainers/trl.md", "bots pool import").replace("my-run", "by-trl")
+    typed(commands, shared, tmp_path)
+    assert "my-tasks" in typed("bots run show by-trl", shared, tmp_path)
 
 
 def test_the_tokens_of_the_page_on_security(service: Service, tmp_path: Path) -> None:
