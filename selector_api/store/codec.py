@@ -52,9 +52,9 @@ def event_text(event: Mapping[str, Any]) -> str:
     return f'{{"type":"{event["type"]}","at":{event["at"]},{fields}}}'
 
 
-def decode_events(lines: Sequence[bytes], first_seq: int) -> list[dict[str, Any]]:
-    """The events of a stretch of the log, each with its `seq`."""
-    return [{"seq": seq, **json.loads(line)} for seq, line in enumerate(lines, first_seq)]
+def decode_events(lines: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The events of a stretch of the log."""
+    return [json.loads(line) for line in lines]
 
 
 def numbered_line(line: bytes, seq: int) -> bytes:

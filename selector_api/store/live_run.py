@@ -238,9 +238,9 @@ class LiveRun:
             quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
             with timed("fold"):
                 if quick:
-                    events = decode_events(lines, self._place.seq + 1)
+                    events = decode_events(lines)
                 else:
-                    events = await self._threads.run(decode_events, lines, self._place.seq + 1)
+                    events = await self._threads.run(decode_events, lines)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
                 self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)

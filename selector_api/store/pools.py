@@ -82,7 +82,7 @@ class Pools:
         meta = pool_keys(pool).meta
         await self._names.add_pool(pool)
         await self._redis.hsetnx(meta, "incarnation", incarnation)
-        await self._names.add_pool(pool)  # a list may have struck it out meanwhile
+        await self._names.add_pool(pool)  # a deletion may have struck it out meanwhile
         return await self._redis.read_fields(meta, "incarnation") == [incarnation.encode()]
 
     async def delete(self, pool: str) -> None:

@@ -44,6 +44,13 @@ def test_classes_keep_their_numbers_when_the_pool_grows():
     assert late.grown(DOMAIN[:0], RATES[:0]).of_task.tolist() == late.of_task.tolist()
 
 
+def test_there_may_be_more_classes_than_sixteen_bits_count():
+    many = 70_000
+    classes = Classes.of(1).grown(np.zeros(many, np.int32), np.arange(many)[:, np.newaxis] / many)
+    for number in (0, 1, 66_000, many - 1):
+        assert classes.of_task[classes.members(number)].tolist() == [number]
+
+
 @pytest.mark.parametrize("references", [1, 3, 7])
 def test_any_number_of_references_tells_tasks_apart(references):
     # Four thousand rates a reference: seven of them have more combinations than a whole number can count.

@@ -19,7 +19,7 @@ from selector_api.core.policies import (
     Signal,
     Thompson,
 )
-from selector_api.core.select import TooFewTasks, select
+from selector_api.core.select import TooFewTasks, plan, select
 from selector_api.core.state import RunState
 from selector_api.core.tallies import MAX_COOLDOWN
 from tests.core import runs
@@ -109,3 +109,14 @@ def test_tasks_that_rest_are_drawn_where_the_others_are_too_few() -> None:
     assert set(select(state, 5).tasks.tolist()) == set(range(5))
     with pytest.raises(TooFewTasks):
         select(state, 6)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_where_all_tasks_rest_all_can_be_drawn(policy: Policy) -> None:
+    table = runs.table_of([(f"t{number}", "m", {"weak": number / 8}) for number in range(5)])
+    state = runs.started(RunConfig("p", policy=policy), table)
+    names = table.ids(np.arange(5))
+    state = step(state, "s", names, set(names), np.random.default_rng(1))
+    assert len(set(select(state, 3).tasks.tolist())) == 3
+    assert set(select(state, 5).tasks.tolist()) == set(range(5))
+    assert len(plan(state, 1.0, 8).tasks) == 2

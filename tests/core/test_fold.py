@@ -153,6 +153,33 @@ def test_the_effective_task_ratio_is_the_share_of_tasks_neither_all_passed_nor_a
     assert state.effective_task_ratio_by_domain() == {"m": None, "x": 1.0}
 
 
+def test_what_a_trainer_tells_of_a_group_stands_before_what_its_counts_tell():
+    state = runs.started(RunConfig("p"), runs.table_of(runs.plain_rows(5)))
+    tasks = [f"t{number}" for number in range(5)]
+    state = fold(state, runs.selected("a", tasks) | {"policy_version": 7}, state.table)
+    rows = [
+        [0, 3, 4, {"informative": False}],
+        [1, 4, 4, {"informative": True, "policy_version": 5}],
+        [2, 1, 4],
+        [3, 0, 4],
+        [4, 4, 4],
+    ]
+    event = {
+        "type": "committed",
+        "selection": "a",
+        "reason": "complete",
+        "closes": ["a"],
+        "outcomes": {"a": rows},
+    }
+    state = fold(state, event, state.table)
+    visits = [visit for task in range(5) for visit in state.history.visits.of_task(task)]
+    assert [visit.informative for visit in visits] == [False, True, True, False, False]
+    assert [visit.version for visit in visits] == [7, 5, 7, 7, 7]
+    assert [(visit.kind, visit.step) for visit in visits] == [("group", 1)] * 5
+    assert [visit.successes for visit in visits] == [3.0, 4.0, 1.0, 0.0, 4.0]
+    assert state.effective_task_ratio() == 0.4
+
+
 @pytest.mark.parametrize(
     "log",
     [

@@ -13,7 +13,7 @@ from selector_api.core import snapshot
 from selector_api.core.candidates import Choice
 from selector_api.core.config import RunConfig
 from selector_api.core.fold import fold
-from selector_api.core.policies import EasyToHard, PosteriorMean, Sequential, Signal, Thompson
+from selector_api.core.policies import EasyToHard, PosteriorMean, Random, Sequential, Signal, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.select import TooFewInformative, foretold, plan, select
 from selector_api.core.state import RunState
@@ -48,6 +48,14 @@ def test_a_plan_is_pure_and_replayable(policy):
     assert repr(snapshot.taken(state)) == repr(before)
     other = plan(replace(state, selections=9), 30)
     assert isinstance(policy, Sequential | EasyToHard) or other.tasks.tolist() != choice.tasks.tolist()
+
+
+def test_a_plan_is_the_smallest_also_where_a_smaller_batch_has_more_of_a_domain():
+    rows = [row for name in ("math", "code", "logic") for row in runs.plain_rows(20, name, name)]
+    policy = Random(domains={"math": 6 / 14, "code": 6 / 14, "logic": 2 / 14})
+    state = runs.started(RunConfig("p", policy=policy), runs.table_of(rows))
+    choice = plan(state, 5.0, 3)  # each group is informative with a probability of a half
+    assert domain_counts(state, choice) == {"math": 4, "code": 4, "logic": 2}  # of 11 tasks 5, 5 and 1
 
 
 @pytest.mark.parametrize("policy", [Sequential(), EasyToHard()], ids=repr)

@@ -124,6 +124,15 @@ def test_a_batch_larger_than_what_is_free_says_how_many_there_are(policy):
         select(state, free + 1)
 
 
+def test_what_is_leased_is_told_with_when_the_first_lease_ends():
+    state = runs.started(RunConfig("pool"), runs.table_of(runs.plain_rows(6)))
+    for number, until in enumerate([2_000_000, 1_000_000, 3_000_000]):
+        event = runs.selected(f"s{number}", [f"t{number}"]) | {"expires_at": until}
+        state = fold(state, event, state.table)
+    with pytest.raises(TooFewTasks, match="3 are leased, the first until 1970-01-01T00:16:40"):
+        select(state, 4)
+
+
 def test_an_empty_run_has_nothing_to_draw():
     with pytest.raises(TooFewTasks) as caught:
         select(RunState.initial(RunConfig("pool")), 1)

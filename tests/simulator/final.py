@@ -33,7 +33,8 @@ async def check(schedule: Schedule) -> None:
         keys, call = run_keys(name), schedule.server.wire.call
         segments = call("LRANGE", keys.segments, 0, -1)
         packed = [line for segment in segments for line in unpacked(segment)]
-        events = decode_events(packed + call("LRANGE", keys.log, 0, -1), 1)
+        packed += call("LRANGE", keys.log, 0, -1)
+        events = [{"seq": seq, **event} for seq, event in enumerate(decode_events(packed), 1)]
         table = logs.table_of(list(schedule.witness.tasks.values()))
         is_fork = watched.model.parent is not None
         state = logs.check_draws(events, table, inherited=len(events) if is_fork else 0)

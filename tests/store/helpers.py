@@ -84,7 +84,7 @@ async def report(
 async def read_events(store: Store, run: str = RUN) -> list[dict[str, Any]]:
     """The log as it stands, without closing what is due."""
     lines = await store.redis.execute_command("LRANGE", run_keys(run).log, 0, -1)
-    return decode_events(lines, 1)
+    return decode_events(lines)
 
 
 async def read_types(store: Store) -> list[str]:

@@ -141,7 +141,7 @@ async def test_what_is_packed_is_read_and_folded_bit_for_bit_as_before(
     await redis.delete(run_keys(RUN).snapshot)
     other_store.live_runs.drop(RUN)
     same_state(await state_of(other_store), state)
-    same_state(fold_all(decode_events(before, 1), await store.pools.table(POOL)), state)
+    same_state(fold_all(decode_events(before), await store.pools.table(POOL)), state)
 
 
 async def encoded(store: Store, run: str = RUN) -> tuple[Bookmark, bytes]:
@@ -221,7 +221,7 @@ async def test_a_selection_that_is_open_or_awaits_a_commit_is_not_forgotten(stor
     await store.logs.release(RUN, holding.selection)
     assert await pack(store) > 0
     same_state(
-        await state_of(store), fold_all(decode_events(await lines(store), 1), await store.pools.table(POOL))
+        await state_of(store), fold_all(decode_events(await lines(store)), await store.pools.table(POOL))
     )
 
 
@@ -300,7 +300,7 @@ async def test_trainers_go_on_while_a_log_is_packed(saving: Store, other_store: 
     state = await state_of(saving)
     assert (state.step, state.selections, state.rewinds) == (75, 75, 0)
     same_state(state, await state_of(other_store))
-    events = decode_events(await lines(other_store), 1)
+    events = decode_events(await lines(other_store))
     same_state(state, fold_all(events, await saving.pools.table(POOL)))
 
 

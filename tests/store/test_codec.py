@@ -38,14 +38,11 @@ def test_event_fields_become_an_event_between_braces() -> None:
     assert json.loads("{" + event_fields(fields) + "}") == fields
 
 
-def test_events_are_numbered_from_the_seq_given() -> None:
-    lines = [b'{"type":"created","at":1}', b'{"type":"grown","at":2}']
-    events = decode_events(lines, 7)
-    assert events == [
-        {"seq": 7, "type": "created", "at": 1},
-        {"seq": 8, "type": "grown", "at": 2},
-    ]
-    assert [json.loads(numbered_line(line, seq)) for seq, line in enumerate(lines, 7)] == events
+def test_a_line_of_ndjson_begins_with_the_seq_of_its_event() -> None:
+    line = b'{"type":"created","at":1}'
+    (event,) = decode_events([line])
+    assert event == {"type": "created", "at": 1}
+    assert json.loads(numbered_line(line, 7)) == {"seq": 7, **event}
 
 
 def test_a_snapshot_comes_back_bit_for_bit() -> None:

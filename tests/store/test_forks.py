@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from selector_api.store.errors import Overloaded
 from selector_api.store.keys import run_keys
 from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
+from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
 from tests.store.dumps import dump, load
@@ -192,6 +194,26 @@ async def test_a_fork_begins_at_its_first_event_where_it_would_fold_otherwise(
         assert await store.snapshots.seq(name) == 0, "before it is folded: then it may save one of its own"
         state = await (await store.live_runs.of(name)).copy()
         same_state(state, await folded_anew(store, name))
+
+
+@pytest.mark.parametrize("incarnation", ["0" * 16, "f" * 16])
+async def test_a_fork_does_not_begin_with_the_snapshot_of_another_run_of_its_parents_name(
+    store_with_snapshots: Store, incarnation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent was deleted and made again after it was read."""
+    store = store_with_snapshots
+    await make_run(store)
+    await trained(store, 12)
+    newest = await store.snapshots.newest(RUN)
+    assert newest is not None
+
+    async def of_another(name: str) -> Snapshot:
+        return replace(newest, incarnation=incarnation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.snapshots, "newest", of_another)
+        assert await store.forks.create("new", RunConfig(pool=POOL, fork=Fork(RUN)), Fork(RUN))
+    assert await store.snapshots.seq("new") == 0
 
 
 async def test_outcomes_that_entered_of_a_selection_that_is_open_come_along(store: Store) -> None:

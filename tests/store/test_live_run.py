@@ -20,6 +20,7 @@ from selector_api.core.snapshot import Header
 from selector_api.core.state import RunState
 from selector_api.store import drawing
 from selector_api.store import live_run as live_run_module
+from selector_api.store.drawing import Wanted
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import run_keys
@@ -120,7 +121,10 @@ async def test_a_key_with_another_batch_size_is_a_conflict(store: Store, other_s
     for one in (store, other_store):
         with pytest.raises(KeyConflict) as caught:
             await select(one, 3, key="k")
-        assert caught.value.batch_size == 4
+        assert (caught.value.batch_size, caught.value.asked) == (4, "batch_size")
+        with pytest.raises(KeyConflict) as caught:
+            await (await one.live_runs.of(RUN)).select(Wanted(informative=0.5), key="k")
+        assert (caught.value.batch_size, caught.value.asked) == (4, "informative")
     assert await read_types(store) == ["created", "selected"]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import UnreadableData
 from selector_api.store.keys import NAMED, POOL_NAMES, RUN_NAMES, pool_keys
-from selector_api.store.refusals import PoolInUse
+from selector_api.store.refusals import PoolInUse, UnknownPool
 from selector_api.store.store import Store, open_store
-from tests.store.helpers import POOL, RUN, make_run, select, task_rows
+from tests.store.helpers import POOL, RUN, before_script, make_run, select, task_rows
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +24,26 @@ async def test_names_are_there_from_the_making_to_the_deletion(store: Store) -> 
     await store.runs.delete(RUN)
     await store.pools.delete(POOL)
     assert (await store.names.runs(), await store.names.pools()) == ([], ["another"])
+
+
+async def test_what_a_deletion_strikes_out_while_another_of_that_name_is_made_is_there(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = store.redis.hsetnx
+
+    async def after_a_deletion(*args: Any) -> Any:
+        with pytest.raises(UnknownPool):
+            await other_store.pools.delete(POOL)
+        return await make(*args)
+
+    assert await store.names.pools() == []  # what earlier releases made is gathered by now
+    with monkeypatch.context() as patch:
+        patch.setattr(store.redis, "hsetnx", after_a_deletion)
+        await store.pools.create(POOL)
+    assert await store.names.pools() == [POOL]  # before whoever uses it looks
+    before_script(monkeypatch, "create", lambda: other_store.names.drop_run(RUN))  # as the end of a deletion
+    await make_run(store)
+    assert await store.names.runs() == [RUN]
 
 
 @pytest.mark.one_server

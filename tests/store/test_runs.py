@@ -46,7 +46,7 @@ async def test_a_run_is_created_once_and_begins_its_log(store: Store, other_stor
     (event,) = await read_events(store)
     assert event["type"] == "created"
     assert event["at"] > 1_700_000_000_000
-    assert (event["seq"], event["version"], event["run"], event["tasks"]) == (1, 2, RUN, 10)
+    assert (event["version"], event["run"], event["tasks"]) == (2, RUN, 10)
     assert RunConfig.from_dict(event["config"]) == CONFIG
     run = await other_store.runs.find(RUN)
     assert (run.config, run.tasks, run.pool) == (CONFIG, 10, POOL)

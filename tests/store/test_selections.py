@@ -86,4 +86,5 @@ async def test_selections_that_0_2_wrote_and_those_whose_event_is_lost(store: St
     records = ("2:open:0", "3:closed:0", "4:complete:1", "99:open:0")
     for selection, record in zip(selections, records, strict=True):
         await store.redis.execute_command("HSET", run_keys(RUN).selections, selection.selection, record)
-    assert [each.status for each in await listed(store)] == ["open", "released", "committed"]
+    told = [("open", 0), ("released", 0), ("committed", 1)]
+    assert [(each.status, each.reported) for each in await listed(store)] == told

@@ -1,9 +1,13 @@
 import pytest
 
+from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
+from selector_api.core.state import RunState
+from selector_api.store.codec import encode_snapshot
+from selector_api.store.errors import UnreadableData
 from selector_api.store.log_parts import Bookmark
 from selector_api.store.runs import Run
-from selector_api.store.snapshots import Snapshot
+from selector_api.store.snapshots import Snapshot, restored
 from selector_api.store.store import Store
 from tests.store.helpers import (
     POOL,
@@ -54,3 +58,13 @@ async def test_a_snapshot_of_a_deleted_run_is_not_kept(store: Store) -> None:
     await store.runs.create(RUN, RunConfig(POOL))
     await store.snapshots.save(run, place, b"one")
     assert await store.snapshots.newest(RUN) is None
+
+
+def test_a_snapshot_that_lacks_something_is_unreadable_so_that_the_log_is_folded() -> None:
+    state = RunState.initial(RunConfig(POOL))
+    header, arrays = snapshot.taken(state)
+    assert restored(encode_snapshot(header, arrays), state.table).config == state.config
+    for name in header:
+        less = {other: value for other, value in header.items() if other != name}
+        with pytest.raises(UnreadableData, match=f"KeyError.*{name}"):
+            restored(encode_snapshot(less, arrays), state.table)

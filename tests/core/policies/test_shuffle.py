@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from selector_api.core.config import RunConfig
+from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.fold import fold
-from selector_api.core.policies import Shuffle
+from selector_api.core.policies import Shuffle, Thompson
 from selector_api.core.select import select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
@@ -56,3 +56,13 @@ def test_tasks_of_an_epoch_come_in_any_order():
     counts = np.bincount(tasks[:, 1], minlength=30)
     assert counts[::3].sum() == 0
     assert laws.expected_frequencies(counts[counts > 0], np.full(20, 1 / 20)) > laws.P_VALUE
+
+
+def test_a_run_that_comes_to_this_policy_later_begins_an_epoch_which_other_changes_do_not_end():
+    state = runs.started(RunConfig("pool", policy=Thompson()), runs.table_of(runs.plain_rows(12)))
+    take(state, 3)
+    epoch: list[str] = []
+    for change in (RunChange(policy=Shuffle()), RunChange(share_leased=True), RunChange(policy=Shuffle())):
+        fold(state, {"type": "configured", **change.to_dict()}, state.table)
+        epoch += take(state, 4)
+    assert sorted(epoch) == sorted(f"t{number}" for number in range(12))
