@@ -68,7 +68,8 @@ test-slurm: .venv/.server .venv/.dev .venv/.deploy  ## deploy/slurm on a real cl
 test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomize
 	$(BIN)/pytest tests/deploy/test_chart.py
 
-# The tests of the store, the calls and the promises once on each, then what is done to them under load.
+# The tests of the store, the calls and the promises once on each, then what is done to them under load. Servers write to
+# TMPDIR: half an hour each where that is memory, hours on a disk that is slow to flush.
 test-cluster: .venv/.server .venv/.trainer .venv/.dev  ## a Redis Cluster and a Sentinel set on loopback: the contract, slots moved, masters killed
 	$(BIN)/pytest --timeout 900 --redis cluster tests/store tests/web tests/promises tests/trainer_client
 	$(BIN)/pytest --timeout 900 --redis sentinel tests/store tests/web tests/promises tests/trainer_client
@@ -119,7 +120,7 @@ bench: .venv/.server .venv/.dev  ## select and report beside an empty call, 64 t
 	$(BIN)/python -m tests.bench_calls
 	$(BIN)/python -m tests.bench
 
-bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000000` for more
+bench-pools: .venv/.server .venv/.dev  ## import, cold select, memory, select and report at 10,000 and 1,000,000 tasks; `python -m tests.bench_pools 10000 1000000 10000000` for more
 	$(BIN)/python -m tests.bench_pools
 
 experiment: demo-output/materials/pool.parquet demo-output/grids/materials/pool.parquet  ## fifteen policies, eight seeds, two pools, in docs/results; up to three hours, goes on after Ctrl-C

@@ -72,7 +72,9 @@ def import_tasks(
         with progress_bar() as bar:
             census = _counted(tasks, bar)
             with connected(url, token) as client:
+                shown = bar.add_task("comparing with the pool", total=None)
                 overlap = _compared(client, pool, tasks, census)
+                bar.remove_task(shown)
                 receipt = fill_with_batches(client, pool, _ordered(tasks, overlap, bar))
     except KeyboardInterrupt:
         raise Failure(

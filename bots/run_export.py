@@ -87,13 +87,21 @@ def write_run(client: SelectorClient, run: str, path: Path, first: Path | None =
     def events() -> Iterator[tuple[int, dict[str, Any]]]:
         nonlocal pool
         archived = [] if first is None else map(json.loads, archived_lines(first, run))
-        last = 0
+        last = step = 0
         for event in archived:
             last = event["seq"]
+            step += event["type"] == "committed"
             pool = pool or event["config"]["pool"]  # of `created`, the first
             yield last, event
         for event in client.events(run, after=last):
             pool = pool or event["config"]["pool"]
+            if first is not None and event["type"] == "committed":
+                step += 1
+                if event["step"] != step:
+                    raise Failure(
+                        f"--archive: {first} is of another run of the name {run!r}: step {event['step']} comes "
+                        f"behind its {last:,} events, and they have {step - 1}"
+                    )
             yield event["seq"], event
 
     with progress_bar() as bar, ZipFile(path, "w", ZIP_DEFLATED) as archive:

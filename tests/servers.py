@@ -20,8 +20,15 @@ import pytest
 from selector_api.store.embedded_valkey import find_binary
 from tests.service import free_port
 
-USER = "user selector on #{password} ~bots:* +@all -@admin -@dangerous +info +config|get"
+LEAST = (
+    "~bots:* -@all +acl|whoami +asking +cluster|slots +config|get +del +eval +evalsha +exists +expire +hdel "
+    "+hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +info +lindex +llen +lpop +lpush +lrange +lset +ltrim "
+    "+persist +ping +rename +rpush +scan +select +set +time +unlink +zadd +zcard +zrange +zrangebylex "
+    "+zrangebyscore +zrem +zscore"
+)
 """What docs/how-to/security.md says that the service's user needs."""
+LEAST_OF_SENTINELS = "-@all +ping +sentinel|master"
+"""The same of its user on sentinels."""
 
 
 @contextmanager
@@ -29,7 +36,7 @@ def valkey_with_user(folder: Path, password: str) -> Iterator[int]:
     """A Valkey that lets in the user `selector` alone; gives its port."""
     port = free_port()
     hashed = sha256(password.encode()).hexdigest()
-    users = f"user default off\n{USER.format(password=hashed)}\n"
+    users = f"user default off\nuser selector on #{hashed} {LEAST}\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "users.acl").write_text(users)
     options = {
@@ -64,8 +71,8 @@ def _wait_until_it_listens(port: int) -> None:
             return
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of `localhost`, signed by itself, and its key."""
+def certificate(folder: Path, names: str = "DNS:localhost") -> tuple[Path, Path]:
+    """A certificate of these names, signed by itself, and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is needed to make a certificate")
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +87,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         "ec_paramgen_curve:prime256v1",
         "-nodes",
     ]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"]
     subprocess.run([*command, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
     return made, key
 
@@ -127,6 +134,7 @@ def listening(
         await stopping.wait()
         server.close()
         await _end_other_tasks()
+        await end_connections()
         del task
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
@@ -158,3 +166,11 @@ async def _end_other_tasks() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+
+
+async def end_connections() -> None:
+    """End all of this loop; by TLS one waits else, behind its end, for the other side's last word."""
+    loop: Any = asyncio.get_running_loop()
+    for transport in list(loop._transports.values()):
+        transport.abort()
+    await asyncio.sleep(0)

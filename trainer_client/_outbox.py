@@ -108,11 +108,10 @@ class Outbox:
             return
         with self._lock:
             self._sent.discard((run, ticket.number))
-            missing = self._missing(run, place, ticket)
-            lost = [kept for kept in missing if kept.incarnation == place.incarnation]
+            lost = self._missing(run, place, ticket)
             for kept in lost:
                 self.on_lost(kept.body)
-            self._forget(missing)  # of a run that was made anew nothing is sent: it is another one
+            self._forget(lost)
             self._add(Kept(run, place.incarnation, ticket.number, body, self._turn))
         if lost:
             logger.warning(
@@ -122,14 +121,17 @@ class Outbox:
             )
 
     def _missing(self, run: str, place: Place, ticket: Ticket) -> list[Kept]:
-        """What had been acknowledged when a report was sent, and is not in the run that its receipt is of."""
+        """What had been acknowledged when a report was sent, and is not in the run that its receipt is of.
+
+        Nothing of another run that had the name: it may be back when Redis has lost that it was deleted.
+        """
         taken = place.taken
         if any(first <= ticket.lowest and ticket.number <= last for first, last in taken):
             return []  # all of it, as nearly always
         return [
             kept
             for kept in self._kept
-            if kept.run == run
+            if (kept.run, kept.incarnation) == (run, place.incarnation)
             and kept.turn < ticket.turn
             and not any(first <= kept.number <= last for first, last in taken)
         ]

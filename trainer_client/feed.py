@@ -17,7 +17,7 @@ from typing import Any
 
 from trainer_client.client import SelectorClient
 from trainer_client.fallback import Fallback
-from trainer_client.groups import Reward, grouped, not_scored
+from trainer_client.groups import Reward, grouped, not_scored, one_a_task
 from trainer_client.models import Selection
 from trainer_client.resuming import OnRollback
 from trainer_client.steps import TrainingSteps, logger
@@ -183,6 +183,14 @@ class TaskFeed:
                 len(left),
                 left[0],
             )
+
+    def report_groups(self, groups: Iterable[tuple[str, list[Reward]]]) -> None:
+        """As `report`, where two groups may be of one task: of two batches, for each of which it counts.
+
+        That is so where the run shares leased tasks, or the service was away for one of the two.
+        """
+        for part in one_a_task(groups):
+            self.report(part)
 
     def expect_reports(self, cure: str) -> None:
         """Say, once, that batches were drawn and nothing was reported, and what is to be done.

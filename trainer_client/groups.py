@@ -45,6 +45,25 @@ def by_task(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[R
     return groups
 
 
+def by_group(
+    groups: Iterable[str], tasks: Iterable[str], rewards: Iterable[Reward]
+) -> list[tuple[str, list[Reward]]]:
+    """The task and the rewards, scored or not, of each group, where each rollout is a row, in any order.
+
+    Args:
+        groups: what the framework tells the group of each rollout by.
+        tasks: as long as `groups`: the task of each rollout.
+        rewards: likewise: the reward of each rollout.
+
+    Raises:
+        ValueError: they differ in length.
+    """
+    made: dict[str, tuple[str, list[Reward]]] = {}
+    for group, task, reward in zip(groups, tasks, rewards, strict=True):
+        made.setdefault(group, (task, []))[1].append(reward)
+    return list(made.values())
+
+
 def one_a_task(groups: Iterable[tuple[str, list[Reward]]]) -> list[dict[str, list[Reward]]]:
     """Groups by their tasks, in as few parts as have each task once: two groups of a task are of two batches."""
     parts: list[dict[str, list[Reward]]] = []

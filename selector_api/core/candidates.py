@@ -160,8 +160,7 @@ class Candidates:
         pending = np.arange(len(rows))
         while len(pending):
             of_class = numbers[pending]
-            places = classes.starts[of_class] + rng.integers(classes.sizes[of_class])
-            tries = classes.order[places].astype(np.int64)
+            tries = classes.members_at(of_class, rng.integers(classes.sizes[of_class]))
             fresh = np.zeros(len(pending), bool)
             fresh[np.unique(tries, return_index=True)[1]] = True
             fresh &= ~_among(tries, self._apart) & ~_among(tries, np.sort(tasks))
@@ -174,7 +173,7 @@ class Candidates:
         distinct, place = np.unique(rows, return_inverse=True)
         numbers = self.classes[distinct]
         owner = np.repeat(np.arange(len(distinct)), classes.sizes[numbers])
-        members = classes.order[classes.starts[numbers][owner] + _ranks(owner)].astype(np.int64)
+        members = classes.members_at(numbers[owner], _ranks(owner))
         free = ~_among(members, self._apart)
         members, owner = members[free], owner[free]
         members = members[np.lexsort((rng.random(len(members)), owner))]

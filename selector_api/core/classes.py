@@ -5,8 +5,6 @@ Ten million tasks measured with two references and 16 rollouts make at most 17 Ã
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from selector_api.core.arrays import CodeArray, FloatArray, IntArray
@@ -28,12 +26,18 @@ class Classes:
     """
 
     def __init__(
-        self, domain: CodeArray, rates: FloatArray, sizes: IntArray, of_task: Growing[np.int32]
+        self,
+        domain: CodeArray,
+        rates: FloatArray,
+        sizes: IntArray,
+        of_task: Growing[np.int32],
+        stretches: tuple[_Stretch, ...],
     ) -> None:
         self.domain = domain
         self.rates = rates
         self.sizes = sizes
         self._of_task = of_task
+        self._stretches = stretches
 
     @classmethod
     def of(cls, references: int) -> Classes:
@@ -43,7 +47,7 @@ class Classes:
     @classmethod
     def without_tasks(cls, domain: CodeArray, rates: FloatArray) -> Classes:
         """Classes whose tasks are still to join."""
-        return cls(domain, rates, np.zeros(len(domain), np.int64), Growing(np.empty(0, np.int32)))
+        return cls(domain, rates, np.zeros(len(domain), np.int64), Growing(np.empty(0, np.int32)), ())
 
     def __len__(self) -> int:
         return len(self.domain)
@@ -69,23 +73,59 @@ class Classes:
             np.concatenate([self.rates, rates[added]]),
             sizes,
             self._of_task.appended(joined),
+            _with_stretch(self._stretches, len(self.of_task), len(joined)),
         )
 
-    @cached_property
-    def order(self) -> CodeArray:
-        """All tasks sorted by class, then by index, shape [tasks]."""
-        # numpy sorts numbers of 16 bits by radix, several times faster than wider ones.
-        narrow = self.of_task.astype(np.uint16) if len(self) <= 1 << 16 else self.of_task
-        return np.argsort(narrow, kind="stable").astype(np.int32)
-
-    @cached_property
-    def starts(self) -> IntArray:
-        """Where each class begins in `order`, shape [classes + 1]."""
-        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+    def members_at(self, numbers: IntArray, places: IntArray) -> IntArray:
+        """Of each of these classes the task at a place, from 0 on, among its tasks in ascending order."""
+        tasks, left = np.empty(len(numbers), np.int64), places.copy()
+        for stretch in self._stretches:
+            order, starts = stretch.by_class(self.of_task, len(self))
+            last = len(starts) - 1  # a class that is younger than the stretch has no task in it
+            begin = starts[np.minimum(numbers, last)]
+            count = starts[np.minimum(numbers + 1, last)] - begin
+            (here,) = np.nonzero((left >= 0) & (left < count))
+            tasks[here] = order[begin[here] + left[here]]
+            left -= count
+        return tasks
 
     def members(self, number: int) -> IntArray:
         """The tasks of one class, ascending."""
-        return self.order[self.starts[number] : self.starts[number + 1]].astype(np.int64)
+        places = np.arange(int(self.sizes[number]))
+        return self.members_at(np.full(len(places), number), places)
+
+
+class _Stretch:
+    """Tasks that joined one after another, which are sorted by their classes when that is first asked for."""
+
+    def __init__(self, first: int, size: int) -> None:
+        self.first = first
+        self.size = size
+        self._by_class: tuple[CodeArray, IntArray] | None = None
+
+    def by_class(self, of_task: CodeArray, classes: int) -> tuple[CodeArray, IntArray]:
+        """The tasks by class, then by index, and where each class begins, the end included."""
+        if self._by_class is None:
+            mine = of_task[self.first : self.first + self.size]
+            # numpy sorts numbers of 16 bits by radix, several times faster than wider ones.
+            narrow = mine.astype(np.uint16) if classes <= 1 << 16 else mine
+            order = np.argsort(narrow, kind="stable").astype(np.int32) + np.int32(self.first)
+            starts = np.append(0, np.cumsum(np.bincount(mine, minlength=classes)))
+            self._by_class = order, starts
+        return self._by_class
+
+
+def _with_stretch(stretches: tuple[_Stretch, ...], first: int, size: int) -> tuple[_Stretch, ...]:
+    """The stretches and one more, joined with those before it that are not twice as long.
+
+    So there are few, and a task is sorted again only when about as many have joined: not the pool at each addition.
+    """
+    if not size:
+        return stretches
+    while stretches and stretches[-1].size < 2 * size:
+        first, size = stretches[-1].first, stretches[-1].size + size
+        stretches = stretches[:-1]
+    return (*stretches, _Stretch(first, size))
 
 
 def distinct(domain: CodeArray, rates: FloatArray) -> int:

@@ -133,13 +133,18 @@ class Either:
 
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
-    present = (
-        field.name
-        for field in fields(value)
-        if field.default is not None or getattr(value, field.name) is not None
-    )
-    names = sorted(present, key=lambda name: name != "type")
-    return {_json_name(name): _json(getattr(value, name)) for name in names}
+    return {
+        json_name: _json(entry)
+        for name, json_name, is_optional in _places(value.__class__)
+        if (entry := getattr(value, name)) is not None or not is_optional
+    }
+
+
+@cache
+def _places(kind: type) -> tuple[tuple[str, str, bool], ...]:
+    """Of each field of a dataclass its name, its name in JSON, and whether it is None by default."""
+    ordered = sorted(fields(kind), key=lambda field: field.name != "type")
+    return tuple((field.name, _json_name(field.name), field.default is None) for field in ordered)
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -151,19 +156,16 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
         ValueError: values that contradict each other.
     """
     hints = _hints(kind)
-    names = {_json_name(name): name for name in hints}
+    told = (hints.get(name, (name, None)) for name in values)
     return kind(
-        **{
-            names.get(name, name): _value(hints.get(names.get(name, name)), value)
-            for name, value in values.items()
-        }
+        **{name: _value(hint, value) for (name, hint), value in zip(told, values.values(), strict=True)}
     )
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    """The types of a dataclass' fields; a log has many configurations, and to find these out takes long."""
-    return get_type_hints(kind)
+def _hints(kind: type) -> Mapping[str, tuple[str, Any]]:
+    """By the names of a dataclass' fields in JSON their names, and their types: to find these out takes long."""
+    return {_json_name(name): (name, hint) for name, hint in get_type_hints(kind).items()}
 
 
 def _object_or_number(value: Any) -> str:
@@ -176,6 +178,8 @@ def _json_name(name: str) -> str:
 
 
 def _json(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
     if is_dataclass(value):
         return to_dict(value)
     if isinstance(value, dict):
@@ -191,12 +195,25 @@ def _value(hint: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     entries = cast("Mapping[str, Any]", value)
-    for mapping in (part for part in (hint, *get_args(hint)) if get_origin(part) is dict):
-        return {name: _value(get_args(mapping)[1], entry) for name, entry in entries.items()}
-    of_type = {getattr(kind, "type", None): kind for kind in kinds(hint)}
+    if (entry_hint := _entries(hint)) is not None:
+        return {name: _value(entry_hint, entry) for name, entry in entries.items()}
+    of_type = _by_type(hint)
     if of_type:
         return from_dict(of_type[None] if None in of_type else of_type[entries["type"]], entries)
     return entries
+
+
+@cache
+def _entries(hint: Any) -> Any:
+    """The type of a dictionary's values, if it is the type of one; else None."""
+    mappings = (part for part in (hint, *get_args(hint)) if get_origin(part) is dict)
+    return next((get_args(mapping)[1] for mapping in mappings), None)
+
+
+@cache
+def _by_type(hint: Any) -> Mapping[str | None, Any]:
+    """The dataclasses of `kinds`, by their `type`, None for one that has none."""
+    return {getattr(kind, "type", None): kind for kind in kinds(hint)}
 
 
 def kinds(hint: Any) -> list[Any]:

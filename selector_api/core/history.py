@@ -23,6 +23,7 @@ class History:
 
     def __init__(self, in_epochs: bool) -> None:
         self._in_epochs = in_epochs
+        self._tasks = 0
         self._times_selected = np.empty(0, np.int32)
         self._last_step = np.empty(0, np.int32)
         self.ever_selected = 0
@@ -43,7 +44,7 @@ class History:
 
     def never_selected(self) -> BoolArray:
         """Of each task whether it was never selected."""
-        return self._times_selected == 0
+        return self._times_selected[: self._tasks] == 0
 
     def last_step(self, tasks: IntArray) -> IntArray:
         """Step of the last commit with outcomes of each task, −1 if there is none."""
@@ -61,6 +62,7 @@ class History:
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
+        self._tasks = size
         self._times_selected = with_room(self._times_selected, size, 0)
         self._last_step = with_room(self._last_step, size, -1)
         self.tallies.grow(size)

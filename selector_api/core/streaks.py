@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selector_api.core.arrays import BoolArray, FloatArray, IntArray
+from selector_api.core.growing import with_room
 
 STUCK = 4
 """Groups in a row in which a task failed wholly before it is called stuck."""
@@ -18,6 +19,7 @@ class Streaks:
     """For how many groups in a row each task passed, or failed, in all rollouts; groups of one do not count."""
 
     def __init__(self) -> None:
+        self._tasks = 0
         self._length = np.empty(0, np.int8)
         self._was_solved = np.empty(0, np.bool_)
         self.solved = 0
@@ -33,13 +35,13 @@ class Streaks:
 
     def are_stuck(self) -> BoolArray:
         """Of each task whether it is stuck."""
-        return self._length <= -STUCK
+        return self._length[: self._tasks] <= -STUCK
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        added = size - len(self._length)
-        self._length = np.concatenate([self._length, np.zeros(added, np.int8)])
-        self._was_solved = np.concatenate([self._was_solved, np.zeros(added, np.bool_)])
+        self._tasks = size
+        self._length = with_room(self._length, size, 0)
+        self._was_solved = with_room(self._was_solved, size, False)
 
     def see(self, tasks: IntArray, successes: FloatArray, trials: FloatArray) -> None:
         """Take in the groups of distinct tasks."""

@@ -58,6 +58,12 @@ class TaskRows:
             {name: rates[rows] for name, rates in self.references.items()},
         )
 
+    def slice(self, start: int, end: int) -> TaskRows:
+        """These neighbours alone, which share the memory of these rows."""
+        rows = slice(start, end)
+        references = {name: rates[rows] for name, rates in self.references.items()}
+        return TaskRows(self.ids.slice(start, end), self.domains, self.domain_codes[rows], references)
+
     def domain(self, row: int) -> str | None:
         """The domain of a task, None if it was not told."""
         code = int(self.domain_codes[row])

@@ -80,6 +80,12 @@ class TaskTable:
         return dict(zip(self.domains, self._domain_counts.tolist(), strict=True))
 
     @property
+    def rows(self) -> TaskRows:
+        """All tasks, as they are sent."""
+        references = {name: self.reference(name) for name in self.reference_names}
+        return TaskRows(self.texts, self.domains, self.domain_codes, references)
+
+    @property
     def texts(self) -> Texts:
         """The ids of all tasks."""
         return Texts(self._text.values, self._ends.values)
@@ -100,15 +106,16 @@ class TaskTable:
         told, tasks = self._told[0]
         if tuple(ids) == told:
             return tasks.copy()
+        texts = Texts.of(ids)
+        hashes = texts.hashes()
         if len(ids) > _FEW:
-            texts = Texts.of(ids)
-            return self.find_texts(texts, texts.hashes())
+            return self.find_texts(texts, hashes)
         mine = self.texts
-        found = np.empty(len(ids), np.int64)
-        for place, id_ in enumerate(ids):
-            encoded = id_.encode()
-            found[place] = self._index.row_of(mine.hash_of(encoded), partial(mine.is_at, encoded))
-        return found
+        rows = (
+            self._index.row_of(text_hash, partial(mine.is_at, id_.encode()))
+            for id_, text_hash in zip(ids, hashes.tolist(), strict=True)
+        )
+        return np.fromiter(rows, np.int64, len(ids))
 
     def containing(self, text: str) -> IntArray:
         """The indices of the tasks whose id has this text somewhere, ascending; `text` is not empty."""

@@ -29,6 +29,9 @@ _JSON_MEASURED = b"bots-measured 1\n"
 _REFERENCE = "reference:"
 """What goes before a reference's name in the name of its column."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+_PLAIN = pa.ipc.IpcWriteOptions()
+_FEW = 100
+"""Rows that are not worth compressing: it would take longer than all else, and save little."""
 
 
 def encode_tasks(rows: TaskRows) -> bytes:
@@ -67,7 +70,8 @@ def _encoded(format_line: bytes, rows: TaskRows, domain: dict[str, pa.Array]) ->
     }
     batch = pa.RecordBatch.from_pydict({"id": array_of(rows.ids), **domain, **rates})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:
+    options = _PLAIN if len(rows) <= _FEW else _OPTIONS
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     return sealed(format_line, sink.getvalue().to_pybytes())
 

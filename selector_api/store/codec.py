@@ -6,22 +6,21 @@ text.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from selector_api.store.errors import UnreadableData
 from selector_api.store.sealing import sealed, unsealed
 
-_SNAPSHOT_FORMATS = {b"bots-snapshot 2\n": 2, b"bots-snapshot 1\n": 1}
-"""The formats that are read, by version; the first is the one that is written."""
-_SNAPSHOT_HEADER = "header"
-_SNAPSHOT_ARRAY = "array:"
-
+_SNAPSHOT = b"bots-snapshot 3\n"
+_FORMER_SNAPSHOTS = (b"bots-snapshot 1\n", b"bots-snapshot 2\n")
+_LENGTH_BYTES = 8
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
@@ -102,30 +101,37 @@ class Drop(NamedTuple):
 
 
 def encode_snapshot(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A snapshot: a JSON-able header and numpy arrays (numbers only), as a compressed npz file."""
-    content: dict[str, Any] = {_SNAPSHOT_ARRAY + name: array for name, array in arrays.items()}
-    content[_SNAPSHOT_HEADER] = np.frombuffer(dumps(header).encode(), np.uint8)
-    file = io.BytesIO()
-    # As numpy's savez_compressed, which compresses by 3 % more and takes thrice as long: 0.4 ms of every step.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as members:
-        for name, array in content.items():
-            with members.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    return sealed(next(iter(_SNAPSHOT_FORMATS)), file.getvalue())
-
-
-def decode_snapshot(data: bytes) -> tuple[int, dict[str, Any], dict[str, np.ndarray]]:
-    """The version of the format, and what `encode_snapshot` was given.
+    """A snapshot: a JSON-able header, and behind it the bytes of numpy arrays (numbers only), all compressed.
 
     Raises:
-        UnreadableData: the snapshot is damaged or of an unknown version.
+        ValueError: an array holds objects.
     """
-    format_line, packed = unsealed(data, list(_SNAPSHOT_FORMATS), "snapshot")
-    with np.load(io.BytesIO(packed), allow_pickle=False) as content:
-        header = json.loads(content[_SNAPSHOT_HEADER].tobytes())
-        arrays = {
-            name.removeprefix(_SNAPSHOT_ARRAY): content[name]
-            for name in content.files
-            if name != _SNAPSHOT_HEADER
-        }
-    return _SNAPSHOT_FORMATS[format_line], header, arrays
+    if any(array.dtype.hasobject for array in arrays.values()):
+        raise ValueError("objects do not enter a snapshot")
+    columns = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+    told = dumps([header, columns]).encode()
+    parts = [len(told).to_bytes(_LENGTH_BYTES), told, *(array.tobytes() for array in arrays.values())]
+    # The first level compresses by 3 % less than the usual one, and takes a third of the time.
+    return sealed(_SNAPSHOT, zlib.compress(b"".join(parts), 1))
+
+
+def decode_snapshot(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `encode_snapshot` was given.
+
+    Raises:
+        UnreadableData: the snapshot is damaged or of another version.
+    """
+    if data.startswith(_FORMER_SNAPSHOTS):
+        raise UnreadableData(
+            "its snapshot is of an earlier release, and lacks what was counted of single tasks"
+        )
+    _, packed = unsealed(data, [_SNAPSHOT], "snapshot")
+    content = zlib.decompress(packed)
+    start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES])
+    header, columns = json.loads(content[_LENGTH_BYTES:start])
+    arrays: dict[str, np.ndarray] = {}
+    for name, kind, shape in columns:
+        values = np.frombuffer(content, kind, math.prod(shape), start)
+        arrays[name] = values.reshape(shape).copy()  # which may be written to
+        start += values.nbytes
+    return header, arrays

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
@@ -24,6 +24,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from selector_api.store import tls
 from selector_api.store.errors import StoreUnavailable, UnreadableData, UnsupportedServer, UnusableUrl
 from selector_api.store.redis_url import Address, RedisUrl
 from selector_api.store.routing import Router
@@ -46,6 +47,7 @@ _STATES = {
     "LOADING": "is loading its data",
     "BUSY": "is busy with a script",
     "DENIED": "lets nobody in, since it is in protected mode",
+    "NOPERM": "does not let the service's user do this: its ACL lacks a command or the keys bots:*",
     "CLUSTERDOWN": "has no master for a part of its cluster",
     "TRYAGAIN": "is moving the run's slot to another node of its cluster",
 }
@@ -53,6 +55,7 @@ _STATES = {
 seen to the server."""
 _ELSEWHERE = ("READONLY", "MASTERDOWN", "NOREPLICAS")
 """Refusals of a server that may no longer be the one at this address: a connection outlives a failover."""
+_FORBIDDEN_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 _UNREADABLE = "UNREADABLE "
 """How the scripts' own refusal begins; see lua/common.lua."""
 
@@ -70,7 +73,7 @@ async def _failures_told() -> AsyncGenerator[None, None]:
         if code in _STATES:
             raise StoreUnavailable(f"Redis is not available: {error}", _STATES[code]) from error
         if isinstance(error, _UNAVAILABLE):
-            raise StoreUnavailable(f"Redis is not available: {error}") from error
+            raise StoreUnavailable(f"Redis is not available: {error}", tls.state(error)) from error
         if str(error).startswith(_UNREADABLE):
             raise UnreadableData(str(error).removeprefix(_UNREADABLE)) from error
         raise
@@ -166,7 +169,9 @@ async def _role(server: Redis) -> str | None:
 
 
 def _code(error: RedisError) -> str:
-    """The code of a refusal; redis-py takes it off those that it has a class for."""
+    """The code of a refusal; redis-py takes it off those that it has a class for; that of scripts is another."""
+    if any(words in str(error) for words in _FORBIDDEN_IN_A_SCRIPT):
+        return "NOPERM"
     return getattr(error, "status_code", None) or str(error).partition(" ")[0]
 
 
@@ -181,6 +186,7 @@ def connect(url: str, max_connections: int = 50) -> StoreClient:
     """
     try:
         parsed = RedisUrl.parse(url)
+        tls.check_files(url)
         if parsed.kind == "server":
             return StoreClient(_pool(url, max_connections, retries=4))
 
@@ -190,8 +196,10 @@ def connect(url: str, max_connections: int = 50) -> StoreClient:
         if parsed.kind == "cluster":
             topology = ClusterSlots(parsed.addresses, client)
         else:
-            urls = [parsed.sentinel(address) for address in parsed.addresses]
-            sentinels = [Redis.from_pool(_pool(url, 4, retries=0, seconds=1)) for url in urls]
+            sentinels = {
+                address: Redis.from_pool(_pool(parsed.sentinel(address), 4, retries=0, seconds=1))
+                for address in parsed.addresses
+            }
             topology = SentinelMaster(parsed.master, sentinels, client)
         never_used = _pool(parsed.server(parsed.addresses[0]), max_connections, retries=0)
         return StoreClient(never_used, Router(topology, is_cluster=parsed.kind == "cluster"))
@@ -207,6 +215,7 @@ def _pool(url: str, connections: int, retries: int, seconds: float = 5.0) -> Blo
         socket_connect_timeout=seconds,
         socket_timeout=seconds,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries),
+        driver_info=None,  # else CLIENT SETINFO, which Redis 7.0 does not know, and for which users need a right
     )
     pool.make_connection()  # which is where unknown options are noticed
     return pool
@@ -219,9 +228,16 @@ async def check_server(redis: StoreClient) -> None:
         UnsupportedServer: Redis before 7.0 or Valkey before 7.2; or it is not what the URL says.
         StoreUnavailable: a server cannot be reached.
     """
-    for server in await redis.servers():
-        async with _failures_told():
-            await _check(server, in_cluster=redis.is_cluster)
+    try:
+        for server in await redis.servers():
+            async with _failures_told():
+                await _check(server, in_cluster=redis.is_cluster)
+    except StoreUnavailable as error:
+        pool = redis.connection_pool
+        hint = tls.hint(error, is_used=issubclass(pool.connection_class, SSLConnection))
+        if not hint:
+            raise
+        raise StoreUnavailable(f"{error}. {hint}") from error
 
 
 async def _check(redis: Redis, *, in_cluster: bool) -> None:
@@ -252,7 +268,9 @@ async def _check(redis: Redis, *, in_cluster: bool) -> None:
     try:
         policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy")
         append_only = (await redis.config_get("appendonly")).get("appendonly")
-    except ResponseError:
+    except (ResponseError, StoreUnavailable) as error:
+        if not isinstance(error.__cause__ or error, ResponseError):
+            raise
         log.info("the server does not tell its settings: see that appendonly is yes and nothing is evicted")
         return
     if policy != "noeviction":

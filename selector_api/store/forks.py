@@ -143,8 +143,8 @@ def _take(taken: Taken, first: int, lines: list[bytes]) -> None:
 
 def _begun(data: bytes, first: bytes) -> bytes | None:
     try:
-        version, header, arrays = decode_snapshot(data)
+        header, arrays = decode_snapshot(data)
     except UnreadableData:  # it is folded from the first event, as its parent would be
         return None
-    own = None if version == 1 else begun(header, json.loads(first))
+    own = begun(header, json.loads(first))
     return None if own is None else encode_snapshot(own, arrays)

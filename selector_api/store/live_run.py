@@ -287,10 +287,9 @@ class LiveRun:
             data = await self._threads.run(encode_snapshot, *parts)
             await self._snapshots.save(run, place, data)
             await self._archives.keep_up(run)
+            await self._runs.mend(run)
         except StoreError as error:
-            log.warning(
-                "run %s: a snapshot was not written, or nothing packed behind it: %s", run.name, error
-            )
+            log.warning("run %s: a snapshot, or what comes with one, was not written: %s", run.name, error)
 
 
 def _folded(state: RunState | None, events: list[dict[str, Any]], table: TaskTable) -> RunState | None:

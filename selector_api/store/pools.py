@@ -23,6 +23,7 @@ from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.lru import Lru
 from selector_api.store.names import Names
+from selector_api.store.pool_parts import Added, Registration
 from selector_api.store.refusals import PoolInUse, ReferenceInUse, UnknownPool
 from selector_api.store.scripts import Scripts
 from selector_api.store.task_chunks import prepared, with_chunks
@@ -31,27 +32,6 @@ from selector_api.store.timings import held
 
 _CHUNKS_A_READ = 8
 _PATIENCE_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Added:
-    """What became of tasks that were sent."""
-
-    inserted: int
-    unchanged: int
-    tasks: int
-    """How many the pool has now."""
-    extended: int = 0
-    """Tasks that were there and got further references."""
-
-
-@dataclass(frozen=True)
-class Registration:
-    """A pool as a run found it when it registered."""
-
-    incarnation: str
-    tasks: int
-    chunks: int
 
 
 @dataclass
@@ -191,10 +171,10 @@ class Pools:
             for run in await self.registered(pool):
                 await self.grow(run, incarnation, tasks, chunks)
             # A run that has grown is stuck if Redis has lost the tasks before: then they are added once more.
-            if await self._has(pool, incarnation, chunks, digest):
+            if await self.has(pool, incarnation, chunks, digest):
                 return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
 
-    async def _has(self, pool: str, incarnation: str, chunks: int, digest: str) -> bool:
+    async def has(self, pool: str, incarnation: str, chunks: int, digest: str) -> bool:
         """Whether a pool has these chunks, of which the last has this digest; so has one that was deleted since."""
         status, *reply = await self._scripts.pool(
             "pool_read", pool_keys(pool), incarnation, chunks, digest, 1
@@ -240,12 +220,34 @@ class Pools:
             pairs = [text for pair in registrations.items() for text in pair]
             await self._scripts.pool("pool_forget", pool_keys(pool), *pairs)
 
-    async def grow(self, run: str, incarnation: str, tasks: int, chunks: int = 0) -> None:
+    async def grow(self, run: str, incarnation: str, tasks: int, chunks: int) -> bool:
         """Let the pool's first `tasks` tasks join the run, if it is one of this incarnation of the pool.
 
         By the number of `chunks` it notices what was measured later of tasks that it has.
+
+        Returns:
+            Whether it was behind.
         """
-        await self._scripts.run("grow", run_keys(run), incarnation, tasks, chunks)
+        return bool(await self._scripts.run("grow", run_keys(run), incarnation, tasks, chunks))
+
+    async def join(self, pool: str, run: str, incarnation: str) -> TaskTable | None:
+        """Let all tasks that a pool has join a run of this incarnation, and give them; None if it is gone.
+
+        If Redis loses some before the run has heard of them, it would wait for them for ever: they are added again.
+
+        Raises:
+            UnknownPool: there is no such pool.
+            TaskConflict, ReferenceInUse: some were lost, and others of their ids have come meanwhile.
+        """
+        copy = await self._read(pool)
+        there, chunks, table, digest = copy.incarnation, copy.chunks, copy.table, copy.last_digest
+        if there != incarnation:
+            return None
+        if await self.grow(run, there, len(table), chunks) and not await self.has(
+            pool, there, chunks, digest
+        ):
+            await self.add_tasks(pool, table.rows)
+        return table
 
     async def registered(self, pool: str) -> dict[str, str]:
         """The runs that were registered, with their tokens. Some may be there no more."""

@@ -17,11 +17,15 @@ import numpy as np
 from selector_api.store.codec import digest_of, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
+from selector_api.store.kept_no_more import EventsDropped
 from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.log_parts import Bookmark
 from selector_api.store.pools import Pools
 from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.scripts import Scripts
 from selector_api.store.segments import read_events
+from selector_api.store.snapshots import Snapshots, restored
+from selector_api.store.threads import Threads
 
 _PATIENCE_SECONDS = 30.0
 _EVENTS_A_READ = 500
@@ -40,10 +44,14 @@ class Retired:
 class Retirements:
     """The tasks that no run of a pool draws any more."""
 
-    def __init__(self, redis: StoreClient, scripts: Scripts, pools: Pools) -> None:
+    def __init__(
+        self, redis: StoreClient, scripts: Scripts, pools: Pools, snapshots: Snapshots, threads: Threads
+    ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._pools = pools
+        self._snapshots = snapshots
+        self._threads = threads
 
     async def retire(self, pool: str, tasks: Sequence[str], kind: str) -> Retired:
         """Let no run draw these tasks ("excluded"), or let them draw these again ("included").
@@ -100,12 +108,13 @@ class Retirements:
                 return
             count, _, digest = known.partition(":")  # runs that an earlier version made follow have no digest
             followed = entries[: int(count)]
+            places: list[Bookmark] = []
             if len(followed) == int(count) and (not digest or known == _mark(followed)):
                 if followed == entries:
                     return
                 before = _retired(followed)
             else:
-                before = await self._withheld(run)
+                before, places = await self._withheld(pool, run)
             now = _retired(entries)
             events = [
                 text
@@ -113,24 +122,51 @@ class Retirements:
                 if tasks
                 for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
             ]
-            there, table = await self._pools.read(pool)
-            if there != incarnation:
+            table = await self._pools.join(pool, run, incarnation)
+            if table is None:
                 return
-            await self._pools.grow(run, incarnation, len(table))
+            told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
-                "retire", run_keys(run), incarnation, len(table), known, _mark(entries), *events
+                "retire",
+                run_keys(run),
+                incarnation,
+                len(table),
+                known,
+                _mark(entries),
+                len(told),
+                *told,
+                *events,
             ):
                 return
 
-    async def _withheld(self, run: str) -> set[str]:
-        """The tasks that a run does not draw because of its pool, by its log."""
+    async def _withheld(self, pool: str, run: str) -> tuple[set[str], list[Bookmark]]:
+        """The tasks that a run does not draw because of its pool, by its log; and to which places that was read.
+
+        Redis may lose the end of it meanwhile, and be back where the run had followed as much as before.
+
+        Raises:
+            EventsDropped: the log's first events are elsewhere alone, and no snapshot stands for them.
+        """
+        try:
+            return await self._read_on(run, set(), Bookmark(0))
+        except EventsDropped:
+            snapshot = await self._snapshots.newest(run)
+            if snapshot is None:
+                raise
+        _, table = await self._pools.read(pool)
+        state = await self._threads.run(restored, snapshot.data, table)
+        return await self._read_on(run, set(table.ids(state.withheld.to_arrays()["pool"])), snapshot.place)
+
+    async def _read_on(self, run: str, before: set[str], place: Bookmark) -> tuple[set[str], list[Bookmark]]:
+        """What `_withheld` gives, by what was withheld at a place of the log."""
         changes: list[bytes] = []
-        first = 0
-        while lines := await read_events(self._redis, run, first, _EVENTS_A_READ):
+        places = [place]
+        while lines := await read_events(self._redis, run, places[-1].seq, _EVENTS_A_READ):
             changes += filter(_is_change, lines)
-            first += len(lines)
+            places.append(places[-1].after(lines))
         events = map(json.loads, changes)
-        return _in_force({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
+        by_pool = ({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
+        return _in_force(by_pool, before), [each for each in places if each.seq]
 
     async def _entries(self, pool: str) -> list[bytes]:
         """What was retired and restored, in order."""
@@ -146,9 +182,9 @@ def _retired(entries: Iterable[bytes]) -> set[str]:
     return _in_force(map(json.loads, entries))
 
 
-def _in_force(changes: Iterable[Mapping[str, list[str]]]) -> set[str]:
+def _in_force(changes: Iterable[Mapping[str, list[str]]], before: Iterable[str] = ()) -> set[str]:
     """What is excluded after these changes, in order, each of which names the tasks of a kind."""
-    retired: set[str] = set()
+    retired = set(before)
     for change in changes:
         retired.update(change.get("excluded", ()))
         retired.difference_update(change.get("included", ()))

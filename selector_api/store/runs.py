@@ -15,7 +15,8 @@ from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
 from selector_api.store.keys import run_keys
 from selector_api.store.names import Names
-from selector_api.store.pools import Pools, Registration
+from selector_api.store.pool_parts import Registration
+from selector_api.store.pools import Pools
 from selector_api.store.refusals import (
     Difference,
     NoReferences,
@@ -144,7 +145,7 @@ class Runs:
         except (UnknownPool, Overloaded):
             await self._scripts.run("delete", run_keys(name), incarnation)
             raise
-        await self._pools.grow(name, pool.incarnation, again.tasks, again.chunks)
+        await self._pools.join(config.pool, name, pool.incarnation)
         await self._retirements.follow(config.pool, name, pool.incarnation)
         await self._names.add_run(name)
         return status == b"created"
@@ -232,19 +233,19 @@ class Runs:
         return Run(name, incarnation, pool, pool_incarnation, parsed(name, config), int(tasks))
 
     async def mend(self, run: Run) -> None:
-        """See that lists name a run and that its pool knows of it.
+        """See that lists name a run, that its pool knows of it, and that it has followed its pool.
 
-        Both are kept apart from the run, on other nodes of a cluster: these may have lost in a failover what the
-        run's own has kept.
+        These are kept apart from the run, on other nodes of a cluster, which may have lost in a failover what the
+        run's own has kept; and whoever was to bring the run up to date may have ended before.
 
         Raises:
             UnknownPool: its pool is gone.
         """
         await self._names.mend_run(run.name)
         if await self._pools.registration_token(run.pool, run.name) is None:
-            pool = await self._pools.register(run.pool, run.name)
-            await self._pools.grow(run.name, pool.incarnation, pool.tasks, pool.chunks)
-            await self._retirements.follow(run.pool, run.name, pool.incarnation)
+            await self._pools.register(run.pool, run.name)
+        await self._pools.join(run.pool, run.name, run.pool_incarnation)
+        await self._retirements.follow(run.pool, run.name, run.pool_incarnation)
 
     async def glance(self, name: str) -> Glance | None:
         """A run as a list shows it; None if there is none."""

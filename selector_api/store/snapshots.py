@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from selector_api.core import snapshot
 from selector_api.core.snapshot import Arrays, Header
@@ -13,8 +14,10 @@ from selector_api.store.connection import StoreClient
 from selector_api.store.errors import UnreadableData
 from selector_api.store.keys import run_keys
 from selector_api.store.log_parts import Bookmark
-from selector_api.store.runs import Run
 from selector_api.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from selector_api.store.runs import Run
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,7 @@ def restored(data: bytes, table: TaskTable) -> RunState:
     Raises:
         UnreadableData: it is damaged, of another version, or not of this table.
     """
-    version, header, arrays = decode_snapshot(data)
-    if version == 1:  # releases 0.1 and 0.2; the log has what they did not count yet
-        raise UnreadableData("its snapshot lacks what was counted of single tasks")
+    header, arrays = decode_snapshot(data)
     try:
         return snapshot.restored(header, arrays, table)
     except (KeyError, TypeError, ValueError, IndexError) as error:

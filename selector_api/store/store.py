@@ -62,10 +62,10 @@ async def open_store(
         scripts = Scripts(redis)
         names = Names(redis)
         pools = Pools(redis, scripts, pool_threads, names)
-        retirements = Retirements(redis, scripts, pools)
+        snapshots = Snapshots(redis, scripts)
+        retirements = Retirements(redis, scripts, pools, snapshots, pool_threads)
         runs = Runs(redis, scripts, pools, retirements, names, pool_threads)
         logs = Logs(scripts, runs, pools, threads, horizon_days)
-        snapshots = Snapshots(redis, scripts)
         archives = Archives(redis, scripts, threads, horizon_days)
         forks = Forks(scripts, runs, logs, snapshots, threads)
 

@@ -60,15 +60,13 @@ def prepared(table: TaskTable, rows: TaskRows) -> Prepared:
 
 
 def _parts(rows: TaskRows) -> list[TaskRows]:
-    if len(rows) <= _ROWS_A_CHUNK:
-        return [rows] if len(rows) else []
     starts = range(0, len(rows), _ROWS_A_CHUNK)
-    return [rows.take(np.arange(start, min(start + _ROWS_A_CHUNK, len(rows)))) for start in starts]
+    return [rows.slice(start, min(start + _ROWS_A_CHUNK, len(rows))) for start in starts]
 
 
 def _merged(rows: TaskRows, hashes: HashArray) -> tuple[TaskRows, HashArray]:
     """The rows with each id once, and their hashes: what several rows of an id say must not contradict itself."""
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes)
     alike = hashes[order[1:]] == hashes[order[:-1]]
     # Those that share a hash with another, in their order; there may be none of an id that occurs twice.
     shared = np.sort(order[np.append(alike, False) | np.append(False, alike)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 from redis.asyncio import Redis
@@ -117,7 +117,7 @@ class ClusterSlots(_Clients):
         """Ask the nodes that are known, in any order, until one answers: those cut off may tell what is past."""
         nodes = list({*self._seeds, *self._clients})
         random.shuffle(nodes)
-        errors: list[str] = []
+        errors: dict[Address, Exception] = {}
         for node in nodes:
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
@@ -125,11 +125,18 @@ class ClusterSlots(_Clients):
             except AuthenticationError:
                 raise
             except (RedisError, OSError, TimeoutError) as error:
-                errors.append(f"{node}: {str(error) or 'it does not answer'}")
+                errors[node] = error
                 continue
             self._masters = _masters(cast("Sequence[Any]", rows), node)
             return
-        raise RedisConnectionError(f"no node of the cluster tells where keys are ({'; '.join(errors)})")
+        raise _nobody_tells("no node of the cluster tells where keys are", errors)
+
+
+def _nobody_tells(what: str, errors: Mapping[Address, Exception]) -> RedisConnectionError:
+    said = "; ".join(f"{address}: {str(error) or 'it does not answer'}" for address, error in errors.items())
+    told = RedisConnectionError(f"{what} ({said})")
+    told.__cause__ = next(iter(errors.values()), None)
+    return told
 
 
 def _masters(rows: Sequence[Any], asked: Address) -> list[Address | None]:
@@ -144,7 +151,7 @@ def _masters(rows: Sequence[Any], asked: Address) -> list[Address | None]:
 class SentinelMaster(_Clients):
     """The server that sentinels call the master of this name."""
 
-    def __init__(self, name: str, sentinels: list[Redis], client_of: ClientOf) -> None:
+    def __init__(self, name: str, sentinels: Mapping[Address, Redis], client_of: ClientOf) -> None:
         """Nothing is known yet."""
         super().__init__(client_of)
         self._name = name
@@ -201,12 +208,13 @@ class SentinelMaster(_Clients):
         All are asked, and the newest word counts: one that was cut off may still name the former master, which
         takes writes again once it is back, until it hears that it is a replica.
         """
-        told = await asyncio.gather(*map(self._ask, self._sentinels))
-        known = [each for each in told if not isinstance(each, Exception)]
+        told = dict(
+            zip(self._sentinels, await asyncio.gather(*map(self._ask, self._sentinels.values())), strict=True)
+        )
+        known = [each for each in told.values() if not isinstance(each, Exception)]
         if not known:
-            raise RedisConnectionError(
-                f"no sentinel tells where {self._name!r} is ({'; '.join(str(each) for each in told)})"
-            )
+            errors = {address: each for address, each in told.items() if isinstance(each, Exception)}
+            raise _nobody_tells(f"no sentinel tells where {self._name!r} is", errors)
         newest = max(known, key=lambda each: int(each["config-epoch"]))
         return Address(newest["ip"], newest["port"])
 
@@ -220,6 +228,6 @@ class SentinelMaster(_Clients):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for sentinel in self._sentinels:
+        for sentinel in self._sentinels.values():
             await sentinel.aclose()
         await super().aclose()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
 import anyio.to_thread
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse
+import pyarrow as pa
+import pyarrow.parquet as pq
+from starlette.responses import StreamingResponse
 
 from selector_api.web import problems
 from selector_api.web.problems import Problem
@@ -30,13 +32,46 @@ def accepted(accept: str) -> str:
     raise Problem(problems.NOT_ACCEPTABLE, f"Accept: ask for {JSON} or {PARQUET}")
 
 
-async def parquet_answer(write: Callable[[Path], None], name: str) -> FileResponse:
-    """The Parquet file that `write` writes, beside the event loop."""
-    folder = tempfile.TemporaryDirectory(prefix="bots-")
-    path = Path(folder.name, name)
-    try:
-        await anyio.to_thread.run_sync(write, path)
-    except BaseException:
-        folder.cleanup()
-        raise
-    return FileResponse(path, media_type=PARQUET, background=BackgroundTask(folder.cleanup))
+async def parquet_answer(schema: pa.Schema, tables: Iterable[pa.Table]) -> StreamingResponse:
+    """The Parquet file of these tables, each of which is made beside the event loop and sent before the next.
+
+    So nobody waits in silence while millions of rows are written, and they are nowhere as a whole. What keeps the
+    first from being made is raised here, so that it still is a problem and not a broken answer.
+    """
+    parts = _parts(schema, tables)
+    first = await anyio.to_thread.run_sync(next, parts)
+    return StreamingResponse(chain([first], parts), media_type=PARQUET)
+
+
+def _parts(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    written = _Written()
+    with pq.ParquetWriter(written, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+            yield written.taken()
+    yield written.taken()
+
+
+class _Written(io.RawIOBase):
+    """A file to write to, of which only what was not taken yet is kept."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size
+
+    def write(self, data: Any) -> int:
+        part = bytes(data)
+        self._parts.append(part)
+        self._size += len(part)
+        return len(part)
+
+    def taken(self) -> bytes:
+        """What was written since this was called last."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)

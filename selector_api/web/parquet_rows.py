@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from selector_api.core.task_rows import TaskRows
+from selector_api.near_names import shown
 from selector_api.settings import MEBIBYTE
 from selector_api.web.parquet_columns import task_columns
 from selector_api.web.problems import INVALID_PARQUET, Problem
@@ -29,6 +30,8 @@ MAX_UNPACKED_BYTES = 512 * MEBIBYTE
 _MAX_TEXT = 256
 _COLUMNS = ["id", "domain", "references"]
 _UUID_BYTES = 16
+_MAGIC = b"PAR1"
+"""How a Parquet file begins and ends."""
 
 
 def slices_of_rows(body: bytes, size: int) -> Iterator[list[dict[str, Any]]]:
@@ -63,7 +66,15 @@ def _readable() -> Iterator[None]:
         raise Problem(INVALID_PARQUET, "body: not a readable Parquet file") from error
 
 
+def _refuse_cut(body: bytes) -> None:
+    if body.startswith(_MAGIC) and not body.endswith(_MAGIC):
+        raise Problem(
+            INVALID_PARQUET, "body: a Parquet file that is cut short; send it again from its beginning"
+        )
+
+
 def _table(body: bytes) -> pa.Table:
+    _refuse_cut(body)
     file = pq.ParquetFile(io.BytesIO(body))
     _refuse_columns(file.schema_arrow)
     _refuse_size(file.metadata)
@@ -76,17 +87,29 @@ def _table(body: bytes) -> pa.Table:
 
 
 def _refuse_columns(schema: pa.Schema) -> None:
-    names = schema.names
-    fits = {"id"} <= set(names) <= set(_COLUMNS) and len(set(names)) == len(names)
-    for name in names if fits else ():
-        kind = schema.field(name).type
-        fits &= pa.types.is_null(kind) or (_is_rates(kind) if name == "references" else _is_name(kind))
-    if not fits:
+    wrong = _wrong_column(schema)
+    if wrong is not None:
         raise Problem(
             INVALID_PARQUET,
-            "body: the columns are id and domain (text, integers or UUIDs), and references "
+            f"body: {wrong}; the columns are id and domain (text, integers or UUIDs), and references "
             "(struct or map of numbers)",
         )
+
+
+def _wrong_column(schema: pa.Schema) -> str | None:
+    """What is wrong with the columns, None if nothing."""
+    if "id" not in schema.names:
+        return "there is no column 'id'"
+    for name in schema.names:
+        if name not in _COLUMNS:
+            return f"column {shown(name)} is none of a task's"
+        if schema.names.count(name) > 1:
+            return f"column {shown(name)} is there twice"
+        kind = schema.field(name).type
+        if not (pa.types.is_null(kind) or (_is_rates(kind) if name == "references" else _is_name(kind))):
+            # Of a nested type the outermost is told: it may have any number of names in it.
+            return f"column {shown(name)} is of type {str(kind).partition('<')[0]}"
+    return None
 
 
 def _is_name(kind: pa.DataType) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from selector_api.core.arrays import FloatArray, IntArray
 from selector_api.core.state import RunState
@@ -55,19 +53,17 @@ def page(state: RunState, wanted: Wanted, first: int, limit: int) -> bytes:
     return json.dumps(answer).encode()
 
 
-def write_parquet(state: RunState, path: Path, wanted: Wanted) -> None:
-    """These tasks as a Parquet file.
+def all_rows(state: RunState, wanted: Wanted) -> Iterator[pa.Table]:
+    """These tasks, many at a time; where there are none, a table without any.
 
     Raises:
         Problem: unknown-task or unknown-domain.
     """
     tasks = chosen(state, wanted)
-    schema = _schema(state)
-    with pq.ParquetWriter(path, schema) as writer:
-        for start in range(0, max(len(tasks), 1), _ROW_GROUP):
-            columns = _columns(state, tasks[start : start + _ROW_GROUP])
-            columns["references"] = [list(each.items()) for each in columns["references"]]
-            writer.write_table(pa.table(columns, schema=schema))
+    for start in range(0, max(len(tasks), 1), _ROW_GROUP):
+        columns = _columns(state, tasks[start : start + _ROW_GROUP])
+        columns["references"] = [list(each.items()) for each in columns["references"]]
+        yield pa.table(columns, schema=schema_of(state))
 
 
 def chosen(state: RunState, wanted: Wanted) -> IntArray:
@@ -105,7 +101,8 @@ _SORTED_BY: dict[str, Callable[[RunState, IntArray], IntArray | FloatArray]] = {
 }
 
 
-def _schema(state: RunState) -> pa.Schema:
+def schema_of(state: RunState) -> pa.Schema:
+    """The columns of `all_rows`."""
     numbers = ("mean", "sd", *state.posterior.of_classes().parameters())
     return pa.schema(
         [

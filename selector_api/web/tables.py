@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
-from pathlib import Path
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from selector_api.core.arrays import IntArray
 from selector_api.core.tasks import TaskTable
 from selector_api.store.arrow_columns import array_of, dictionary_of
 
 _ROW_GROUP = 100_000
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [("id", pa.string()), ("domain", pa.string()), ("references", pa.map_(pa.string(), pa.float64()))]
 )
 
@@ -32,14 +30,13 @@ def tasks_page(table: TaskTable, retired: Set[str], first: int, limit: int) -> b
     return json.dumps({"tasks": rows, "next": str(following) if following < len(table) else None}).encode()
 
 
-def write_tasks(table: TaskTable, path: Path) -> None:
-    """All tasks as a Parquet file."""
-    with pq.ParquetWriter(path, _SCHEMA) as writer:
-        for start in range(0, max(len(table), 1), _ROW_GROUP):
-            tasks = np.arange(start, min(start + _ROW_GROUP, len(table)))
-            domains = dictionary_of(table.domains, table.domain_codes[tasks]).cast(pa.string())
-            columns = [array_of(table.texts.take(tasks)), domains, maps_of(table, tasks)]
-            writer.write_table(pa.table(columns, schema=_SCHEMA))
+def all_tasks(table: TaskTable) -> Iterator[pa.Table]:
+    """All tasks, many at a time; where there are none, a table without any."""
+    for start in range(0, max(len(table), 1), _ROW_GROUP):
+        tasks = np.arange(start, min(start + _ROW_GROUP, len(table)))
+        domains = dictionary_of(table.domains, table.domain_codes[tasks]).cast(pa.string())
+        ids = array_of(table.texts.slice(start, start + len(tasks)))
+        yield pa.table([ids, domains, maps_of(table, tasks)], schema=SCHEMA)
 
 
 def maps_of(table: TaskTable, tasks: IntArray) -> pa.MapArray:

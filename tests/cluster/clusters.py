@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from tests.cluster.processes import Server, data_server, until
+from tests.cluster.processes import Server, Tls, data_server, until
 from tests.service import free_port
 
 SLOTS = 16384
@@ -20,12 +20,15 @@ _KEYS_AT_A_TIME = 100
 class Cluster:
     """The nodes of a cluster: the masters first."""
 
-    def __init__(self, folder: Path, node_timeout_ms: int, **options: str) -> None:
+    def __init__(self, folder: Path, node_timeout_ms: int, tls: Tls | None, **options: str) -> None:
+        if tls is not None:
+            options["tls_cluster"] = "yes"
         bus = [free_port() for _ in range(2 * MASTERS)]
         self._bus_of_first = bus[0]
         self.nodes = [
             data_server(
                 folder / f"node-{number}",
+                tls,
                 cluster_enabled="yes",
                 cluster_port=str(bus[number]),
                 cluster_node_timeout=str(node_timeout_ms),
@@ -37,8 +40,13 @@ class Cluster:
         ]
 
     @property
+    def addresses(self) -> str:
+        """Of some of the nodes, as in a URL."""
+        return ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
+
+    @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
+        return f"redis+cluster://{self.addresses}"
 
     def start(self) -> Cluster:
         """Start the nodes, make one cluster of them, and return when all agree that it is well."""
@@ -85,7 +93,10 @@ class Cluster:
     def masters(self) -> dict[int, Server]:
         """The masters now, by the slot at which each of their ranges begins."""
         by_port = {node.port: node for node in self.nodes}
-        asked = next(node for node in self.nodes if node.is_running and _is_well(node))
+        running = [node for node in self.nodes if node.is_running]
+        asked = until(
+            lambda: next((node for node in running if _is_well(node)), None), "a node that thinks all is well"
+        )
         return {row[0]: by_port[row[2][1]] for row in _ask(asked, "CLUSTER", "SLOTS")}
 
     def master_of(self, key: str) -> Server:
@@ -148,9 +159,11 @@ def _is_well(node: Server) -> bool:
 
 
 @contextmanager
-def cluster(folder: Path, node_timeout_ms: int = 3000, **options: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, node_timeout_ms: int = 3000, tls: Tls | None = None, **options: str
+) -> Iterator[Cluster]:
     """A cluster for as long as the block runs; `options` are the nodes', `_` in their names being `-`."""
-    made = Cluster(folder, node_timeout_ms, **options)
+    made = Cluster(folder, node_timeout_ms, tls, **options)
     try:
         yield made.start()
     finally:

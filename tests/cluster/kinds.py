@@ -32,13 +32,16 @@ class Servers(Protocol):
 
 
 @contextmanager
-def servers_of(kind: Kind, folder: Path) -> Iterator[Servers | None]:
-    """Servers of a kind for as long as the block runs; None for an embedded one."""
+def servers_of(kind: Kind, folder: Path, fsync: str = "always") -> Iterator[Servers | None]:
+    """Servers of a kind for as long as the block runs; None for an embedded one.
+
+    Only those that crash need to flush every write to disk.
+    """
     if kind == "cluster":
-        with cluster(folder, _NODE_TIMEOUT_MS, appendfsync="always") as made:
+        with cluster(folder, _NODE_TIMEOUT_MS, appendfsync=fsync) as made:
             yield made
     elif kind == "sentinel":
-        with watched(folder, _NODE_TIMEOUT_MS, appendfsync="always") as made:
+        with watched(folder, _NODE_TIMEOUT_MS, appendfsync=fsync) as made:
             yield made
     else:
         yield None

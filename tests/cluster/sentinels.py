@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.processes import Server, data_server, until
+from tests.cluster.processes import Server, Tls, data_server, until
 
 NAME = "bots"
-_CONFIG = """port {port}
-bind 127.0.0.1
+_CONFIG = """bind 127.0.0.1
 protected-mode no
 sentinel monitor {name} 127.0.0.1 {master} 2
 sentinel down-after-milliseconds {name} {down_after_ms}
@@ -22,17 +21,24 @@ sentinel failover-timeout {name} {failover_ms}
 class Watched:
     """The servers, of which one is the master, and their sentinels."""
 
-    def __init__(self, folder: Path, down_after_ms: int, **options: str) -> None:
-        self.servers = [data_server(folder / f"server-{number}", **options) for number in range(3)]
+    def __init__(
+        self,
+        folder: Path,
+        down_after_ms: int,
+        tls: Tls | None,
+        of_sentinels: dict[str, str],
+        **options: str,
+    ) -> None:
+        self.servers = [data_server(folder / f"server-{number}", tls, **options) for number in range(3)]
         for replica in self.servers[1:]:
             replica.replicate("127.0.0.1", self.servers[0].port)
         self.sentinels = [
-            Server(folder / f"sentinel-{number}", {}, ("sentinel.conf", "--sentinel")) for number in range(3)
+            Server(folder / f"sentinel-{number}", of_sentinels, ("sentinel.conf", "--sentinel"), tls)
+            for number in range(3)
         ]
         for sentinel in self.sentinels:
             sentinel.folder.mkdir(parents=True)
             config = _CONFIG.format(
-                port=sentinel.port,
                 name=NAME,
                 master=self.servers[0].port,
                 down_after_ms=down_after_ms,
@@ -41,9 +47,13 @@ class Watched:
             (sentinel.folder / "sentinel.conf").write_text(config)
 
     @property
+    def addresses(self) -> str:
+        """Of the sentinels, as in a URL."""
+        return ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+
+    @property
     def url(self) -> str:
-        addresses = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{addresses}/{NAME}"
+        return f"redis+sentinel://{self.addresses}/{NAME}"
 
     def start(self) -> Watched:
         """Start all, and return when the sentinels know of each other and of the replicas."""
@@ -79,9 +89,15 @@ def _knows_all(sentinel: Server) -> bool:
 
 
 @contextmanager
-def watched(folder: Path, down_after_ms: int = 1000, **options: str) -> Iterator[Watched]:
+def watched(
+    folder: Path,
+    down_after_ms: int = 1000,
+    tls: Tls | None = None,
+    of_sentinels: dict[str, str] | None = None,
+    **options: str,
+) -> Iterator[Watched]:
     """Servers and sentinels for as long as the block runs; `options` are the servers'."""
-    made = Watched(folder, down_after_ms, **options)
+    made = Watched(folder, down_after_ms, tls, of_sentinels or {}, **options)
     try:
         yield made.start()
     finally:

@@ -71,3 +71,22 @@ def test_for_bots_a_task_without_both_references_belongs_to_the_class_without_an
     rates = Bots(implicit=Interpolation("w", "s")).rates(table, slice(0, 3))
     assert_array_equal(rates, [[0.5, 1.0], [NONE, NONE], [NONE, NONE]])
     assert Bots().rates(table, slice(1, 3)).shape == (2, 0)
+
+
+def test_members_are_found_however_the_tasks_joined():
+    rng = np.random.default_rng(3)
+    domain = rng.integers(0, 12, 500).astype(np.int32)
+    domain[:400] %= 9  # classes that no earlier task is of
+    none = np.empty((500, 0))
+    at_once = Classes.of(0).grown(domain, none)
+    classes, joined = Classes.of(0), 0
+    for size in (0, 1, 1, 300, 5, 5, 40, 1, 1, 46, 100):
+        classes = classes.grown(domain[joined : joined + size], none[joined : joined + size])
+        joined += size
+        # What is sorted by now is used on.
+        assert sum(len(classes.members(number)) for number in range(len(classes))) == joined
+    for number in range(len(classes)):
+        (members,) = np.nonzero(domain == classes.domain[number])
+        assert classes.members(number).tolist() == members.tolist()
+        there = int(np.flatnonzero(at_once.domain == classes.domain[number])[0])
+        assert at_once.members(there).tolist() == members.tolist()

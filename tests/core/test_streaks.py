@@ -57,3 +57,10 @@ def test_the_counts_are_those_of_a_recount_also_from_a_snapshot():
     restored = Streaks.restored(30, streaks.to_arrays())
     assert counts(restored) == counts(streaks)
     np.testing.assert_array_equal(restored.of_tasks(np.arange(30)), streaks.of_tasks(np.arange(30)))
+
+
+def test_tasks_that_joined_later_are_told_each_once():
+    streaks = Streaks()
+    for size in (5, 6, 40):
+        streaks.grow(size)
+        assert streaks.are_stuck().tolist() == [False] * size

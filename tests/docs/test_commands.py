@@ -58,7 +58,10 @@ RUN_BY = {
         "bots run export my-run": "below",
         "bots replay demo-bots-0": _CLONE,
     },
-    "docs/how-to/security.md": {"bots token create --name admin": _HOW_TOS},
+    "docs/how-to/security.md": {
+        "bots token create --name admin": _HOW_TOS,
+        "ACL SETUSER": "a Redis of one's own; tests/docs/test_rights.py",
+    },
     "docs/how-to/slurm.md": {
         "export BOTS_FOLDER": "tests/deploy/test_slurm.py, by make test-slurm",
         "export SELECTOR_URL_FILE": "tests/deploy/test_slurm.py, by make test-slurm",

@@ -17,7 +17,8 @@ from typing import Any
 Event = Mapping[str, Any]
 
 Batch = Mapping[str, Sequence[float] | None]
-"""What was rolled out in a step: the rewards of each task's rollouts; None if it could not be scored."""
+"""What was rolled out of a selection, in most frameworks in a step: the rewards of each task's rollouts; None if it
+could not be scored."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ def check(adapter: Adapter, events: Sequence[Event], batches: Sequence[Batch]) -
     Args:
         adapter: whose log it is.
         events: of the run that the training ended in; rewards are from 0 to 1.
-        batches: what was rolled out in it, in the order of the steps, before any filter of groups.
+        batches: what was rolled out in it, in the order of the selections, before any filter of groups.
     """
     check_keys(adapter, events, batches)
     check_order(adapter, events)
+    check_apart(events, batches)
     check_groups(events, batches)
     check_drops(adapter, events, batches)
     check_ends(adapter, events)
@@ -104,6 +106,17 @@ def check_order(adapter: Adapter, events: Iterable[Event]) -> None:
             assert len(waiting) <= adapter.look_ahead + 1, f"{waiting} all wait for a report"
         for selection in _ended(event):
             waiting.remove(selection)
+
+
+def check_apart(events: Iterable[Event], batches: Iterable[Batch]) -> None:
+    """Groups of one task that are of two selections count each: who tells rewards by task makes one of them.
+
+    Both are rolled out in one step where a step has several selections that share leased tasks, or of which one was
+    drawn while the service was away.
+    """
+    groups = {(task, len(rewards)) for batch in batches for task, rewards in batch.items() if rewards}
+    others = [(task, trials) for task, _, trials in _counted(events) if (task, trials) not in groups]
+    assert not others, f"task and rollouts of outcomes that are those of no group: {others}"
 
 
 def check_groups(events: Sequence[Event], batches: Sequence[Batch]) -> None:
@@ -152,7 +165,7 @@ def _tasks(events: Iterable[Event]) -> dict[str, list[str]]:
     return {event["selection"]: event["tasks"] for event in events if event["type"] == "selected"}
 
 
-def _counted(events: Sequence[Event]) -> Iterable[tuple[str, float, int]]:
+def _counted(events: Iterable[Event]) -> Iterable[tuple[str, float, int]]:
     """Task, successes and trials of each outcome that entered the posteriors."""
     tasks = _tasks(events)
     for event in events:

@@ -14,6 +14,7 @@ from tests.integrations.conformance import Adapter, Batch, rewards_of
 from tests.service import Service
 from trainer_client import FakeSelector, SelectorClient, Task
 from trainer_client.feed import TaskFeed
+from trainer_client.groups import by_task
 
 TASKS = [f"task-{number}" for number in range(40)]
 STEPS = 12
@@ -97,6 +98,30 @@ def that_loses_a_selection(fake: FakeSelector) -> list[Batch]:
     return batches
 
 
+def that_tells_by_task(fake: FakeSelector) -> list[Batch]:
+    """A step has two selections, and is told by its tasks, of which both have some."""
+    SelectorClient("http://s", "run", transport=fake.transport).patch_run(share_leased=True)
+    feed, batches = feed_of(fake, look_ahead=1), []
+    for _ in range(STEPS // 2):
+        step = [rolled_out(feed.batch()), rolled_out(feed.batch())]
+        rollouts = [(task, reward) for batch in step for task in batch for reward in batch[task] or [None]]
+        feed.report(by_task(*zip(*rollouts, strict=True)))
+        batches += step
+    feed.close()
+    return batches
+
+
+def that_tells_by_group(fake: FakeSelector) -> list[Batch]:
+    """Likewise, and told by its groups."""
+    SelectorClient("http://s", "run", transport=fake.transport).patch_run(share_leased=True)
+    feed, batches = feed_of(fake, look_ahead=1), []
+    for _ in range(STEPS // 2):
+        step = [rolled_out(feed.batch()), rolled_out(feed.batch())]
+        feed.report_groups((task, list(rewards or [])) for batch in step for task, rewards in batch.items())
+        batches += step
+    return batches
+
+
 def check(adapter: Adapter, training: Callable[[FakeSelector], list[Batch]]) -> None:
     fake = FakeSelector.with_run("run", TASKS)
     batches = training(fake)
@@ -115,6 +140,15 @@ def test_one_that_says_how_far_it_looks_ahead_passes():
 
 def test_one_whose_framework_hides_drops_passes():
     check(Adapter(tells_drops=False), that_forgets_drops)
+
+
+def test_one_that_tells_two_groups_of_a_task_apart_passes():
+    check(Adapter(look_ahead=1), that_tells_by_group)
+
+
+def test_one_that_makes_one_of_them_fails():
+    with pytest.raises(AssertionError, match="those of no group"):
+        check(Adapter(look_ahead=1), that_tells_by_task)
 
 
 @pytest.mark.parametrize(

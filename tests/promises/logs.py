@@ -205,18 +205,23 @@ def check_draws(events: Sequence[Event], table: TaskTable, inherited: int = 0) -
 
     Those among its first `inherited` events were drawn by another run.
     """
+    drawn = [event for event in events if event["type"] == "selected" and event["seq"] > inherited]
+    # Most are drawn from the state that comes right before; only the others need an earlier one.
+    kept = {event["drawn_from"] for event in drawn if event["drawn_from"] != event["seq"] - 1}
     state = fold(None, events[0], table)
-    states = {1: state.copy()}
+    states: dict[int, RunState] = {}
     for event in events[1:]:
+        before = event["seq"] - 1
+        if before in kept:
+            states[before] = state.copy()
         if event["type"] == "selected" and event["seq"] > inherited:
-            drawn_from = states[event["drawn_from"]]
+            drawn_from = state if event["drawn_from"] == before else states[event["drawn_from"]]
             if "informative" in event:
-                drawn = plan(drawn_from, event["informative"], event.get("rollouts"))
+                choice = plan(drawn_from, event["informative"], event.get("rollouts"))
             else:
-                drawn = select(drawn_from, event["batch_size"])
-            assert event["tasks"] == table.ids(drawn.tasks), event
+                choice = select(drawn_from, event["batch_size"])
+            assert event["tasks"] == table.ids(choice.tasks), event
         state = fold(state, event, table)
-        states[event["seq"]] = state.copy()
     return state
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from selector_api.core import snapshot
+from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
 from selector_api.store.keys import report_field, run_keys
@@ -40,9 +41,10 @@ async def check(schedule: Schedule) -> None:
         state = logs.check_draws(events, table, inherited=len(events) if is_fork else 0)
         _check_log(events, watched, is_fork)
         _check_state(state, watched)
+        folded = snapshot.taken(state)
         for replica in schedule.replicas:
             live_run = await replica.store.live_runs.of(name)
-            await live_run.glance(lambda live, state=state: _check_same(live, state))
+            await live_run.glance(lambda live, folded=folded: _check_same(live, folded))
         assert (call("ZCARD", keys.leases), call("LLEN", keys.pending)) == (0, 0), "something waits for ever"
         _check_acknowledged(schedule, events, name, watched)
 
@@ -80,9 +82,9 @@ def _check_state(state: RunState, watched: Watched) -> None:
     logs.check_dense(logs.rows_of(state), watched.model.course.dense)
 
 
-def _check_same(live: RunState, folded: RunState) -> None:
+def _check_same(live: RunState, folded: tuple[Header, Arrays]) -> None:
     """What a replica has is what folds from the log, bit for bit."""
-    (header, arrays), (expected, expected_arrays) = snapshot.taken(live), snapshot.taken(folded)
+    (header, arrays), (expected, expected_arrays) = snapshot.taken(live), folded
     assert header == expected
     assert arrays.keys() == expected_arrays.keys()
     for name, array in arrays.items():

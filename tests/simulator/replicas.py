@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
-import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from selector_api.store import scripts
@@ -71,7 +70,7 @@ class Clock:
         self._has_gone_back |= by < 0
         to = self.now = self.now + by
         self._latest = max(self._latest, to)
-        self._wire.call("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
+        self._wire.later("MSET", "clock:seconds", to // 1000, "clock:microseconds", to % 1000 * 1000)
 
     def move_on(self) -> None:
         """Be later than ever: a failover takes its time."""
@@ -100,12 +99,7 @@ class Redis:
 
     def load(self, text: str) -> str:
         """Load a script; gives its SHA-1."""
-        digest = sha1(text.encode()).hexdigest()
-        name = next(name for name, file in _files().items() if text.endswith(file))
-        for real, simulated in _SEAMS:
-            text = text.replace(real, simulated)
-        if self._changed is not None:
-            text = text.replace(*self._changed)
+        digest, name, text = _simulated(text, self._changed)
         self._loaded[digest] = (name, self.wire.load(text))
         return digest
 
@@ -123,13 +117,22 @@ class Redis:
 
     def dump(self) -> dict[bytes, bytes]:
         """All that it has."""
-        return {key: self.wire.call("DUMP", key) for key in sorted(self.wire.call("KEYS", "bots:*"))}
+        keys = sorted(self.wire.call("KEYS", "bots:*"))
+        return dict(zip(keys, self.wire.calls(*(("DUMP", key) for key in keys)), strict=True))
 
     def restore(self, keys: dict[bytes, bytes]) -> None:
         """Have this and nothing else."""
-        self.wire.call("FLUSHALL")
-        for key, content in keys.items():
-            self.wire.call("RESTORE", key, 0, content)
+        self.wire.calls(("FLUSHALL",), *(("RESTORE", key, 0, content) for key, content in keys.items()))
+
+
+@cache
+def _simulated(text: str, changed: tuple[str, str] | None) -> tuple[str, str, str]:
+    """The SHA-1 of a script, its name, and what is loaded in its place."""
+    digest = sha1(text.encode()).hexdigest()
+    name = next(name for name, file in _files().items() if text.endswith(file))
+    for real, simulated in _SEAMS if changed is None else (*_SEAMS, changed):
+        text = text.replace(real, simulated)
+    return digest, name, text
 
 
 @cache
@@ -141,7 +144,7 @@ class Client(StoreClient):
     """What a replica has for a client of Redis."""
 
     def __init__(self, network: Network, server: Redis) -> None:
-        super().__init__(redis.asyncio.ConnectionPool())
+        self._router = None  # all that a StoreClient has without connections
         self._network = network
         self._server = server
         self.is_dead = False

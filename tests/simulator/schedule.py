@@ -69,7 +69,7 @@ class Schedule:
         self.steps = 0
         self.tasks = settings.BEGINNING
         """How many were named, whether or not they have joined the pool."""
-        wire.call("FLUSHALL")
+        wire.later("FLUSHALL")
         self.clock = Clock(wire)
         self.witness = Witness(self.clock)
         self.server = Redis(wire, self.witness, lua)

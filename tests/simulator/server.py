@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class Wire:
 
     def __init__(self, path: Path) -> None:
         self._reader = hiredis.Reader()
+        self._unsent: list[bytes] = []
         self._scripts: dict[str, str] = {}
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(_PATIENCE_SECONDS)
@@ -32,14 +33,29 @@ class Wire:
         """The reply to a command, as bytes, integers and lists.
 
         Raises:
-            hiredis.ReplyError: the server refused it.
+            hiredis.ReplyError: the server refused it, or one that was sent with it.
         """
-        self._socket.sendall(hiredis.pack_command(args))
-        while (reply := self._reader.gets()) is False:
-            self._reader.feed(self._socket.recv(65536))
-        if isinstance(reply, hiredis.ReplyError):
-            raise reply
-        return reply
+        return self.calls(args)[-1]
+
+    def calls(self, *commands: Sequence[Any]) -> list[Any]:
+        """The replies to commands that are sent at once. It raises what `call` does."""
+        for args in commands:
+            self.later(*args)
+        count, self._unsent, sent = len(self._unsent), [], b"".join(self._unsent)
+        self._socket.sendall(sent)
+        replies: list[Any] = []
+        while len(replies) < count:
+            while (reply := self._reader.gets()) is False:
+                self._reader.feed(self._socket.recv(65536))
+            replies.append(reply)
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+        return replies[-len(commands) :] if commands else []
+
+    def later(self, *args: Any) -> None:
+        """Send a command with the next call, before it; nobody asks for the reply."""
+        self._unsent.append(hiredis.pack_command(args))
 
     def load(self, script: str) -> str:
         """Load a script; gives its SHA-1."""

@@ -100,8 +100,8 @@ class Runs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.now = 0
-        """Unix ms of the script that runs."""
+        self.key = ""
+        """The first that the script which runs was given."""
         self.tasks: dict[str, Task] = {}
         self.former: dict[str, Task] = {}
         """These, and behind them those that Redis has lost."""
@@ -116,9 +116,14 @@ class Runs:
         self.losses = 0
         self._made: dict[tuple[Any, ...], int] = {}
 
+    @property
+    def _now(self) -> int:
+        """Unix ms in the log of the run whose script runs."""
+        return self._clock.of(self.key)
+
     def _due(self, watched: Watched) -> None:
-        held = watched.model.selections
-        due = [name for name in watched.model.open if int(held[name].expires_at) <= self.now]
+        held, now = watched.model.selections, self._now
+        due = [name for name in watched.model.open if int(held[name].expires_at) <= now]
         for name in sorted(due, key=lambda name: (held[name].expires_at, name))[:MOST_EXPIRED]:
             watched.model.close(name)
 
@@ -176,7 +181,8 @@ class Runs:
             assert former.batch_size != operation.batch_size, "a second selection of one key"
         assert event["key"] == key
         seconds = operation.lease_seconds or json.loads(watched.config)["lease_seconds"]
-        assert (event["at"], event["expires_at"]) == (self.now, self.now + round(seconds * 1000))
+        now = self._now
+        assert (event["at"], event["expires_at"]) == (now, now + round(seconds * 1000))
         model.hand_out(operation.batch_size, key, {**event, "replayed": False, "status": "open"})
         id_, tasks = event["selection"], tuple(event["tasks"])
         # The same command again, behind a loss, makes the same selection again.
@@ -223,7 +229,7 @@ class Runs:
         if held.closed:
             attempt.expected = SelectionClosed
             return
-        until = self.now + operation.milliseconds
+        until = self._now + operation.milliseconds
         held.expires_at = until
         attempt.expected = ("open", until)
 
@@ -256,7 +262,8 @@ class Runs:
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
         if reply:
-            for kind, fields in zip(args[4::2], args[5::2], strict=True):
+            events = args[5 + int(args[4]) :]
+            for kind, fields in zip(events[::2], events[1::2], strict=True):
                 tasks = set(json.loads("{" + fields + "}")["tasks"])
                 pool = watched.model.pool
                 pool.retired = pool.retired | tasks if kind == "excluded" else pool.retired - tasks

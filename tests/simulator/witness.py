@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from selector_api.store.chunks import decode_chunk
 from tests.promises.course import Pool
 from tests.promises.model import Model
 from tests.promises.relatives import commit_every, dense_of
@@ -48,7 +49,7 @@ class Witness(Runs):
     ) -> None:
         """A script ran."""
         name = keys[0].partition("{")[2].partition(":")[2].removesuffix("}")
-        self.now = self._clock.of(keys[0])
+        self.key = keys[0]
         operation = None if attempt is None else attempt.operation
         if script in ("create", "pool_append", "pool_retire"):
             getattr(self, f"_{script}")(name, args, reply, operation, attempt)
@@ -85,9 +86,14 @@ class Witness(Runs):
     def _pool_append(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
-        assert isinstance(operation, AddTasks)
         if reply[0] == b"ok":
-            new = {task["id"]: task for task in operation.tasks if task["id"] not in self.tasks}
+            if isinstance(operation, AddTasks):
+                sent = {task["id"]: task for task in operation.tasks}
+            else:  # somebody had read them, and Redis lost them before a run heard of them
+                chunks = [decode_chunk(chunk) for chunk in args[4:]]
+                sent = {id_: self.former[id_] for _, rows in chunks for id_ in rows.ids.tolist()}
+                assert sent.keys() <= self.lost, "tasks that nobody sends"
+            new = {id_: task for id_, task in sent.items() if id_ not in self.tasks}
             self.tasks |= new
             assert (len(new), reply[1]) == (int(args[2]), len(self.tasks))
             for watched in self.runs.values():

@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def servers(redis_kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers | None]:
     """What stands for the Valkey; other tests keep nothing there."""
-    with servers_of(redis_kind, tmp_path_factory.mktemp("servers")) as made:
+    with servers_of(redis_kind, tmp_path_factory.mktemp("servers"), "everysec") as made:
         yield made
 
 
@@ -37,10 +37,9 @@ async def valkey(
 @pytest.fixture
 async def redis(valkey: EmbeddedValkey | Servers) -> AsyncIterator[StoreClient]:
     """A client of this Valkey, which is empty at the test's start."""
-    client = connect(valkey.url)
-    await client.flushall()
-    yield client
-    await client.aclose()
+    async with connect(valkey.url) as client:
+        await client.flushall()
+        yield client
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ CONFIG = RunConfig(
 
 async def dump(redis: StoreClient) -> dict[str, Any]:
     """Every key, with its type and its content."""
-    keys = sorted(await redis.execute_command("KEYS", "*"))
-    return {_text(key): await _dumped(redis, key) for key in keys}
+    keys = [key for server in await redis.servers() for key in await server.execute_command("KEYS", "*")]
+    return {_text(key): await _dumped(redis, key) for key in sorted(keys)}
 
 
 async def _dumped(redis: StoreClient, key: bytes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from selector_api.store.connection import StoreClient
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnreadableData
 from selector_api.store.kept_no_more import EventsDropped, PastHorizon
-from selector_api.store.keys import run_keys
+from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.log_parts import Bookmark
 from selector_api.store.refusals import UnknownSelection, UnusableFork
 from selector_api.store.scripts import Scripts
@@ -514,6 +514,23 @@ async def test_a_run_whose_events_are_elsewhere_goes_on_and_says_so(
     assert await drop(store, 3 * EVENTS)
     assert await store.archives.droppable(run) == (3 * EVENTS, 4 * EVENTS)
     assert (await step(other_store)).step == 19
+
+
+async def test_a_pool_that_lost_what_it_retired_is_followed_though_events_are_elsewhere(
+    store: Store, other_store: Store, redis: StoreClient
+) -> None:
+    await make_run(store, tasks=100)
+    await store.retirements.retire(POOL, ["t1", "t2", "t3"], "excluded")
+    await store.retirements.retire(POOL, ["t3"], "included")
+    for _ in range(2 * EVENTS):
+        await step(store)
+    await pack(store)
+    assert await drop(store, EVENTS)
+    await redis.unlink(pool_keys(POOL).retirements)
+    await store.retirements.retire(POOL, ["t2", "t4"], "excluded")
+    for each in (store, other_store):
+        state = await state_of(each)
+        assert state.table.ids(state.withheld.tasks) == ["t2", "t4"]
 
 
 async def test_without_a_snapshot_nothing_is_let_go(store: Store, redis: StoreClient) -> None:

@@ -11,7 +11,8 @@ from selector_api.store import connection
 from selector_api.store.connection import StoreClient, check_server, connect
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable, UnsupportedServer
-from selector_api.store.store import Store
+from selector_api.store.store import Store, open_store
+from tests.servers import LEAST
 from tests.store.helpers import POOL, make_run, read_events, select, task_rows
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
@@ -120,3 +121,16 @@ async def test_servers_that_are_too_old_are_refused(
             await check_server(redis)
     else:
         await check_server(redis)
+
+
+@pytest.mark.parametrize("lacks", ["-hgetall", "-hset"])
+async def test_a_right_that_a_user_lacks_is_said(store: Store, valkey: EmbeddedValkey, lacks: str) -> None:
+    """Of a command, and of one that a script makes."""
+    await make_run(store)
+    await store.redis.execute_command("ACL", "SETUSER", "few", "on", "nopass", *LEAST.split(), lacks)
+    async with open_store(f"{valkey.url}?username=few&password=any") as poor:
+        with pytest.raises(StoreUnavailable) as caught:
+            await poor.pools.add_tasks(POOL, task_rows(1, "new"))
+    assert "its ACL lacks a command" in caught.value.detail
+    assert lacks[1:] in str(caught.value)
+    await store.redis.execute_command("ACL", "DELUSER", "few")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from selector_api.store import connection
+from selector_api.store import connection, routing
 from selector_api.store.connection import connect
 from selector_api.store.embedded_valkey import EmbeddedValkey
 from selector_api.store.errors import StoreUnavailable
+from selector_api.store.keys import RUN_NAMES
 from selector_api.store.store import Store, open_store
 from tests.store.helpers import make_run, read_types, report, select
 from tests.valkeys import Address, Valkey
@@ -105,13 +106,14 @@ async def test_a_replica_refuses_in_words(pair: tuple[Valkey, Valkey]) -> None:
     ("setting", "value", "normal", "words"),
     [
         ("maxmemory", "1", "0", "is full: its maxmemory"),
-        ("min-replicas-to-write", "1", "0", "too few replicas"),
+        ("min-replicas-to-write", "9", "0", "too few replicas"),
     ],
 )
 async def test_a_server_that_takes_no_writes_says_why(
-    store: Store, setting: str, value: str, normal: str, words: str
+    store: Store, setting: str, value: str, normal: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_run(store)
+    monkeypatch.setattr(routing, "_PATIENCE_SECONDS", 0.1)
     await store.redis.config_set(setting, value)
     try:
         with pytest.raises(StoreUnavailable) as caught:
@@ -131,13 +133,18 @@ async def test_a_server_that_takes_no_writes_says_why(
         ("BUSY", "is busy with a script"),
     ],
 )
-async def test_refusals_that_are_hard_to_provoke_say_why(store: Store, code: str, words: str) -> None:
+async def test_refusals_that_are_hard_to_provoke_say_why(
+    store: Store, code: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A script answers as the server would."""
+    monkeypatch.setattr(routing, "_PATIENCE_SECONDS", 0.1)
+    refusal = f"return redis.error_reply('{code} and so on')"
     with pytest.raises(StoreUnavailable) as caught:
-        await store.redis.execute_command("EVAL", f"return redis.error_reply('{code} and so on')", 0)
+        await store.redis.execute_command("EVAL", refusal, 1, RUN_NAMES)
     assert words in caught.value.detail
 
 
+@pytest.mark.one_server  # in tests/cluster the nodes that are gone are named
 async def test_a_server_that_is_away_says_so(
     store: Store, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,13 +145,13 @@ async def test_a_snapshot_of_a_later_release_is_left_alone_and_the_log_read_inst
     snapshot = run_keys(RUN).snapshot
     (data,) = await store.redis.read_fields(snapshot, "data")
     assert data is not None
-    later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 3\n", 1)
+    later = data.replace(b"bots-snapshot 1\n", b"bots-snapshot 4\n", 1)
     await store.redis.hset(snapshot, "data", later)
     live_run = await store.live_runs.of(RUN)
     with caplog.at_level(logging.WARNING):
         assert as_told_then(await live_run.read(view_of), written["view"]) == written["view"]
     assert (
-        "snapshot of format b'bots-snapshot 3' is not known here (this is b'bots-snapshot 2')" in caplog.text
+        "snapshot of format b'bots-snapshot 4' is not known here (this is b'bots-snapshot 3')" in caplog.text
     )
     assert await store.redis.read_fields(snapshot, "data") == [later]
 

@@ -10,7 +10,7 @@ from selector_api.store import pools as pools_module
 from selector_api.store import task_chunks
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import pool_keys, run_keys
-from selector_api.store.pools import Added
+from selector_api.store.pool_parts import Added
 from selector_api.store.refusals import (
     PoolInUse,
     RunConflict,

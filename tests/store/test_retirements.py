@@ -68,6 +68,7 @@ async def test_what_is_not_there_is_refused_and_nothing_is_retired(store: Store)
 
 async def test_a_call_that_is_made_again_completes_one_that_was_interrupted(store: Store) -> None:
     await make_run(store)
+    assert await withheld(store) == []
     await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["t4"]}')
     assert await withheld(store) == []
     assert await retire(store, "t4") == Retired(0, 1)

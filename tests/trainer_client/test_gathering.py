@@ -61,6 +61,19 @@ def test_groups_may_end_in_threads(fake: FakeSelector):
     assert len(events(fake, "committed")) == 5
 
 
+def test_a_task_of_two_batches_under_way_counts_for_each(fake: FakeSelector):
+    """Where the run shares leased tasks, and the later batch ends first."""
+    SelectorClient("http://selector", "run", transport=fake.transport).patch_run(share_leased=True)
+    feed = TaskFeed(
+        "run", batch_size=20, tasks=TASKS, look_ahead=1, url="http://selector", transport=fake.transport
+    )
+    first, second = GatheredBatch(feed), GatheredBatch(feed)
+    tell_all(second, second.tasks)
+    tell_all(first, first.tasks)
+    assert set(fake.evidence("run").values()) == {(2.0, 4)}
+    assert len(events(fake, "committed")) == 2
+
+
 def test_one_that_fails_last_leaves_the_report_to_whoever_goes_on(fake: FakeSelector):
     """So a training that ends with it has reported nothing, and begins the batch again."""
     batch = GatheredBatch(feed_of(fake))

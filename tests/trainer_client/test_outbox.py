@@ -265,6 +265,18 @@ def test_a_run_that_was_made_anew_gets_nothing_of_the_former(
     counts(fake, step(client))
 
 
+def test_a_run_whose_deletion_was_lost_gets_its_reports_again(
+    fake: FakeSelector, client: SelectorClient
+) -> None:
+    fake.backup()
+    lost = [step(client), step(client)]
+    client.delete_run(RUN)
+    client.create_run(RUN, "pool")
+    step(client)
+    fake.restore()
+    counts(fake, *lost, step(client))
+
+
 def test_drops_and_refused_reports_are_said_and_given_up(
     fake: FakeSelector, client: SelectorClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -97,6 +97,10 @@ def test_what_is_forgotten_is_refused_by_name(tmp_path: Path) -> None:
         assert write_run(client, "run", joined, archive) == (EVALUATIONS + 5, len(TASKS))
         with pytest.raises(Failure, match="is not of the run 'other'"):
             write_run(client, "other", tmp_path / "other.zip", archive)
+        with ZipFile(archive) as mine, ZipFile(tmp_path / "of-another.zip", "w") as of_another:
+            of_another.writestr(EVENTS, mine.read(EVENTS).replace(b'"committed"', b'"observed"'))
+        with pytest.raises(Failure, match="is of another run of the name 'run': step 2 comes behind"):
+            write_run(client, "run", tmp_path / "other.zip", tmp_path / "of-another.zip")
     assert service.stop() == 0, service.log()
     with ZipFile(whole) as former, ZipFile(joined) as now, ZipFile(archive) as first:
         assert now.read(EVENTS).startswith(former.read(EVENTS)), "and the event of the last report"

@@ -124,6 +124,30 @@ def test_a_file_of_another_form_is_refused(table: pa.Table) -> None:
     assert (problem.kind.code, problem.detail[:6]) == ("invalid-parquet", "body: ")
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (pa.table({"domain": ["a"]}), "there is no column 'id'"),
+        (pa.table({"id": ["a"], "difficulty": [1]}), "column 'difficulty' is none of a task's"),
+        (pa.table({"id": [1.5]}), "column 'id' is of type double"),
+        (pa.table({"id": ["a"], "domain": [["math"]]}), "column 'domain' is of type list"),
+        (pa.table({"id": ["a"], "references": [{"weak": "x"}]}), "column 'references' is of type struct"),
+    ],
+)
+def test_the_column_that_is_wrong_is_named(table: pa.Table, told: str) -> None:
+    assert refusal(table).detail.startswith(f"body: {told}; the columns are id and domain")
+
+
+def test_a_file_that_is_cut_short_is_told_from_one_that_is_broken() -> None:
+    whole = file_of(pa.table({"id": [f"task-{number}" for number in range(1000)]}))
+    middle = len(whole) // 2
+    broken = whole[:middle] + bytes(64) + whole[middle + 64 :]
+    for body, told in ((whole[:middle], "a Parquet file that is cut short"), (broken, "not a readable")):
+        with pytest.raises(Problem) as caught:
+            read_tasks(PARQUET, body)
+        assert caught.value.detail.startswith(f"body: {told}")
+
+
 @pytest.mark.parametrize("where", ["id", "domain", "references"])
 def test_one_long_text_for_many_rows_is_refused_before_it_is_unpacked(where: str) -> None:
     rows, long = 20_000, "x" * (1 << 20)

@@ -6,7 +6,6 @@ runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__")
 
 # pyright: standard, reportMissingImports=false
 
-from collections import defaultdict
 from typing import Any
 
 import ray
@@ -66,12 +65,15 @@ class SelectedSamples(SamplesGenerator):
         super().__init__(made.strategy, loader, made.eval_dataloader, made.tokenizer, made.vllm_engines)
 
     def _generate_vllm(self, dataloader_iter: Any, **given: Any) -> Any:
-        self._seen: dict[str, list[Reward]] = defaultdict(list)
+        self._seen: list[tuple[str, list[Reward]]] = []
         generated = super()._generate_vllm(dataloader_iter, **given)
         if dataloader_iter is not getattr(self, "_eval_dataloader_iter", None):
-            self.feed.report({self._tasks[prompt]: rewards for prompt, rewards in self._seen.items()})
+            self.feed.report_groups((self._tasks[prompt], rewards) for prompt, rewards in self._seen)
         return generated
 
     def _process_response_into_experience(self, response: dict[str, Any], **given: Any) -> Any:
-        self._seen[response["prompt"]].append(response["reward"])
+        whole = self.args.rollout.n_samples_per_prompt  # OpenRLHF goes through the groups one by one
+        if not self._seen or len(self._seen[-1][1]) == whole:
+            self._seen.append((response["prompt"], []))
+        self._seen[-1][1].append(response["reward"])
         return super()._process_response_into_experience(response, **given)

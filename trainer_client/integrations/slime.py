@@ -17,7 +17,6 @@ from slime.utils.types import Sample
 
 from trainer_client.data_sets import task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import one_a_task
 
 
 class SelectedDataSource(RolloutDataSourceWithBuffer):
@@ -68,8 +67,7 @@ class SelectedDataSource(RolloutDataSourceWithBuffer):
 def report(args: Any, all_samples: list[list[Any]], data_source: Any) -> None:
     """Report a rollout's finished groups, before any filter; those it leaves unfinished for good are dropped."""
     feed = data_source.__self__.feed  # slime hands over its method `get_samples`
-    for groups in one_a_task(_told(args, group) for group in all_samples):
-        feed.report(groups)
+    feed.report_groups(_told(args, group) for group in all_samples)
     if not args.partial_rollout:
         feed.end()
 

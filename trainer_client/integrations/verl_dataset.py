@@ -34,7 +34,8 @@ class ServiceDataset(RLHFDataset):
         if config.train_files == config.val_files:
             raise ValueError("data.val_files: the same as data.train_files; give the evaluation a copy")
         if data_files == config.train_files:
-            self.selected = SelectedRows(self, config, config.train_batch_size)
+            at_once = max(config.train_batch_size, config.get("gen_batch_size") or 0)
+            self.selected = SelectedRows(self, config, at_once)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """So many rows."""
@@ -45,7 +46,8 @@ class ServiceDataset(RLHFDataset):
         """Report a batch, a row a rollout; verl 0.8 calls this after each step but the last."""
         if self.selected:
             rewards = batch.batch["token_level_scores"].sum(-1).tolist()
-            self.selected.report(batch.non_tensor_batch["extra_info"], rewards)
+            told = batch.non_tensor_batch
+            self.selected.report(told["uid"], told["extra_info"], rewards)
 
     def state_dict(self) -> dict[str, Any]:
         """What verl's checkpoint holds."""

@@ -8,9 +8,9 @@ They read their settings from `data.selector` of verl's configuration:
 others are those of `TaskFeed`.
 """
 
-# verl has few types, and is not installed where types are checked.
 # pyright: standard, reportMissingImports=false
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer_client.data_sets import DataSetMismatch, task_ids
 from trainer_client.feed import TaskFeed
-from trainer_client.groups import Reward, by_task
+from trainer_client.groups import Reward, by_group
 from trainer_client.outcomes import id_text
 
 
@@ -38,9 +38,7 @@ class SelectedRows:
 
     def __init__(self, data_set: Any, config: DictConfig, batch_size: int):
         if workers := config.dataloader_num_workers:
-            raise ValueError(
-                f"data.dataloader_num_workers: got {workers}; workers read ahead, so it must be 0"
-            )
+            raise ValueError(f"data.dataloader_num_workers: got {workers}, which read ahead; it must be 0")
         given: Any = OmegaConf.to_object(config.get("selector") or {})
         self._column = given.pop("column", "index")
         self._tasks = task_ids(map(self._id, data_set.dataframe["extra_info"]))
@@ -62,15 +60,16 @@ class SelectedRows:
         return self._rows[self._out[-1]]
 
     def report(
-        self, infos: Iterable[Mapping[str, Any]], rewards: Iterable[Reward], *, more: bool = False
+        self, groups: Iterable[str], infos: Iterable[Any], rewards: Iterable[Reward], *, more: bool = False
     ) -> None:
-        """Tell what came of the rows handed out: the `extra_info` and the reward of each rollout, in any order.
+        """Tell what came of the rows handed out: the group, `extra_info` and reward of each rollout, in any order.
 
         Unless `more` is to come, rows without a rollout count as dropped; rows with NaN for all rewards always do.
         """
-        groups = by_task((id_text(info[self._column]) for info in infos), rewards)
-        self.feed.report(groups if more else {task: [] for task in self._out} | groups)
-        self._out = [task for task in self._out if more and task not in groups]
+        seen = by_group(groups, (id_text(info[self._column]) for info in infos), rewards)
+        left = Counter(self._out) - Counter(task for task, _ in seen)
+        self._out = [*left.elements()] if more else []
+        self.feed.report_groups(seen if more else seen + [(task, []) for task in left.elements()])
 
     def _id(self, info: Mapping[str, Any]) -> Any:
         if self._column not in info:

@@ -41,7 +41,8 @@ class ServiceSampler(AbstractCurriculumSampler):
     def update(self, batch: Any) -> None:
         """Report a batch, a row a rollout."""
         rewards = batch.batch["token_level_scores"].sum(-1).tolist()
-        self._selected.report(batch.non_tensor_batch["extra_info"], rewards)
+        told = batch.non_tensor_batch
+        self._selected.report(told["uid"], told["extra_info"], rewards)
 
     def state_dict(self) -> dict[str, Any]:
         """What verl's checkpoint holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import special  # pyright: ignore[reportMissingTypeStubs]
@@ -46,9 +47,14 @@ class BetaMarginals:
         log_density = (
             special.xlogy(self.alpha - 1.0, x)
             + special.xlog1py(self.beta - 1.0, -np.asarray(x))
-            - special.betaln(self.alpha, self.beta)
+            - self._log_beta
         )
         return np.exp(log_density)
+
+    @cached_property
+    def _log_beta(self) -> FloatArray:
+        """Log of B(α, β), most of the work of a density."""
+        return special.betaln(self.alpha, self.beta)
 
     def signal(self) -> FloatArray:
         """E[4 p (1 − p)] = 4αβ / ((α+β) (α+β+1))."""

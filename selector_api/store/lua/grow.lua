@@ -1,5 +1,5 @@
 -- Let a run follow its pool: tasks that were added join, and references that were added to those there are read.
--- ARGV: the pool's incarnation, its number of tasks, and of chunks (0: whatever the run knows)
+-- ARGV: the pool's incarnation, its number of tasks, and of chunks
 -- Returns 1 if the run was behind.
 local known = redis.call('HMGET', META, 'pool_incarnation', 'tasks', 'chunks')
 local tasks, chunks = tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -87,7 +87,16 @@ class InsightView(Answer):
         capability_scale="0 is the reference `qwen-7b`, 1 the reference `qwen-30b`.",
         calibration_error=0.03,
         calibration_by_domain={"math": {"groups": 600, "predicted": 0.5, "seen": 0.48}},
-        domains={"math": {"tasks": 200, "never_selected": 138, "selected": 640, "dropped": 3, "stuck": 37}},
+        domains={
+            "math": {
+                "tasks": 200,
+                "never_selected": 138,
+                "selected": 640,
+                "dropped": 3,
+                "stuck": 37,
+                "left_alone": {"tasks": 40, "expected": 0.06, "passed": 0.35},
+            }
+        },
         drops={"timeout": 3},
         cooling=1,
         solved=310,

@@ -80,3 +80,25 @@ def test_a_batch_from_a_hundred_million_takes_few_draws(target, alpha, beta):
 def test_known_draws_at_the_target_leave_nothing_to_draw():
     rows, _ = draws_near(MARGINALS, SIZES, 0.5, np.zeros(8), 8, np.random.default_rng(0))
     assert len(rows) == 0
+
+
+@pytest.mark.parametrize("radius", [1e-9, 1e-6, 1e-4, 1e-3, 0.02, 0.3])
+@pytest.mark.parametrize("target", [0.02, 0.5, 0.97])
+def test_what_a_ball_holds_is_what_the_distribution_has_there(target, radius):
+    grid = np.meshgrid([0.06, 0.5, 1.0, 1.6, 18.0, 4e6], [0.3, 1.0, 7.0, 6e6])
+    marginals = BetaMarginals(*(parameters.ravel() for parameters in grid))
+    low, high = max(target - radius, 0.0), min(target + radius, 1.0)
+    inside = nearest._between(marginals, low, high)
+    np.testing.assert_allclose(inside, marginals.cdf(high) - marginals.cdf(low), rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("radius", [1e-9, 1e-6, 1e-4, 1e-3])
+def test_what_a_narrow_ball_holds_is_told_to_twelve_digits(radius):
+    grid = np.meshgrid([0.5, 1.0, 1.6, 18.0], [0.3, 1.0, 7.0])
+    marginals = BetaMarginals(*(parameters.ravel() for parameters in grid))
+    low, high = 0.4 - radius, 0.4 + radius
+    points, weights = np.polynomial.legendre.leggauss(12)
+    places = (low + high) / 2 + points * (high - low) / 2
+    densities = np.array([marginals.pdf(place) for place in places])
+    inside = nearest._between(marginals, low, high)
+    np.testing.assert_allclose(inside, weights @ densities * (high - low) / 2, rtol=2e-12)

@@ -185,7 +185,7 @@ def arguments(folder: Path, given: dict[str, Any]) -> list[str]:
         "algo.advantage.estimator": "group_norm",
         "algo.kl.init_coef": 0,
         "ckpt.path": folder / "checkpoints",
-        "ckpt.save_steps": 1,
+        "ckpt.save_steps": given.get("save_steps", 1),
         "data.input_key": "input",
         "data.label_key": "answer",
         "data.max_len": 64,

@@ -154,8 +154,9 @@ def main(folder: Path) -> None:
     selection_of: dict[int | None, int] = {}
     for rollout_id in range(first, STEPS):
         generate(folder, rollout_id, source, report, selection_of)
-        source.save(rollout_id)
-        newest.write_text(str(rollout_id))
+        if (rollout_id + 1) % given.get("save_every", 1) == 0:
+            source.save(rollout_id)
+            newest.write_text(str(rollout_id))
         for task in EVALUATED if rollout_id % 4 == 0 else []:
             note(folder / "evaluations", 0, {task: rewards_of(task, ROLLOUTS)})
     (folder / "left").write_text(str(len(source.buffer)))

@@ -11,7 +11,7 @@ import pytest
 from tests.integrations.conformance import Adapter, check, check_groups, check_order
 from tests.integrations.frameworks import Framework
 from tests.integrations.runs import StoodIn
-from tests.integrations.trainings import EVALUATED, STEPS, TASKS
+from tests.integrations.trainings import BATCH, EVALUATED, STEPS, TASKS
 from tests.service import Service
 from tests.services.tiny import save_tiny_model
 
@@ -52,6 +52,15 @@ def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_chan
     assert "selector/etr" in log
 
 
+def test_from_an_older_checkpoint_it_goes_on_in_a_fork(run: Run):
+    run.configure(save_steps=4)
+    run.train_and_kill(5)
+    run.train()
+    batches = run.rolled_out()
+    assert len(batches) == STEPS
+    check(Adapter(), run.events(f"{run.name}-2"), batches)
+
+
 def test_what_dynamic_filtering_drops_is_reported(run: Run):
     """What it draws in its place is of the next selection."""
     run.configure(flags=["algo.dynamic_filtering_enable"])
@@ -60,6 +69,18 @@ def test_what_dynamic_filtering_drops_is_reported(run: Run):
     events, batches = run.events(), run.rolled_out()
     check_groups(events, batches)
     check_order(Adapter(look_ahead=3), events)
+
+
+def test_two_groups_of_a_task_in_a_rollout_count_each(openrlhf: Framework, service_url: str, tmp_path: Path):
+    """They are of two selections, where these share leased tasks: the filter has a rollout draw from several."""
+    run = Run(openrlhf, "openrlhf_training", service_url, tmp_path, share_leased=True)
+    run.configure(flags=["algo.dynamic_filtering_enable"], tasks=TASKS[: 2 * BATCH])
+    run.train()
+    run.end_open()
+    first, second = [set(event["tasks"]) for event in run.events() if event["type"] == "selected"][:2]
+    assert first & second
+    check_groups(run.events(), run.rolled_out())
+    run.client.close()
 
 
 def test_it_goes_on_while_the_service_is_away(openrlhf: Framework, tmp_path: Path):

@@ -49,6 +49,15 @@ def test_groups_in_flight_share_selections_and_count_as_they_end(run: StoodIn):
     assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
 
 
+def test_two_groups_of_a_task_in_flight_count_each(service_url: str, tmp_path: Path):
+    """They are of two selections, where these share leased tasks."""
+    run = StoodIn(StandIn(), "prime_rl_training", service_url, tmp_path, commit=COMMIT, share_leased=True)
+    run.configure(tasks=TASKS[:BATCH])
+    run.train()
+    check_groups(run.events(), run.rolled_out())
+    run.client.close()
+
+
 def test_a_training_that_is_killed_goes_on_from_its_checkpoint(run: StoodIn):
     run.train_and_kill(7)
     run.train()

@@ -40,6 +40,13 @@ def test_a_training_that_is_killed_goes_on_where_it_was(run: StoodIn):
     check(DYNAMIC, run.events(), run.rolled_out())
 
 
+def test_from_an_older_checkpoint_it_goes_on_in_a_fork(run: StoodIn):
+    run.configure(save_every=4)
+    run.train_and_kill(6)
+    run.train()
+    check(DYNAMIC, run.events(f"{run.name}-2"), run.rolled_out())
+
+
 def test_partial_rollouts_are_reported_when_they_are_finished(run: StoodIn):
     run.configure(partial_rollout=True)
     run.train()

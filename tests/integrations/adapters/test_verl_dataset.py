@@ -9,6 +9,7 @@ import pytest
 from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, STEPS, TASKS, Run
 from tests.integrations.conformance import Adapter, check_drops, check_groups, check_keys, check_order
 from tests.integrations.frameworks import Framework
+from tests.service import Service
 
 DATASET = (
     "data.custom_cls.path=pkg://trainer_client.integrations.verl_dataset",
@@ -37,6 +38,30 @@ def test_a_training_that_is_killed_goes_on_where_it_was_and_reports_all_but_its_
     assert [len(row.tasks) for row in run.client.selections("open")] == [BATCH]
     assert {task for batch in run.rolled_out("evaluations") for task in batch} == set(EVALUATED)
     run.client.close()
+
+
+def test_two_groups_of_a_task_in_a_batch_count_each(service_url: str, tmp_path: Path):
+    """They are of two selections, which a batch is of that is smaller than one, where these share leased tasks."""
+    run = Run(Framework("verl080"), "verl_ray_training", service_url, tmp_path, share_leased=True)
+    run.configure(*DATASET, "+data.gen_batch_size=4", f"trainer.total_epochs={STEPS}", tasks=TASKS[:BATCH])
+    run.train()
+    *batches, last = run.rolled_out()
+    told = dict(list(last.items())[:-4])  # without the last step
+    run.end_open()
+    check_groups(run.events(), [*batches, told])
+    run.client.close()
+
+
+def test_it_goes_on_while_the_service_is_away(tmp_path: Path):
+    with Service(tmp_path / "service") as service:
+        run = Run(Framework("verl080"), "verl_ray_training", service.url, tmp_path / "away")
+        unsent = f"+data.selector.unsent_reports={run.folder / 'unsent'}"
+        run.configure(*DATASET, unsent, "+data.selector.max_retries=1")
+        run.go_on_while_away(service)
+        batches = run.rolled_out()
+        assert len(batches) == STEPS
+        check_groups(run.events(), batches[:-1])
+        run.client.close()
 
 
 def test_wrong_ids_are_said_at_the_start(run: Run):

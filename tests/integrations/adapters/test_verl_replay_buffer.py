@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.adapters.verl_runs import EVALUATED, STEPS, TASKS, Run
+from tests.integrations.adapters.verl_runs import BATCH, EVALUATED, STEPS, TASKS, Run
 from tests.integrations.conformance import Adapter, check, check_groups, check_order
 from tests.integrations.frameworks import Framework
 from tests.integrations.runs import StoodIn
@@ -59,6 +59,16 @@ def test_what_the_filter_throws_away_is_reported(verl: Framework, service_url: s
     events, batches = run.events(), run.rolled_out()
     check_groups(events, batches)
     check_order(Adapter(look_ahead=4), events)
+    run.client.close()
+
+
+def test_two_groups_of_a_task_in_a_step_count_each(verl: Framework, service_url: str, tmp_path: Path):
+    """They are of two selections, where these share leased tasks: the filter has a step draw from several."""
+    run = StoodIn(verl, "verl_filtering", service_url, tmp_path, share_leased=True)
+    run.configure(tasks=TASKS[:BATCH])
+    run.train()
+    run.end_open()
+    check_groups(run.events(), run.rolled_out())
     run.client.close()
 
 

@@ -14,7 +14,7 @@ from trinity.common.config import DataSelectorConfig
 from trinity.common.constants import SELECTOR_METRIC
 from trinity.common.experience import EID, Experience
 
-from trainer_client import FakeSelector
+from trainer_client import FakeSelector, SelectorClient
 
 FAKE = FakeSelector.with_run("run", [str(row) for row in range(8)])
 
@@ -28,9 +28,9 @@ def selector(**kwargs: Any) -> Any:
     return made
 
 
-def experience(row: int, run: int, reward: float, step: int = 0) -> Experience:
+def experience(row: int, run: int, reward: float, step: int = 0, batch: int = 1) -> Experience:
     index = {"taskset_id": 0, "index": row}
-    eid = EID(batch=1, task=row, run=run, step=step)
+    eid = EID(batch=batch, task=row, run=run, step=step)
     return Experience(
         eid=eid, tokens=[1, 2], prompt_length=1, logprobs=[0.0], reward=reward, info={"task_index": index}
     )
@@ -66,7 +66,23 @@ def means_are_refused() -> None:
     assert "use the operator trainer_client.integrations.trinity.GroupRewards" in message
 
 
+def a_task_of_two_batches_counts_for_each() -> None:
+    """Trinity tells of batch by batch; two that are read before the first is told have the same tasks."""
+    fake = FakeSelector.with_run("run", [str(row) for row in range(8)])
+    client = SelectorClient("http://selector", "run", transport=fake.transport)
+    client.patch_run(share_leased=True)
+    operator = EXPERIENCE_OPERATORS.get("trainer_client.integrations.trinity.GroupRewards")()
+    reader = selector(transport=fake.transport)
+    for batch, rows in enumerate([reader.get_indices(8), reader.get_indices(8)]):
+        rewards = [(row, run, float(run < batch)) for row in rows for run in range(4)]
+        seen = [experience(row, run, reward, batch=batch) for row, run, reward in rewards]
+        reader.feedback(**operator.process(seen)[1][SELECTOR_METRIC][0])
+    assert [(row.successes, row.trials) for row in client.posteriors()] == [(1.0, 8)] * 8
+    assert client.run_status().selections.committed == 2
+
+
 if __name__ == "__main__":
     rows_without_a_column_are_their_numbers()
     each_rollout_has_the_reward_of_its_last_step()
     means_are_refused()
+    a_task_of_two_batches_counts_for_each()

@@ -21,6 +21,7 @@ from verl.utils import hf_tokenizer
 from verl.utils.dataset.rl_dataset import collate_fn
 
 from tests.integrations.adapters.verl_rollouts import config_of, rolled_out, wait_if_asked
+from tests.integrations.trainings import BATCH
 
 
 class Rollouts:
@@ -32,9 +33,11 @@ class Rollouts:
     def generate_sequences(self, prompts: DataProto) -> DataProto:
         step, evaluates = prompts.meta_info["global_steps"], prompts.meta_info.get("validate", False)
         tasks = [info["index"] for info in prompts.non_tensor_batch["extra_info"]]
+        groups = Counter(zip(prompts.non_tensor_batch["uid"], tasks, strict=True))
+        drawn = (step - 1) * len(groups)
         rewards = [
-            rolled_out(self._folder, task, count, step, evaluates=evaluates)
-            for task, count in Counter(tasks).items()
+            rolled_out(self._folder, task, count, 1 + number // BATCH, evaluates=evaluates)
+            for number, ((_, task), count) in enumerate(groups.items(), drawn)
         ]
         if not evaluates:
             wait_if_asked(self._folder, step)

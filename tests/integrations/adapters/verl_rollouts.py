@@ -1,8 +1,8 @@
 """What stands in for generation in trainings by verl: rewards by chance, but always the same for a task.
 
 A training's argument is a folder with its settings in `overrides.json`. What is rolled out is written to `notes`,
-or `evaluations`. A step n waits as long as there is a file `stop-n`; with a file `drops`, some tasks cannot be
-scored.
+by the number of its selection, or to `evaluations`. A step n waits as long as there is a file `stop-n`; with a file
+`drops`, some tasks cannot be scored.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -30,11 +30,11 @@ def config_of(folder: Path) -> Any:
     return config
 
 
-def rolled_out(folder: Path, task: str, rollouts: int, step: int, *, evaluates: bool) -> list[float]:
-    """The rewards of a task's rollouts; NaN if it cannot be scored."""
+def rolled_out(folder: Path, task: str, rollouts: int, selection: int, *, evaluates: bool) -> list[float]:
+    """The rewards of the rollouts of a task of this selection, counted from 1; NaN if it cannot be scored."""
     rewards = rewards_of(task, rollouts, drops=not evaluates and (folder / "drops").exists())
     name = "evaluations" if evaluates else "notes"
-    note(folder / name, step, {task: rewards}, os.environ["JOB"])
+    note(folder / name, selection, {task: rewards}, os.environ["JOB"])
     return rewards or [math.nan] * rollouts
 
 

@@ -47,7 +47,7 @@ ENGINES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine["type"])
 def test_twenty_steps_on_the_gpu(folder: Path, service_url: str, engine: dict[str, Any]):
     if engine["type"] != "transformers" and importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
+        pytest.skip("vllm is not installed: .venv/bin/pip install -c services/trainer/constraints.txt vllm")
     run = f"gpu-{engine['type']}"
     config = trainer_config(
         folder,

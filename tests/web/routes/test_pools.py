@@ -12,7 +12,7 @@ import pytest
 
 from selector_api.core.task_rows import TaskRows
 from selector_api.settings import Settings
-from selector_api.store.pools import Added
+from selector_api.store.pool_parts import Added
 from selector_api.web.app import create_app
 from selector_api.web.drain import Drain
 from selector_api.web.routes import pools

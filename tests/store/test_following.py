@@ -1,0 +1,100 @@
+"""A run hears of what its pool has, whoever ended, or whatever Redis lost, before it was told."""
+
+from __future__ import annotations
+
+import pytest
+
+from selector_api.store.embedded_valkey import EmbeddedValkey
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.retirements import Retirements
+from selector_api.store.store import Store, open_store
+from tests.cluster.kinds import Servers
+from tests.store.dumps import dump, fall_back
+from tests.store.helpers import POOL, RUN, before_script, make_run, read_types, report, select, task_rows
+
+pytestmark = pytest.mark.anyio
+
+
+async def add_unheard(store: Store, prefix: str = "new") -> None:
+    """Add three tasks of which no run is told."""
+    runs = await store.redis.read_hash(pool_keys(POOL).runs)
+    await store.redis.execute_command("UNLINK", pool_keys(POOL).runs)
+    await store.pools.add_tasks(POOL, task_rows(3, prefix))
+    await store.redis.hset(pool_keys(POOL).runs, mapping={**runs})
+
+
+async def size(store: Store) -> int:
+    return (await (await store.live_runs.of(RUN)).copy()).size
+
+
+async def retired(store: Store) -> set[str]:
+    state = await (await store.live_runs.of(RUN)).copy()
+    return set(state.table.ids(state.withheld.tasks))
+
+
+async def test_who_begins_with_a_run_completes_what_was_interrupted(store: Store, other_store: Store) -> None:
+    """Whoever registered the run, or added and retired tasks, ended before the run was told."""
+    await make_run(store, tasks=5)
+    assert await size(store) == 5
+    await add_unheard(store)
+    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["t4","new0"]}')
+    assert await size(store) == 5
+    assert await size(other_store) == 8
+    assert await retired(store) == await retired(other_store) == {"t4", "new0"}
+    assert await read_types(store) == ["created", "grown", "excluded"]
+    assert sorted((await select(store, 6)).tasks) == ["new1", "new2", "t0", "t1", "t2", "t3"]
+
+
+async def test_a_run_that_its_pool_has_lost_is_registered_behind_a_snapshot(
+    store: Store, valkey: EmbeddedValkey | Servers
+) -> None:
+    """As when another node of a cluster loses the registration, while replicas go on with the run."""
+    async with open_store(valkey.url, snapshot_every=2) as working:
+        await make_run(working, tasks=5)
+        await size(working)
+        await store.redis.execute_command("UNLINK", pool_keys(POOL).runs)
+        await store.pools.add_tasks(POOL, task_rows(3, "new"))
+        selection = await select(working, 2)
+        await report(working, selection, selection.tasks)
+        await select(working, 1)
+        await (await working.live_runs.of(RUN)).settled()
+        assert RUN in await store.pools.registered(POOL)
+        assert await size(working) == 8
+
+
+@pytest.mark.one_server  # in a cluster its nodes do not lose the same
+async def test_tasks_that_are_lost_before_a_run_hears_of_them_are_added_again(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await add_unheard(store, "lost")
+    before_script(monkeypatch, "grow", lambda: fall_back(store.redis, kept))
+    assert await size(other_store) == 8
+    assert len((await select(store, 8)).tasks) == 8
+
+
+@pytest.mark.one_server
+async def test_a_run_does_not_follow_by_what_redis_has_lost_of_its_log(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is back where it was when its log began to be read, and what was read is not there any more."""
+    await make_run(store)
+    await store.retirements.retire(POOL, ["t1"], "excluded")
+    await store.redis.execute_command("UNLINK", pool_keys(POOL).retirements)
+    kept = await dump(store.redis)
+    read = Retirements._withheld
+
+    async def read_what_is_lost_then(self: Retirements, pool: str, run: str) -> object:
+        monkeypatch.setattr(Retirements, "_withheld", read)
+        await other_store.retirements.retire(POOL, ["t3"], "excluded")
+        told = await read(self, pool, run)
+        assert told[0] == {"t3"}
+        await fall_back(store.redis, kept)
+        return told
+
+    monkeypatch.setattr(Retirements, "_withheld", read_what_is_lost_then)
+    (incarnation,) = await store.redis.read_fields(run_keys(RUN).meta, "pool_incarnation")
+    assert incarnation is not None
+    await store.retirements.follow(POOL, RUN, incarnation.decode())
+    assert await retired(store) == await store.retirements.retired(POOL) == set()
