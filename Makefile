@@ -10,8 +10,8 @@ export OMP_NUM_THREADS ?= 1
 SCHEDULES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-skyrl test-browser test-compose test-slurm test-helm \
-	test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
+.PHONY: help install demo check test frameworks test-adapters test-openrlhf test-skyrl test-browser test-clone test-compose test-slurm \
+	test-helm test-faults test-cluster simulate test-vllm test-smollm2 test-gpu \
 	lint lint-deploy style types borders quick generated audit bench bench-pools experiment clean
 
 help:  ## this list
@@ -49,7 +49,10 @@ test-skyrl: .venv/.test .venv-skyrl/.installed  ## trainings by SkyRL, on the CP
 	$(BIN)/pytest --timeout 900 tests/integrations/adapters/test_skyrl.py
 
 test-compose: .venv/.server .venv/.dev .venv/.deploy  ## docker compose up, crashes and all, on a real Docker engine; as root
-	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose.py
+	tests/deploy/with_docker.sh $(BIN)/pytest -s tests/deploy/test_compose*.py tests/deploy/test_charliecloud.py
+
+test-clone: .venv/.server .venv/.trainer .venv/.dev  ## README typed in a fresh clone, from `make install` to a training; ten minutes
+	BOTS_TEST_CLONE=yes $(BIN)/pytest -s tests/docs/test_fresh_clone.py
 
 test-browser: .venv/.server .venv/.dev .venv/.browser  ## every view of the dashboard in a real chromium; as root, to install that
 	command -v chromium chromium-browser google-chrome >/dev/null || apt-get install --yes --no-install-recommends chromium fonts-dejavu-core || true

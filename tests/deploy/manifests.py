@@ -17,7 +17,7 @@ import yaml
 from deploy.make_secrets import make_secrets
 
 ROOT = Path(__file__).parents[2]
-VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33")
+VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 SCHEMAS = Path(__file__).parent / "schemas"
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 """Labels of pods that no manifest has: cert-manager starts them to prove that a host is ours."""

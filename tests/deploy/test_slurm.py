@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from tests.deploy import slurm_training
 from tests.deploy.manifests import ROOT
+from tests.docs.blocks import block, shell
 from tests.service import Service
 from trainer_client import SelectorClient
 
@@ -206,3 +208,29 @@ def test_selector_and_training_in_one_job(cluster: Cluster) -> None:
     assert cluster.state(job)["Restarts"] == "2"
     assert cluster.ended(job) == "COMPLETED"
     assert of_data(shared / "data") == undisturbed(cluster.folder / "undisturbed")
+
+
+def test_what_the_page_says_is_typed(cluster: Cluster) -> None:
+    """In a checkout whose owner has nothing but what `make install` made, and a training."""
+    page, home = "docs/how-to/slurm.md", cluster.folder / "home"
+    cluster.shared = home / "bots"
+    cluster.shared.mkdir(parents=True)
+    checkout = home / "checkout"
+    checkout.mkdir()
+    for name, place in (
+        ("deploy", ROOT / "deploy"),
+        (".venv", cluster.folder / "venv"),
+        ("training.yaml", cluster.shared),  # the folder is what the training in its place wants
+    ):
+        (checkout / name).symlink_to(place)
+    (cluster.shared / "goal").write_text(str(STEPS))
+    variables = {"HOME": str(home), "SBATCH_GPUS": "0"}
+    submit, look = block(page, "export BOTS_FOLDER"), block(page, "export SELECTOR_URL_FILE")
+    cluster.jobs += re.findall(r"Submitted batch job (\d+)", shell(submit, checkout, variables))
+    selector, training = cluster.jobs
+    cluster.wait_for_step(STEPS)
+    assert cluster.ended(training) == "COMPLETED"
+    folder = submit.splitlines()[0]
+    assert slurm_training.RUN in shell(f"{folder}\n{look}", checkout, variables)
+    slurm("scancel", "--full", selector)
+    cluster.ended(selector)

@@ -27,12 +27,12 @@ EVALUATIONS = 520
 """More events than a segment has, and than come between two snapshots."""
 
 
-async def evaluate(service: Service, times: int) -> None:
+async def evaluate(service: Service, times: int, run: str = "run") -> None:
     """So many evaluations of a task, one under each key, each an event."""
     async with open_store(service.redis_url) as store:
         for number in range(times):
             outcomes = [Outcome(TASKS[0]["id"], 1, 2)]
-            await store.logs.report_unsolicited("run", f"eval-{number}", outcomes, evaluation=True)
+            await store.logs.report_unsolicited(run, f"eval-{number}", outcomes, evaluation=True)
 
 
 def test_what_is_forgotten_is_refused_by_name(tmp_path: Path) -> None:
