@@ -37,7 +37,9 @@ CONFIG = RunConfig(
 
 async def dump(redis: StoreClient) -> dict[str, Any]:
     """Every key, with its type and its content."""
-    keys = [key for server in await redis.servers() for key in await server.execute_command("KEYS", "*")]
+    keys = [
+        key for server in await redis.servers() for key in await server.execute_command("KEYS", "*") or ()
+    ]
     return {_text(key): await _dumped(redis, key) for key in sorted(keys)}
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from selector_api.core.config import RunConfig
+from selector_api.core.posteriors import PosteriorConfig
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
-from selector_api.core.posteriors.posterior import PosteriorKind
 from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.task_rows import TaskRows
 from selector_api.core.texts import Texts
@@ -53,7 +53,7 @@ async def needed(step: Awaitable[T]) -> int:
         tracemalloc.stop()
 
 
-async def costs(adding: Store, following: Store, tasks: int, posterior: PosteriorKind) -> dict[str, Any]:
+async def costs(adding: Store, following: Store, tasks: int, posterior: PosteriorConfig) -> dict[str, Any]:
     """By process what an addition of `NEW` tasks to so many needs, by the median: now and then room is made."""
     await adding.pools.create(POOL)
     for first in range(0, tasks, 100_000):
@@ -75,7 +75,7 @@ async def costs(adding: Store, following: Store, tasks: int, posterior: Posterio
     "posterior", [Bots(implicit=Interpolation("weak", "strong")), Rasch()], ids=lambda kind: kind.type
 )
 async def test_an_addition_costs_what_is_new(
-    store: Store, other_store: Store, posterior: PosteriorKind
+    store: Store, other_store: Store, posterior: PosteriorConfig
 ) -> None:
     small = await costs(store, other_store, SMALL, posterior)
     large = await costs(store, other_store, LARGE, posterior)

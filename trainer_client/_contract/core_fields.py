@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, cast, get_args
 
 from annotated_types import Ge, Le, Len, Predicate
@@ -127,13 +128,18 @@ class Either:
 
 def to_dict(value: Any) -> dict[str, Any]:
     """A dataclass as JSON values. Its `type` stands first; a field that is None by default is left out then."""
-    present = (
-        field.name
-        for field in fields(value)
-        if field.default is not None or getattr(value, field.name) is not None
-    )
-    names = sorted(present, key=lambda name: name != "type")
-    return {_json_name(name): _json(getattr(value, name)) for name in names}
+    return {
+        json_name: _json(entry)
+        for name, json_name, is_optional in _places(value.__class__)
+        if (entry := getattr(value, name)) is not None or not is_optional
+    }
+
+
+@cache
+def _places(kind: type) -> tuple[tuple[str, str, bool], ...]:
+    """Of each field of a dataclass its name, its name in JSON, and whether it is None by default."""
+    ordered = sorted(fields(kind), key=lambda field: field.name != "type")
+    return tuple((field.name, _json_name(field.name), field.default is None) for field in ordered)
 
 
 def _object_or_number(value: Any) -> str:
@@ -146,6 +152,8 @@ def _json_name(name: str) -> str:
 
 
 def _json(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
     if is_dataclass(value):
         return to_dict(value)
     if isinstance(value, dict):
