@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import sqrt
 
-import numpy as np
-
 from selector_api.core.advisory import Advisory, counted, mostly_in, percent
 from selector_api.core.domains import DomainTasks
 from selector_api.core.questions import honest, learning, starving
@@ -39,10 +37,12 @@ def advisories(state: RunState, domains: Mapping[str, DomainTasks]) -> list[Advi
 def _stuck(state: RunState, domains: Mapping[str, DomainTasks]) -> Iterator[Advisory]:
     stuck = state.history.streaks.stuck
     if stuck:
-        domain = mostly_in({name: each.stuck for name, each in domains.items()})
+        domain = mostly_in({name: each.stuck for name, each in domains.items()}, stuck)
         where = f" ({domains[domain].stuck:,} in `{domain}`)" if domain else ""
         mean = float(
-            state.posterior.of_tasks(np.flatnonzero(state.history.streaks.are_stuck())).mean().mean()
+            state.posterior.of_tasks(state.history.streaks.stuck_among(state.history.tallies.of_all()[0]))
+            .mean()
+            .mean()
         )
         expected = (
             f" A pass rate of {mean:.2f} is still expected: exclude what is broken."
@@ -91,7 +91,7 @@ def _drops(state: RunState, domains: Mapping[str, DomainTasks]) -> Iterator[Advi
     if state.dropped and (state.dropped > _MANY_DROPS * handed or cooling):
         reason = max(state.drops, key=lambda name: state.drops[name])
         share = state.dropped / max(handed, 1)
-        domain = mostly_in({name: each.dropped for name, each in domains.items()})
+        domain = mostly_in({name: each.dropped for name, each in domains.items()}, state.dropped)
         where = f" ({domains[domain].dropped:,} in `{domain}`)" if domain else ""
         yield Advisory(
             "drops",

@@ -51,8 +51,8 @@ def some(listed: Sequence[str]) -> str:
     return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more domains" if len(listed) > 6 else "")
 
 
-def mostly_in(counts: Mapping[str, int]) -> str | None:
-    """The domain that has at least nine in ten of what was counted, of several; None if there is none."""
+def mostly_in(counts: Mapping[str, int], total: int) -> str | None:
+    """The domain, one of several, that has at least nine in ten of a total; None if there is none."""
     most = max(counts, key=lambda name: counts[name], default=None)
-    is_most = most is not None and len(counts) > 1 and counts[most] >= 0.9 * sum(counts.values()) > 0
+    is_most = most is not None and len(counts) > 1 and counts[most] >= 0.9 * total > 0
     return most if is_most else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selector_api.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
+from selector_api.core.arrays import CodeArray, FloatArray, IntArray
 from selector_api.core.course import MAX_DOMAINS
 from selector_api.core.fields import schema
 from selector_api.core.state import RunState
@@ -47,31 +47,32 @@ class DomainTasks:
     stuck: int
     """How many failed in every rollout of each of their last four groups"""
     left_alone: LeftAlone | None
-    """null if there are none"""
+    """null if there are none, or where tasks were evaluated, which is evidence without a step"""
 
 
 def domain_tasks(state: RunState) -> dict[str, DomainTasks]:
-    """By domain, of those that are told apart. Looks once at each task, some nanoseconds long."""
-    names = state.domains(MAX_DOMAINS)
-    codes = state.classes.domain[state.classes.of_task]
+    """By domain, of those that are told apart."""
+    names, history, classes = state.domains(MAX_DOMAINS), state.history, state.classes
 
-    def counted(tasks: IntArray | BoolArray, weights: IntArray | None = None) -> list[int]:
-        return np.bincount(codes[tasks], weights, minlength=len(names)).astype(np.int64).tolist()
+    def domain_of(tasks: IntArray) -> CodeArray:
+        return classes.domain[classes.of_task[tasks]]
 
-    history = state.history
+    def counted(domains: CodeArray, weights: IntArray | None = None) -> IntArray:
+        return np.bincount(domains, weights, minlength=len(names))[: len(names)].astype(np.int64)
+
     reported, successes, trials, dropped = history.tallies.of_all()
-    left = (trials > 0) & (history.last_step(reported) <= state.step // 2)
-    tasks = reported[left]
-    alone = _left_alone(state, tasks, codes[tasks], successes[left] / trials[left])
-    columns = (
-        np.bincount(codes, minlength=len(names)).tolist(),
-        counted(history.never_selected()),
-        counted(reported, dropped),
-        counted(history.streaks.are_stuck()),
-    )
+    last = history.last_step(reported)
+    left = (trials > 0) & (last >= 0) & (last <= state.step // 2)
+    left &= not state.evaluated  # what evaluations saw is among these counts, and has no step
+    alone = _left_alone(state, reported[left], domain_of(reported[left]), successes[left] / trials[left])
+    size = counted(classes.domain, classes.sizes)
+    never = size - counted(domain_of(history.selected()))
+    drops = counted(domain_of(reported), dropped)
+    stuck = counted(domain_of(history.streaks.stuck_among(reported)))
+    columns = zip(names, size.tolist(), never.tolist(), drops.tolist(), stuck.tolist(), strict=True)
     return {
-        name: DomainTasks(size, never, history.drawn.get(code, 0), drops, stuck, alone.get(code))
-        for code, (name, size, never, drops, stuck) in enumerate(zip(names, *columns, strict=False))
+        name: DomainTasks(tasks, unselected, history.drawn.get(code, 0), lost, failed, alone.get(code))
+        for code, (name, tasks, unselected, lost, failed) in enumerate(columns)
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from selector_api.core.arrays import BoolArray, IntArray
+from selector_api.core.arrays import IntArray
 from selector_api.core.growing import with_room
 from selector_api.core.streaks import Streaks
 from selector_api.core.tallies import Tallies
@@ -42,9 +42,9 @@ class History:
         """How often each task was selected."""
         return self._times_selected[tasks].astype(np.int64)
 
-    def never_selected(self) -> BoolArray:
-        """Of each task whether it was never selected."""
-        return self._times_selected[: self._tasks] == 0
+    def selected(self) -> IntArray:
+        """The tasks that were ever selected. Looks at each task of the pool."""
+        return np.flatnonzero(self._times_selected)
 
     def last_step(self, tasks: IntArray) -> IntArray:
         """Step of the last commit with outcomes of each task, −1 if there is none."""

@@ -19,7 +19,6 @@ class Streaks:
     """For how many groups in a row each task passed, or failed, in all rollouts; groups of one do not count."""
 
     def __init__(self) -> None:
-        self._tasks = 0
         self._length = np.empty(0, np.int8)
         self._was_solved = np.empty(0, np.bool_)
         self.solved = 0
@@ -33,13 +32,12 @@ class Streaks:
         """Of each task how many of its last groups passed wholly, or with a minus failed wholly; 0 for neither."""
         return self._length[tasks].astype(np.int64)
 
-    def are_stuck(self) -> BoolArray:
-        """Of each task whether it is stuck."""
-        return self._length[: self._tasks] <= -STUCK
+    def stuck_among(self, tasks: IntArray) -> IntArray:
+        """Those of these tasks that are stuck."""
+        return tasks[self._length[tasks] <= -STUCK]
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        self._tasks = size
         self._length = with_room(self._length, size, 0)
         self._was_solved = with_room(self._was_solved, size, False)
 

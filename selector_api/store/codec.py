@@ -122,9 +122,7 @@ def decode_snapshot(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         UnreadableData: the snapshot is damaged or of another version.
     """
     if data.startswith(_FORMER_SNAPSHOTS):
-        raise UnreadableData(
-            "its snapshot is of an earlier release, and lacks what was counted of single tasks"
-        )
+        raise UnreadableData("its snapshot is of an earlier release")
     _, packed = unsealed(data, [_SNAPSHOT], "snapshot")
     content = zlib.decompress(packed)
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES])

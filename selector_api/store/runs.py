@@ -241,6 +241,10 @@ class Runs:
         Raises:
             UnknownPool: its pool is gone.
         """
+        if await self._redis.read_fields(run_keys(run.name).meta, "incarnation") != [
+            run.incarnation.encode()
+        ]:
+            return  # it was deleted meanwhile
         await self._names.mend_run(run.name)
         if await self._pools.registration_token(run.pool, run.name) is None:
             await self._pools.register(run.pool, run.name)

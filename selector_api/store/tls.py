@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 _OPTION = "ssl_"
@@ -21,6 +22,9 @@ def check_files(url: str) -> None:
     if options and not scheme.startswith("rediss"):
         raise ValueError(f"{min(options)} is an option of TLS: let the address begin with rediss, not redis")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    folder = options.get("ssl_ca_path")
+    if folder and not Path(folder).is_dir():
+        raise ValueError(f"ssl_ca_path: there is no folder {folder}")
     if authorities := options.get("ssl_ca_certs"):
         try:
             context.load_verify_locations(authorities)
@@ -28,10 +32,12 @@ def check_files(url: str) -> None:
             raise ValueError(
                 f"ssl_ca_certs: {authorities} holds no certificates that can be read: {error}"
             ) from error
+    if "ssl_keyfile" in options and "ssl_certfile" not in options:
+        raise ValueError("ssl_keyfile is the key of a certificate: give ssl_certfile as well")
     if certificate := options.get("ssl_certfile"):
         key = options.get("ssl_keyfile")
         try:
-            context.load_cert_chain(certificate, key, options.get("ssl_password"))
+            context.load_cert_chain(certificate, key, options.get("ssl_password", ""))
         except OSError as error:
             told = f"ssl_certfile, ssl_keyfile: {certificate} and {key}"
             raise ValueError(f"{told} are no certificate and its key: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
 from typing import Any
 
@@ -11,6 +11,7 @@ import anyio.to_thread
 import pyarrow as pa
 import pyarrow.parquet as pq
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from selector_api.web import problems
 from selector_api.web.problems import Problem
@@ -32,21 +33,35 @@ def accepted(accept: str) -> str:
     raise Problem(problems.NOT_ACCEPTABLE, f"Accept: ask for {JSON} or {PARQUET}")
 
 
-async def parquet_answer(schema: pa.Schema, tables: Iterable[pa.Table]) -> StreamingResponse:
-    """The Parquet file of these tables, each of which is made beside the event loop and sent before the next.
+async def parquet_answer(tables: Iterator[pa.Table]) -> StreamingResponse:
+    """The Parquet file of these tables, at least one: each is made beside the event loop and sent before the next.
 
     So nobody waits in silence while millions of rows are written, and they are nowhere as a whole. What keeps the
     first from being made is raised here, so that it still is a problem and not a broken answer.
     """
-    parts = _parts(schema, tables)
-    first = await anyio.to_thread.run_sync(next, parts)
-    return StreamingResponse(chain([first], parts), media_type=PARQUET)
+    parts = _parts(tables)
+    return _Streamed(await anyio.to_thread.run_sync(next, parts), parts)
 
 
-def _parts(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+class _Streamed(StreamingResponse):
+    """An answer that lets go of what it is made from when it ends, also when the caller has left."""
+
+    def __init__(self, first: bytes, parts: Generator[bytes]) -> None:
+        super().__init__(chain([first], parts), media_type=PARQUET)
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._parts.close()  # else it stands in a cycle, and with it the state of a whole run
+
+
+def _parts(tables: Iterator[pa.Table]) -> Generator[bytes]:
     written = _Written()
-    with pq.ParquetWriter(written, schema) as writer:
-        for table in tables:
+    first = next(tables)
+    with pq.ParquetWriter(written, first.schema) as writer:
+        for table in chain([first], tables):
             writer.write_table(table)
             yield written.taken()
     yield written.taken()

@@ -60,10 +60,11 @@ def all_rows(state: RunState, wanted: Wanted) -> Iterator[pa.Table]:
         Problem: unknown-task or unknown-domain.
     """
     tasks = chosen(state, wanted)
+    schema = _schema_of(state)
     for start in range(0, max(len(tasks), 1), _ROW_GROUP):
         columns = _columns(state, tasks[start : start + _ROW_GROUP])
         columns["references"] = [list(each.items()) for each in columns["references"]]
-        yield pa.table(columns, schema=schema_of(state))
+        yield pa.table(columns, schema=schema)
 
 
 def chosen(state: RunState, wanted: Wanted) -> IntArray:
@@ -101,7 +102,7 @@ _SORTED_BY: dict[str, Callable[[RunState, IntArray], IntArray | FloatArray]] = {
 }
 
 
-def schema_of(state: RunState) -> pa.Schema:
+def _schema_of(state: RunState) -> pa.Schema:
     """The columns of `all_rows`."""
     numbers = ("mean", "sd", *state.posterior.of_classes().parameters())
     return pa.schema(

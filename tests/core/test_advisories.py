@@ -238,6 +238,15 @@ def test_what_is_expected_of_tasks_that_are_left_alone_is_held_against_what_they
     assert "tasks of `math`" not in honest.text
 
 
+def test_tasks_that_are_evaluated_are_not_left_alone():
+    state = commits(runs.started(CONFIG, TABLE), 2, {f"m{n}": 0.5 for n in range(30)})
+    state = commits(state, 20, {"c0": 0.5})
+    assert insight(state, 1)["domains"]["math"]["left_alone"]["tasks"] == 30
+    rows = [[f"m{n}", 8, 8] for n in range(30)]
+    state = fold(state, {"type": "observed", "key": "eval-1", "rows": rows}, TABLE)
+    assert insight(state, 1)["domains"]["math"]["left_alone"] is None
+
+
 def test_what_is_far_from_the_references_is_said_to_be_a_guess():
     state = training(referenced(0.2, 0.25), {"m": [0.5] * 20, "c": [0.8] * 20})
     assert said(state)["learning"].text.endswith("So far from them as in `math`, `code` it is a guess.")

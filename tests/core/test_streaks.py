@@ -59,8 +59,12 @@ def test_the_counts_are_those_of_a_recount_also_from_a_snapshot():
     np.testing.assert_array_equal(restored.of_tasks(np.arange(30)), streaks.of_tasks(np.arange(30)))
 
 
-def test_tasks_that_joined_later_are_told_each_once():
+def test_tasks_that_joined_later_are_told_like_others():
     streaks = Streaks()
     for size in (5, 6, 40):
         streaks.grow(size)
-        assert streaks.are_stuck().tolist() == [False] * size
+        for _ in range(STUCK):
+            streaks.see(np.array([size - 1]), np.zeros(1), np.full(1, 4))
+        assert streaks.stuck_among(np.arange(size)).tolist() == [
+            each - 1 for each in (5, 6, 40) if each <= size
+        ]

@@ -62,6 +62,15 @@ async def test_a_run_that_its_pool_has_lost_is_registered_behind_a_snapshot(
         assert await size(working) == 8
 
 
+async def test_a_run_that_is_deleted_while_its_snapshot_is_written_stays_deleted(store: Store) -> None:
+    await make_run(store, tasks=5)
+    run = await store.runs.find(RUN)
+    await store.runs.delete(RUN)
+    deleted = await dump(store.redis)
+    await store.runs.mend(run)
+    assert await dump(store.redis) == deleted
+
+
 @pytest.mark.one_server  # in a cluster its nodes do not lose the same
 async def test_tasks_that_are_lost_before_a_run_hears_of_them_are_added_again(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch

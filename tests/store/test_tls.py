@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.anyio
         ("rediss+cluster://host?ssl_ca_certs={key}", "key.pem holds no certificates"),
         ("rediss+sentinel://host/NAME?ssl_certfile={made}&ssl_keyfile=/nowhere", "and /nowhere are no"),
         ("rediss://host?ssl_certfile={made}&ssl_keyfile={other}", "are no certificate and its key"),
+        ("rediss://host?ssl_certfile={made}&ssl_keyfile={locked}", "are no certificate and its key"),
+        ("rediss://host?ssl_keyfile={key}", "give ssl_certfile as well"),
+        ("rediss://host?ssl_ca_path=/nowhere", "ssl_ca_path: there is no folder /nowhere"),
         (
             "redis://host?ssl_ca_certs={made}",
             "ssl_ca_certs is an option of TLS: let the address begin with rediss",
@@ -33,8 +37,12 @@ pytestmark = pytest.mark.anyio
 def test_files_are_looked_at_before_a_connection_is_made(tmp_path: Path, options: str, words: str) -> None:
     made, key = certificate(tmp_path / "one")
     _, other = certificate(tmp_path / "other")
+    locked = tmp_path / "locked.pem"
+    lock = ["openssl", "ec", "-in", str(key), "-aes256", "-passout", "pass:secret", "-out", str(locked)]
+    subprocess.run(lock, check=True, capture_output=True)
     with pytest.raises(UnusableUrl, match=words):
-        connect(options.format(made=made, key=key, other=other))
+        connect(options.format(made=made, key=key, other=other, locked=locked))
+    connect(f"rediss://host?ssl_certfile={made}&ssl_keyfile={locked}&ssl_password=secret")
     connect(f"rediss://host?ssl_ca_certs={made}&ssl_certfile={made}&ssl_keyfile={key}")
 
 

@@ -73,7 +73,8 @@ class SelectedSamples(SamplesGenerator):
 
     def _process_response_into_experience(self, response: dict[str, Any], **given: Any) -> Any:
         whole = self.args.rollout.n_samples_per_prompt  # OpenRLHF goes through the groups one by one
-        if not self._seen or len(self._seen[-1][1]) == whole:
-            self._seen.append((response["prompt"], []))
+        prompt = response["prompt"]
+        if not self._seen or self._seen[-1][0] != prompt or len(self._seen[-1][1]) == whole:
+            self._seen.append((prompt, []))
         self._seen[-1][1].append(response["reward"])
         return super()._process_response_into_experience(response, **given)

@@ -61,8 +61,9 @@ class ServiceReplayBuffer(ReplayBuffer):
         # A rollout may have several parts, each with its reward: uid_rollout_part.
         rows = dict(zip((key.rpartition("_")[0] for key in keys), range(len(keys)), strict=True)).values()
         infos, rewards = list(data["extra_info"]), data["rm_scores"].sum(dim=1).tolist()
-        told = [(keys[row].split("_")[0], infos[row], rewards[row]) for row in rows]
-        self._trainer.train_dataset.selected.report(*zip(*told, strict=True), more=more)
+        uids = [keys[row].split("_")[0] for row in rows]
+        told = [infos[row] for row in rows], [rewards[row] for row in rows]
+        self._trainer.train_dataset.selected.report(uids, *told, more=more)
 
 
 def _refuse(config: Any) -> None:

@@ -21,7 +21,8 @@ from selector_api.core.posteriors.posterior import Marginals
 
 SMALL_CLASS = 48
 """Classes of up to this many tasks are drawn task by task: for Beta distributions that many draws cost what a
-class's part in finding the radius does, some five evaluations of its distribution function (measured)."""
+class's part in finding the radius did, some five evaluations of its distribution function. It is less now, but
+another number would be other draws of a seed."""
 
 
 @dataclass(frozen=True)

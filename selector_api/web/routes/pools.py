@@ -165,7 +165,7 @@ async def get_tasks(
     """A pool's tasks, by pages as JSON or whole as Parquet, which the pool takes as well."""
     table = await app.pools.table(pool)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
-        return await parquet_answer(tables.SCHEMA, tables.all_tasks(table))
+        return await parquet_answer(tables.all_tasks(table))
     retired = await app.store.retirements.retired(pool)
     return Response(
         await anyio.to_thread.run_sync(tables.tasks_page, table, retired, int(cursor), limit), media_type=JSON

@@ -80,7 +80,7 @@ async def get_posteriors(
     wanted = posteriors.Wanted(tuple(task), domain, sort, search)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         state = await live_run.copy()  # so that no selection waits until the file is written
-        return await parquet_answer(posteriors.schema_of(state), posteriors.all_rows(state, wanted))
+        return await parquet_answer(posteriors.all_rows(state, wanted))
     return await unless_known(
         request, live_run, lambda state: posteriors.page(state, wanted, int(cursor), limit)
     )
