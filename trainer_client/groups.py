@@ -39,10 +39,8 @@ def by_task(tasks: Iterable[str], rewards: Iterable[Reward]) -> dict[str, list[R
     Raises:
         ValueError: `tasks` and `rewards` differ in length.
     """
-    groups: dict[str, list[Reward]] = {}
-    for task, reward in zip(tasks, rewards, strict=True):
-        groups.setdefault(task, []).append(reward)
-    return groups
+    tasks = list(tasks)
+    return dict(by_group(tasks, tasks, rewards))
 
 
 def by_group(

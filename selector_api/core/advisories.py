@@ -7,6 +7,7 @@ from math import sqrt
 
 from selector_api.core.advisory import Advisory, counted, mostly_in, percent
 from selector_api.core.domains import DomainTasks
+from selector_api.core.moves import Move
 from selector_api.core.questions import honest, learning, starving
 from selector_api.core.state import RECENT_COMMITS, RunState
 from selector_api.core.streaks import STUCK
@@ -19,12 +20,14 @@ _NOT_LEARNED = 0.2
 """A pass rate that is not expected any more of tasks that fail again and again."""
 
 
-def advisories(state: RunState, domains: Mapping[str, DomainTasks]) -> list[Advisory]:
-    """What there is to say of a run and its `domains`."""
+def advisories(
+    state: RunState, domains: Mapping[str, DomainTasks], moves: Mapping[str, Move]
+) -> list[Advisory]:
+    """What there is to say of a run, its `domains`, and how far the capability `moves` in them."""
     return [
-        learning(state),
+        learning(state, moves),
         starving(state, domains),
-        honest(state, domains),
+        honest(state, domains, moves),
         *_stuck(state, domains),
         *_uninformative(state),
         *_used_up(state),
@@ -39,11 +42,7 @@ def _stuck(state: RunState, domains: Mapping[str, DomainTasks]) -> Iterator[Advi
     if stuck:
         domain = mostly_in({name: each.stuck for name, each in domains.items()}, stuck)
         where = f" ({domains[domain].stuck:,} in `{domain}`)" if domain else ""
-        mean = float(
-            state.posterior.of_tasks(state.history.streaks.stuck_among(state.history.tallies.of_all()[0]))
-            .mean()
-            .mean()
-        )
+        mean = float(state.posterior.of_tasks(state.history.stuck()).mean().mean())
         expected = (
             f" A pass rate of {mean:.2f} is still expected: exclude what is broken."
             if mean > _NOT_LEARNED

@@ -64,11 +64,12 @@ def domain_tasks(state: RunState) -> dict[str, DomainTasks]:
     last = history.last_step(reported)
     left = (trials > 0) & (last >= 0) & (last <= state.step // 2)
     left &= not state.evaluated  # what evaluations saw is among these counts, and has no step
-    alone = _left_alone(state, reported[left], domain_of(reported[left]), successes[left] / trials[left])
+    domains = domain_of(reported)
+    alone = _left_alone(state, reported[left], domains[left], successes[left] / trials[left])
     size = counted(classes.domain, classes.sizes)
     never = size - counted(domain_of(history.selected()))
-    drops = counted(domain_of(reported), dropped)
-    stuck = counted(domain_of(history.streaks.stuck_among(reported)))
+    drops = counted(domains, dropped)
+    stuck = counted(domain_of(history.stuck()))
     columns = zip(names, size.tolist(), never.tolist(), drops.tolist(), stuck.tolist(), strict=True)
     return {
         name: DomainTasks(tasks, unselected, history.drawn.get(code, 0), lost, failed, alone.get(code))

@@ -23,7 +23,6 @@ class History:
 
     def __init__(self, in_epochs: bool) -> None:
         self._in_epochs = in_epochs
-        self._tasks = 0
         self._times_selected = np.empty(0, np.int32)
         self._last_step = np.empty(0, np.int32)
         self.ever_selected = 0
@@ -46,6 +45,11 @@ class History:
         """The tasks that were ever selected. Looks at each task of the pool."""
         return np.flatnonzero(self._times_selected)
 
+    def stuck(self) -> IntArray:
+        """The tasks that failed in every rollout of each of their last groups."""
+        reported, *_ = self.tallies.of_all()
+        return self.streaks.stuck_among(reported)
+
     def last_step(self, tasks: IntArray) -> IntArray:
         """Step of the last commit with outcomes of each task, −1 if there is none."""
         return self._last_step[tasks].astype(np.int64)
@@ -62,7 +66,6 @@ class History:
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
-        self._tasks = size
         self._times_selected = with_room(self._times_selected, size, 0)
         self._last_step = with_room(self._last_step, size, -1)
         self.tallies.grow(size)

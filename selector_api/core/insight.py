@@ -17,12 +17,12 @@ from selector_api.core.status import warnings
 def insight(state: RunState, points: int) -> dict[str, Any]:
     """As JSON values, with at most so many points of its course."""
     streaks = state.history.streaks
-    domains = domain_tasks(state)
+    domains, moves = domain_tasks(state), capability_moves(state)
     return {
         "step": state.step,
-        "advisories": [to_dict(each) for each in advisories(state, domains)],
+        "advisories": [to_dict(each) for each in advisories(state, domains, moves)],
         "warnings": list(warnings(state)),
-        "capability_moves": {name: to_dict(each) for name, each in capability_moves(state).items()},
+        "capability_moves": {name: to_dict(each) for name, each in moves.items()},
         "capability_scale": state.config.posterior.capability_scale,
         "calibration_error": error_of(Calibration.of(state.calibration).bins),
         "calibration_by_domain": {

@@ -11,7 +11,7 @@ from selector_api.core.advisory import Advisory, counted, named, number, percent
 from selector_api.core.calibration import Calibration, CalibrationBin, by_domain, error_of
 from selector_api.core.course import BINS, MAX_DOMAINS
 from selector_api.core.domains import DomainTasks
-from selector_api.core.moves import Move, capability_moves
+from selector_api.core.moves import Move
 from selector_api.core.state import RECENT_COMMITS, RunState
 
 _FEWEST_GROUPS = 50
@@ -35,12 +35,11 @@ _LOST = 1 / 3
 _MOVED = {1: "rose", 0: "has not clearly moved", -1: "fell"}
 
 
-def learning(state: RunState) -> Advisory:
+def learning(state: RunState, moves: Mapping[str, Move]) -> Advisory:
     """Which way the model's capability goes."""
     too_early = Advisory("learning", "ok", f"Too early to say: {counted(state.step, 'commit')} so far.")
     if state.step < _FEWEST_COMMITS:
         return too_early
-    moves = capability_moves(state)
     if moves:
         scale = state.config.posterior.capability_scale
         far = [name for name, move in moves.items() if not -1.0 <= move.late <= 2.0]
@@ -132,7 +131,7 @@ def _absent(state: RunState) -> Iterator[str]:
             yield name
 
 
-def honest(state: RunState, domains: Mapping[str, DomainTasks]) -> Advisory:
+def honest(state: RunState, domains: Mapping[str, DomainTasks], moves: Mapping[str, Move]) -> Advisory:
     """Whether what was expected of selected tasks was seen, and what is expected of those left alone."""
     calibration = Calibration.of(state.calibration)
     predicted, seen = calibration.predicted, calibration.seen
@@ -148,22 +147,19 @@ def honest(state: RunState, domains: Mapping[str, DomainTasks]) -> Advisory:
         f"was expected and {seen:.2f} seen; calibration error {error_of(calibration.bins):.3f}, good is under "
         f"{_OFF}."
     )
+    wrong = ""
     if off:
-        told = f"Predictions are off in {', '.join(off)}. {told}"
+        wrong = f"Predictions are off in {', '.join(off)}. "
     elif _is_off(whole):
-        told = f"Predictions are {_off(whole)}. {told}"
+        wrong = f"Predictions are {_off(whole)}. "
     elif _scatters(calibration.bins):
-        told = f"Predictions are off, some too high and some too low. {told}"
-    else:
-        off = None
-    alone = list(_left_alone(state, domains))
-    is_fine = off is None and not alone
-    return Advisory("honest", "ok" if is_fine else "look", " ".join([told, *alone]))
+        wrong = "Predictions are off, some too high and some too low. "
+    alone = list(_left_alone(domains, moves))
+    return Advisory("honest", "look" if wrong or alone else "ok", wrong + " ".join([told, *alone]))
 
 
-def _left_alone(state: RunState, domains: Mapping[str, DomainTasks]) -> Iterator[str]:
+def _left_alone(domains: Mapping[str, DomainTasks], moves: Mapping[str, Move]) -> Iterator[str]:
     """Of domains whose tasks are expected to pass as they never did, though the model has not moved that way."""
-    moves = capability_moves(state)
     for name, each in domains.items():
         left = each.left_alone
         if left is None or left.tasks < _FEWEST_LEFT or abs(left.expected - left.passed) < _FAR_OFF:

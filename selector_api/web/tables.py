@@ -14,7 +14,7 @@ from selector_api.core.tasks import TaskTable
 from selector_api.store.arrow_columns import array_of, dictionary_of
 
 _ROW_GROUP = 100_000
-SCHEMA = pa.schema(
+_SCHEMA = pa.schema(
     [("id", pa.string()), ("domain", pa.string()), ("references", pa.map_(pa.string(), pa.float64()))]
 )
 
@@ -36,7 +36,7 @@ def all_tasks(table: TaskTable) -> Iterator[pa.Table]:
         tasks = np.arange(start, min(start + _ROW_GROUP, len(table)))
         domains = dictionary_of(table.domains, table.domain_codes[tasks]).cast(pa.string())
         ids = array_of(table.texts.slice(start, start + len(tasks)))
-        yield pa.table([ids, domains, maps_of(table, tasks)], schema=SCHEMA)
+        yield pa.table([ids, domains, maps_of(table, tasks)], schema=_SCHEMA)
 
 
 def maps_of(table: TaskTable, tasks: IntArray) -> pa.MapArray:

@@ -73,6 +73,18 @@ class Watched:
         master.kill()
         master.start()
 
+    def choose_another(self) -> None:
+        """Let the sentinels choose another master, and return when they have."""
+        former = self.master()
+        self.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME)
+        until(lambda: self.master() is not former, "another master")
+
+    def hand_over(self) -> None:
+        """Let another server take the master's place, and return when both know it."""
+        former = self.master()
+        self.choose_another()
+        until(lambda: former.info("replication")["role"] == "slave", "a former master that knows it")
+
     def end(self) -> None:
         for server in (*self.sentinels, *self.servers):
             server.kill()

@@ -13,9 +13,8 @@ from selector_api.store.errors import StoreUnavailable, UnsupportedServer
 from selector_api.store.keys import run_keys
 from selector_api.store.store import Store, open_store
 from tests.cluster.clusters import Cluster, cluster
-from tests.cluster.processes import until
 from tests.cluster.sentinels import NAME, Watched, watched
-from tests.store.helpers import POOL, RUN, make_run, report, select
+from tests.store.helpers import POOL, RUN, make_run, select, work
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
@@ -52,12 +51,6 @@ async def store(url: str) -> AsyncIterator[Store]:
         await opened.redis.flushall()
         await make_run(opened)
         yield opened
-
-
-async def work(store: Store, key: str) -> None:
-    selection = await select(store, key=key)
-    assert (await report(store, selection, selection.tasks)).accepted == len(selection.tasks)
-    assert (await select(store, key=key)).selection == selection.selection
 
 
 async def test_all_is_as_on_one_server(store: Store) -> None:
@@ -101,10 +94,7 @@ async def test_a_master_of_a_cluster_becomes_a_replica(store: Store, nodes: Clus
 @pytest.mark.parametrize("url", ["servers"], indirect=True)
 async def test_sentinels_choose_another_master(store: Store, servers: Watched) -> None:
     await work(store, "before")
-    former = servers.master()
-    servers.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME)
-    until(lambda: servers.master() is not former, "another master")
-    until(lambda: former.info("replication")["role"] == "slave", "a former master that knows it")
+    servers.hand_over()
     await work(store, "after")
 
 
@@ -114,8 +104,7 @@ async def test_a_former_master_that_is_back_gets_no_writes(store: Store, servers
     await work(store, "before")
     former = servers.master()
     former.kill()
-    servers.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME)
-    until(lambda: servers.master() is not former, "another master")
+    servers.choose_another()
     former.start()
     await work(store, "after")
     assert servers.master().client.hexists(run_keys(RUN).idempotency, "select:after")

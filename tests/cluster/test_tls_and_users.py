@@ -9,12 +9,12 @@ import pytest
 
 from selector_api.store.connection import StoreClient, check_server, connect
 from selector_api.store.errors import StoreUnavailable
-from selector_api.store.store import Store, open_store
+from selector_api.store.store import open_store
 from tests.cluster.clusters import Cluster, cluster
-from tests.cluster.processes import Server, Tls, until
+from tests.cluster.processes import Server, Tls
 from tests.cluster.sentinels import NAME, Watched, watched
 from tests.servers import LEAST, LEAST_OF_SENTINELS, certificate, end_connections
-from tests.store.helpers import make_run, report, select
+from tests.store.helpers import make_run, work
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_server]
 
@@ -67,11 +67,6 @@ def url_of_servers(servers: Watched, authority: Path, password: str = PASSWORD_O
     return f"rediss+sentinel://{at}/{NAME}?ssl_ca_certs={authority}&{of_sentinels}"
 
 
-async def work(store: Store, key: str) -> None:
-    selection = await select(store, key=key)
-    assert (await report(store, selection, selection.tasks)).accepted == len(selection.tasks)
-
-
 def refused(servers: list[Server]) -> list[object]:
     """What users tried and were not let do."""
     return [entry for server in servers for entry in server.client.acl_log()]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportGeneralTypeIssues]
@@ -92,10 +87,7 @@ async def test_sentinels_are_reached_by_tls_as_another_user(servers: Watched, tl
         await check_server(store.redis)
         await make_run(store)
         await work(store, "before")
-        former = servers.master()
-        servers.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", NAME)
-        until(lambda: servers.master() is not former, "another master")
-        until(lambda: former.info("replication")["role"] == "slave", "a former master that knows it")
+        servers.hand_over()
         await work(store, "after")
         await store.redis.check_primary()
     assert refused([*servers.servers, *servers.sentinels]) == []

@@ -13,6 +13,7 @@ from selector_api.core.config import RunConfig
 from selector_api.core.domains import domain_tasks
 from selector_api.core.fold import LEFT_OUT, fold
 from selector_api.core.insight import insight
+from selector_api.core.moves import capability_moves
 from selector_api.core.posteriors.rasch import Rasch
 from selector_api.core.snapshot import restored, taken
 from selector_api.core.state import MAX_REASONS, OTHER_REASONS, RunState
@@ -23,7 +24,7 @@ CONFIG = RunConfig("p")
 
 
 def said(state: RunState) -> dict[str, Advisory]:
-    return {each.code: each for each in advisories(state, domain_tasks(state))}
+    return {each.code: each for each in advisories(state, domain_tasks(state), capability_moves(state))}
 
 
 def commits(state: RunState, count: int, rates: dict[str, float], trials: int = 8) -> RunState:

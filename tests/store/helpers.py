@@ -81,6 +81,13 @@ async def report(
     return await store.logs.report(RUN, selection.selection, outcomes(tasks, successes), final)
 
 
+async def work(store: Store, key: str) -> None:
+    """A step under a key, which gives the same selection again."""
+    selection = await select(store, key=key)
+    assert (await report(store, selection, selection.tasks)).accepted == len(selection.tasks)
+    assert (await select(store, key=key)).selection == selection.selection
+
+
 async def read_events(store: Store, run: str = RUN) -> list[dict[str, Any]]:
     """The log as it stands, without closing what is due."""
     lines = await store.redis.execute_command("LRANGE", run_keys(run).log, 0, -1)

@@ -35,7 +35,7 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 async def get_insight(run: RunName, app: App, request: Request, points: Points = 200) -> Response:
     """What a run's figures say in words, and its course in all detail, in at most so many points.
 
-    What this is made from is bounded, so of a long run it tells less of each commit.
+    Its course is bounded, so of a long run it tells less of each commit.
     """
 
     def told(state: RunState) -> bytes:
