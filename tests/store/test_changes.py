@@ -106,9 +106,8 @@ async def test_tasks_that_a_run_has_not_grown_by_yet_are_none_of_its_own(
         raise ConnectionError
 
     await make_run(store, 10)
-    await store.changes.exclude(
-        RUN, ["t0"], "included"
-    )  # loads it: who does later completes what was interrupted
+    # Loads the run: who does so later completes what was interrupted.
+    await store.changes.exclude(RUN, ["t0"], "included")
     with monkeypatch.context() as patch:
         patch.setattr(store.pools, "grow", interrupted)
         with pytest.raises(ConnectionError):
