@@ -40,6 +40,17 @@ def test_a_training_that_is_killed_goes_on_where_it_was_and_reports_all_but_its_
     run.client.close()
 
 
+def test_one_that_goes_back_goes_on_in_a_fork(run: Run):
+    run.configure(*DATASET, "trainer.save_freq=4")
+    run.train_and_kill(7)
+    run.train()
+    batches, events = run.rolled_out(), run.events(f"{run.name}-2")
+    assert len(batches) == STEPS
+    check_order(Adapter(), events)
+    check_groups(events, batches[:-1])
+    run.client.close()
+
+
 def test_two_groups_of_a_task_in_a_batch_count_each(service_url: str, tmp_path: Path):
     """They are of two selections, which a batch is of that is smaller than one, where these share leased tasks."""
     run = Run(Framework("verl080"), "verl_ray_training", service_url, tmp_path, share_leased=True)

@@ -51,6 +51,15 @@ def test_each_batch_is_selected_after_the_one_before_is_reported_and_a_kill_chan
     assert "selector/etr" in log
 
 
+def test_one_that_goes_back_goes_on_in_a_fork(run: Run):
+    run.configure(*SELECTED, "trainer.save_freq=4")
+    run.train_and_kill(7)
+    run.train()
+    batches = run.rolled_out()
+    assert len(batches) == STEPS
+    check(Adapter(), run.events(f"{run.name}-2"), batches)
+
+
 def test_what_the_filter_throws_away_is_reported(verl: Framework, service_url: str, tmp_path: Path):
     """By verl's own replay buffer; what is drawn in the place of such groups is of the next selections."""
     run = StoodIn(verl, "verl_filtering", service_url, tmp_path)
