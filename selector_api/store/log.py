@@ -177,7 +177,7 @@ class Logs:
     ) -> Reported:
         """Take outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
 
-        They are a commit, or by `evaluation` inform the posteriors without one.
+        They are a commit, or by `evaluation` inform the posteriors without one, and count by keys of their own.
 
         Raises:
             UnknownRun: there is none.
@@ -188,7 +188,11 @@ class Logs:
         triples = [
             text
             for outcome in outcomes
-            for text in (report_field(key, outcome.task), dumps(outcome.task), outcome.to_text())
+            for text in (
+                report_field(key, outcome.task, evaluation),
+                dumps(outcome.task),
+                outcome.to_text(),
+            )
         ]
         kind = "observed" if evaluation else "committed"
         while True:

@@ -80,7 +80,9 @@ class Watched:
                 self.forgotten_fields.add(field)
         elif not id_:
             stand = self.model._without_selection.items()
-            if field in {report_field(key, task) for key, known in stand for task in known}:
+            if field in {
+                report_field(key, task, evaluation) for (key, evaluation), known in stand for task in known
+            }:
                 self.forgotten_fields.add(field)
 
 
@@ -209,7 +211,8 @@ class Runs:
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
         assert isinstance(operation, ReportWithout)
-        if {report_field(operation.key, row.task) for row in operation.rows} & watched.forgotten_fields:
+        fields = {report_field(operation.key, row.task, operation.evaluation) for row in operation.rows}
+        if fields & watched.forgotten_fields:
             attempt.expected = PastHorizon
             return
         self._due(watched)

@@ -148,7 +148,8 @@ class ReportRequest(Request):
         default=None, description="Only without a selection: each task counts once under a key"
     )
     evaluation: bool = Field(
-        default=False, description="Only without a selection: it informs the posteriors and is no step"
+        default=False,
+        description="Only without a selection: it informs the posteriors, is no step, and has keys of its own",
     )
     policy_version: Version | None = Field(
         default=None, description="The trainer's number of the weights that made the rollouts"
