@@ -146,6 +146,11 @@ class StoreClient(Redis):
         """All fields of a hash."""
         return await self.execute_command("HGETALL", key)
 
+    async def read_scores(self, key: str) -> dict[bytes, int]:
+        """The members of a sorted set whose scores are whole numbers, these upwards."""
+        pairs = await self.execute_command("ZRANGE", key, 0, -1, "WITHSCORES", withscores=True)
+        return {member: int(float(score)) for member, score in dict(pairs).items()}
+
     async def servers(self) -> list[Redis]:
         """Those that take writes now: one, or all masters of a cluster.
 
