@@ -18,7 +18,7 @@ from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
-from selector_api.web.pages import Limit, NameCursor, PlaceCursor, TaskLimit
+from selector_api.web.pages import Limit, NameCursor, PlaceCursor, TaskLimit, page_of_names
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.pools import (
     PoolItemView,
@@ -71,16 +71,15 @@ async def _view(app: AppState, pool: str) -> PoolView:
 @Call("read", names_run_in_body=True)
 async def list_pools(app: App, caller: CalledBy, cursor: NameCursor = "", limit: Limit = 100) -> PoolsView:
     """The pools there are, by name; with a token that is for some alone, those."""
-    names = await app.store.names.pools(cursor, limit)
-    mine = [name for name in names if caller.token is None or caller.token.is_for_pool(name)]
-    counts = await asyncio.gather(*map(app.pools.counts, mine))
+    names, next_ = await page_of_names(app.store.names.pools, caller.may_use_pool, cursor, limit)
+    counts = await asyncio.gather(*map(app.pools.counts, names))
     return PoolsView(
         pools=[
             PoolItemView(pool=name, tasks=count[0], runs=count[1])
-            for name, count in zip(mine, counts, strict=True)
+            for name, count in zip(names, counts, strict=True)
             if count is not None
         ],
-        next=names[-1] if len(names) == limit else None,
+        next=next_,
     )
 
 

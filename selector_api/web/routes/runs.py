@@ -13,14 +13,14 @@ from starlette.responses import JSONResponse
 from selector_api.core.fields import to_dict
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
-from selector_api.store.refusals import UnknownReference, UnknownTask
+from selector_api.store.refusals import UnknownPool, UnknownReference, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
-from selector_api.web.pages import Limit, NameCursor
+from selector_api.web.pages import Limit, NameCursor, page_of_names
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.common import Name, moment
 from selector_api.web.schemas.runs import (
@@ -122,12 +122,15 @@ async def list_runs(
 ) -> RunsView:
     """The runs there are, by name; with a token that is for some alone, those."""
     if pool is None:
-        names = await app.store.names.runs(cursor, limit)
+        names, next_ = await page_of_names(app.store.names.runs, caller.may_use_run, cursor, limit)
     else:
-        await app.pools.table(pool)
-        names = sorted(name for name in await app.pools.registered(pool) if name > cursor)[:limit]
-    mine = [name for name in names if caller.token is None or caller.token.is_for_run(name)]
-    glances = await asyncio.gather(*map(app.runs.glance, mine))
+        caller.check_pool(pool)
+        if await app.pools.counts(pool) is None:
+            raise UnknownPool(pool)
+        drawing = filter(caller.may_use_run, await app.pools.registered(pool))
+        names = sorted(name for name in drawing if name > cursor)[:limit]
+        next_ = names[-1] if len(names) == limit else None
+    glances = await asyncio.gather(*map(app.runs.glance, names))
     return RunsView(
         runs=[
             RunItemView(
@@ -140,10 +143,10 @@ async def list_runs(
                 open=glance.open,
                 last_commit_at=None if glance.last_commit_at is None else moment(glance.last_commit_at),
             )
-            for name, glance in zip(mine, glances, strict=True)
+            for name, glance in zip(names, glances, strict=True)
             if glance is not None and pool in (None, glance.run.pool)
         ],
-        next=names[-1] if len(names) == limit else None,
+        next=next_,
     )
 
 
