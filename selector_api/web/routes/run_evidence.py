@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
@@ -17,7 +18,7 @@ from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.calls import Call
-from selector_api.web.etags import NOT_MODIFIED, unless_known
+from selector_api.web.etags import NOT_MODIFIED, is_known, unless_known
 from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
@@ -81,6 +82,10 @@ async def get_posteriors(
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         state = await live_run.copy()  # so that no selection waits until the file is written
         return await parquet_answer(posteriors.all_rows(state, wanted))
+    if search is not None:
+        table = await live_run.glance(lambda state: None if is_known(request, live_run) else state.table)
+        if table is not None:
+            wanted = await anyio.to_thread.run_sync(wanted.searched, table)
     return await unless_known(
         request, live_run, lambda state: posteriors.page(state, wanted, int(cursor), limit)
     )
