@@ -138,7 +138,7 @@ class StoreClient(Redis):
         for connection in list(pool._available_connections):  # pyright: ignore[reportPrivateUsage]
             await connection.disconnect(nowait=True)  # without a pause in which somebody else could take it
 
-    async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
+    async def read_fields(self, key: str, *fields: str | bytes) -> list[bytes | None]:
         """These fields of a hash, None for each that is not there."""
         return await self.execute_command("HMGET", key, *fields)
 

@@ -86,7 +86,7 @@ async def open_store(
             retirements,
             forks,
             changes,
-            Selections(redis),
+            Selections(redis, threads),
             archives,
         )
         await live_runs.close()
