@@ -4,7 +4,8 @@
 
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
-    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
+    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with). Of a fork also its
+               `parent`, and where in what follows its policy begins: `policy_since`, `selections_before_policy`
     grown      the pool's tasks up to `tasks` join, and what its first `chunks` parts tell is read
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
@@ -74,6 +75,8 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         state = RunState.initial(RunConfig.from_dict(event["config"]))
         state.created_at = event.get("at")
         state.parent = event.get("parent")
+        state.policy_since = event.get("policy_since", 0)
+        state.selections_before_policy = event.get("selections_before_policy", 0)
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -144,8 +147,12 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
     if "expires_at" in event:
         state.expires[selection] = event["expires_at"]
     state.selections += 1
-    by_domain = state.config.policy.domains is not None
-    state.history.record_selection(tasks, state.table.domain_codes[tasks].astype(np.int64), by_domain)
+    state.history.record_selection(
+        tasks,
+        state.table.domain_codes[tasks].astype(np.int64),
+        by_domain=state.config.policy.domains is not None,
+        by_policy=state.selections > state.selections_before_policy,
+    )
 
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
@@ -222,7 +229,8 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
     state.changes += 1
     if change.policy is not None:
         state.policy_since = state.step
-        state.history.go_in_epochs(change.policy.in_epochs)
+        state.selections_before_policy = state.selections
+        state.history.change_policy(change.policy.in_epochs)
 
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:

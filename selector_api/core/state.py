@@ -44,6 +44,8 @@ class RunState:
     """Number of commits."""
     policy_since: int = 0
     """The step at which the policy was set: at the run's start, or by a change of its configuration."""
+    selections_before_policy: int = 0
+    """Number of selections made before that."""
     selections: int = 0
     """Number of selections ever made; each has its number, from 1."""
     committed: int = 0
