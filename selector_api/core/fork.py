@@ -112,7 +112,7 @@ class Taken:
         return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")
 
     def before(self, policy: Policy) -> tuple[int, int]:
-        """How many commits and selections there are before a fork's policy: it goes on where the parent has the same."""
+        """How many commits and selections there are before a fork's policy; one that the parent has goes on."""
         seqs = self.seqs()
         step, selections = self._policy_since if policy == self._policy else (self.step, len(self._selected))
         return min(step, self.step), sum(seq in seqs for seq in self._selected[:selections])

@@ -61,7 +61,7 @@ class History:
         return self._seen.get(scope, set())
 
     def change_policy(self, in_epochs: bool) -> None:
-        """Let another policy draw from now on. If it asks which tasks were seen in its epochs, the first begins now."""
+        """Let another policy draw from now on; if it goes in epochs, the first one begins now."""
         self.drawn_by_policy.clear()
         if in_epochs != self._in_epochs:
             self._in_epochs = in_epochs

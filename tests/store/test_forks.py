@@ -13,7 +13,6 @@ import pytest
 from selector_api.core import snapshot
 from selector_api.core.candidates import Candidates
 from selector_api.core.config import EveryOutcomes, Fork, RunChange, RunConfig
-from selector_api.core.fold import fold_all
 from selector_api.core.policies.policy import MovingTarget
 from selector_api.core.policies.random import Random
 from selector_api.core.policies.signal import Signal
@@ -34,6 +33,7 @@ from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
+from tests.core.runs import fold_all
 from tests.store.dumps import dump, load
 from tests.store.helpers import (
     POOL,
