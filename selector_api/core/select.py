@@ -60,8 +60,8 @@ class TooFewInformative(TooFewTasks):
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
         why = "; ".join(map(str, self.shortages))
         return (
-            f"informative: the {self.available} tasks that can be drawn now {promise}; ask for fewer, or report "
-            f"first ({why})"
+            f"informative: {self.available} tasks, the largest batch that can be drawn now, {promise}; ask for "
+            f"fewer, or report first ({why})"
         )
 
 
