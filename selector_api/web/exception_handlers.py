@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from selector_api.core.moments import rfc3339
 from selector_api.core.select import TooFewTasks
 from selector_api.core.shortage import Shortage
+from selector_api.core.times import rfc3339
 from selector_api.known_fields import KnownFields
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.store.refusals import KeyConflict

@@ -10,8 +10,6 @@ import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import fold_all
-from selector_api.core.moments import rfc3339
 from selector_api.core.policies import Random
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -19,6 +17,7 @@ from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
 from selector_api.core.snapshot import Header
 from selector_api.core.state import RunState
+from selector_api.core.times import rfc3339
 from selector_api.store import drawing
 from selector_api.store import live_run as live_run_module
 from selector_api.store.drawing import Wanted
@@ -28,6 +27,7 @@ from selector_api.store.keys import run_keys
 from selector_api.store.refusals import KeyConflict, NotExplained, UnknownRun
 from selector_api.store.store import Store, open_store
 from selector_api.store.threads import Threads
+from tests.core.runs import fold_all
 from tests.store.helpers import (
     POOL,
     RUN,
