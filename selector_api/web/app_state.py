@@ -8,6 +8,7 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
+from selector_api.core.fields import Name
 from selector_api.store.live_runs import LiveRuns
 from selector_api.store.log import Logs
 from selector_api.store.pools import Pools
@@ -17,7 +18,6 @@ from selector_api.web.costs import Costs
 from selector_api.web.drain import Drain
 from selector_api.web.metrics import Metrics
 from selector_api.web.run_metrics import RunMetrics
-from selector_api.web.schemas.common import Name
 
 
 @dataclass(frozen=True)

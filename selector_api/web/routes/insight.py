@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
+from selector_api.core.fields import Id
 from selector_api.core.insight import insight
 from selector_api.core.state import RunState
 from selector_api.core.times import rfc3339
@@ -20,7 +21,6 @@ from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import Points
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import Id
 from selector_api.web.schemas.insight import CallCostView, CostView, InsightView, VisitsView
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])

@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from selector_api.core.fields import Id
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.log_parts import END, Bookmark, Stretch
@@ -23,7 +24,7 @@ from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import Id, moment
+from selector_api.web.schemas.common import moment
 from selector_api.web.schemas.run_evidence import (
     HistoryView,
     PosteriorsView,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from selector_api.core.fields import to_dict
+from selector_api.core.fields import Name, to_dict
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.store.refusals import UnknownPool, UnknownReference, UnknownTask
@@ -22,7 +22,7 @@ from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import Limit, NameCursor, page_of_names
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import Name, moment
+from selector_api.web.schemas.common import moment
 from selector_api.web.schemas.runs import (
     ChangeRequest,
     ExcludedView,

@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.responses import JSONResponse
 
+from selector_api.core.fields import Id
 from selector_api.core.rewards import Rewards
 from selector_api.store.codec import Drop, Outcome
 from selector_api.store.drawing import Wanted
@@ -20,7 +21,7 @@ from selector_api.web.auth import Caller
 from selector_api.web.calls import Call
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import Id, moment, rfc3339
+from selector_api.web.schemas.common import moment, rfc3339
 from selector_api.web.schemas.receipts import PlaceView, ReceiptView
 from selector_api.web.schemas.selections import (
     LeaseView,

@@ -11,7 +11,8 @@ from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from selector_api.core.config import RunChange, RunConfig, completed
-from selector_api.web.schemas.common import Answer, Id, Moment, Request, example
+from selector_api.core.fields import Id
+from selector_api.web.schemas.common import Answer, Moment, Request, example
 
 MAX_NAMED = 10_000
 """Tasks that a body can name."""

@@ -7,16 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, model_validator
 
 from selector_api.core.config import MAX_BATCH, MAX_LEASE_SECONDS
-from selector_api.web.schemas.common import (
-    TAKE_WHOLE,
-    Answer,
-    Id,
-    Moment,
-    Name,
-    Request,
-    Whole,
-    example,
-)
+from selector_api.core.fields import Id, Name
+from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Moment, Request, Whole, example
 
 MAX_TRIALS = 1_000_000
 
