@@ -24,7 +24,6 @@ from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import moment
 from selector_api.web.schemas.run_evidence import (
     HistoryView,
     PosteriorsView,
@@ -162,7 +161,7 @@ async def get_selections(
                 step=each.event["step"],
                 tasks=each.event["tasks"],
                 reported=each.reported,
-                expires_at=moment(each.expires_at),
+                expires_at=each.expires_at,
             )
             for each in found
         ],

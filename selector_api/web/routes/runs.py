@@ -22,7 +22,6 @@ from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import Limit, NameCursor, page_of_names
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import moment
 from selector_api.web.schemas.runs import (
     ChangeRequest,
     ExcludedView,
@@ -141,7 +140,7 @@ async def list_runs(
                 step=glance.step,
                 tasks=glance.run.tasks,
                 open=glance.open,
-                last_commit_at=None if glance.last_commit_at is None else moment(glance.last_commit_at),
+                last_commit_at=glance.last_commit_at,
             )
             for name, glance in zip(names, glances, strict=True)
             if glance is not None and pool in (None, glance.run.pool)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from selector_api.core.fields import Id
 from selector_api.core.rewards import Rewards
+from selector_api.core.times import rfc3339
 from selector_api.store.codec import Drop, Outcome
 from selector_api.store.drawing import Wanted
 from selector_api.store.receipts import Lease
@@ -21,7 +22,6 @@ from selector_api.web.auth import Caller
 from selector_api.web.calls import Call
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import moment, rfc3339
 from selector_api.web.schemas.receipts import PlaceView, ReceiptView
 from selector_api.web.schemas.selections import (
     LeaseView,
@@ -90,7 +90,7 @@ async def select(body: SelectRequest, request: Request) -> Response:
         "run": body.run,
         "step": event["step"],
         "tasks": event["tasks"],
-        "expires_at": rfc3339(moment(event["expires_at"])),
+        "expires_at": rfc3339(event["expires_at"]),
         "replayed": replayed,
         "status": event["status"],
         "predicted": event.get("predicted"),
@@ -216,5 +216,5 @@ async def release(
 
 
 def _lease_view(run: str, selection: str, lease: Lease) -> LeaseView:
-    expires_at = None if lease.expires_at is None else moment(lease.expires_at)
-    return LeaseView(run=run, selection=selection, status=cast("Status", lease.status), expires_at=expires_at)
+    status = cast("Status", lease.status)
+    return LeaseView(run=run, selection=selection, status=status, expires_at=lease.expires_at)

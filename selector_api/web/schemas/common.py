@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+from selector_api.core.times import rfc3339
 
 
 def _whole(value: Any) -> Any:
@@ -25,22 +20,12 @@ TAKE_WHOLE = BeforeValidator(_whole)
 Whole = Annotated[int, TAKE_WHOLE]
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment in UTC as text, with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[
-    datetime,
-    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+Time = Annotated[
+    int,
+    PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment in UTC, written as in RFC 3339 with milliseconds."""
-
-
-def moment(milliseconds: int) -> datetime:
-    """The moment of a Unix time in milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+"""A Unix time in milliseconds, written as in RFC 3339."""
 
 
 class Request(BaseModel):
