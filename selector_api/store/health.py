@@ -62,9 +62,9 @@ async def of_server(redis: StoreClient, *, is_embedded: bool = False) -> AsyncIt
 
 def of_folder(folder: Path) -> Iterator[Finding]:
     """What is found out about a data folder by looking at it."""
-    free, total = shutil.disk_usage(folder).free, shutil.disk_usage(folder).total
-    words = f"the disk of {folder} has {free / 1e9:.1f} GB free of {total / 1e9:.1f}"
-    if free < LEAST_FREE_BYTES:
+    disk = shutil.disk_usage(folder)
+    words = f"the disk of {folder} has {disk.free / 1e9:.1f} GB free of {disk.total / 1e9:.1f}"
+    if disk.free < LEAST_FREE_BYTES:
         yield Finding("wrong", f"{words}: when it is full nothing can be written any more")
     else:
         yield Finding("ok", words)

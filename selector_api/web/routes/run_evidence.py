@@ -77,7 +77,7 @@ async def get_posteriors(
     limit: TaskLimit = MAX_TASKS_A_PAGE,
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
-    live_run = await app.live_runs.of(run)
+    live_run = await app.store.live_runs.of(run)
     wanted = posteriors.Wanted(tuple(task), domain, sort, search)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         state = await live_run.copy()  # so that no selection waits until the file is written
@@ -105,7 +105,7 @@ async def get_events(
     limit: Annotated[int | None, Query(ge=1, le=2**53, description="Events at the most")] = None,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
-    run_read = await app.runs.find(run)
+    run_read = await app.store.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
     first = await _stretch(app, run_read, Bookmark(after))
 
@@ -125,7 +125,7 @@ async def get_events(
 
 async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
     """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await app.logs.read(run, after)
+    stretch = await app.store.logs.read(run, after)
     if stretch is None:
         raise UnknownRun(run.name)
     return stretch
@@ -149,7 +149,7 @@ async def get_selections(
 
     Those of the run that this one is a fork of are not among them.
     """
-    run_read = await app.runs.find(run)
+    run_read = await app.store.runs.find(run)
     await _stretch(app, run_read, END)  # which closes what is due
     found, more = await app.store.selections.page(run, status, int(cursor), limit)
     return SelectionsView(
@@ -189,4 +189,4 @@ async def get_history(run: RunName, app: App, request: Request, points: Points =
         }
         return json.dumps(answer).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), course)
+    return await unless_known(request, await app.store.live_runs.of(run), course)

@@ -63,14 +63,14 @@ async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy)
     caller.check_pool(body.pool)
     try:
         if body.fork is None:
-            created = await app.runs.create(run, body)
+            created = await app.store.runs.create(run, body)
         else:
             caller.check_run(body.fork.run)
             created = await app.store.forks.create(run, body, body.fork)
     except UnknownReference as error:
         place = _place_of(error.name, to_dict(body.posterior))
         raise Problem.of(error, f"posterior{place}") from error
-    others = [] if created else await app.runs.differences(run, body)
+    others = [] if created else await app.store.runs.differences(run, body)
     warnings = [f"{each}: it was changed by PATCH" for each in others]
     return await _current(app, run, 201 if created else 200, warnings)
 
@@ -101,11 +101,11 @@ async def get_run(run: RunName, app: App, request: Request) -> Response:
     def status(state: RunState) -> bytes:
         return json.dumps(RunStatus.of(run, state).to_dict()).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), status)
+    return await unless_known(request, await app.store.live_runs.of(run), status)
 
 
 async def _current(app: AppState, run: str, status: int = 200, warnings: Sequence[str] = ()) -> Response:
-    live_run = await app.live_runs.of(run)
+    live_run = await app.store.live_runs.of(run)
     current = (await live_run.read(lambda state: RunStatus.of(run, state))).to_dict()
     return JSONResponse({**current, "warnings": [*current["warnings"], *warnings]}, status)
 
@@ -124,12 +124,12 @@ async def list_runs(
         names, next_ = await page_of_names(app.store.names.runs, caller.may_use_run, cursor, limit)
     else:
         caller.check_pool(pool)
-        if await app.pools.counts(pool) is None:
+        if await app.store.pools.counts(pool) is None:
             raise UnknownPool(pool)
-        drawing = filter(caller.may_use_run, await app.pools.registered(pool))
+        drawing = filter(caller.may_use_run, await app.store.pools.registered(pool))
         names = sorted(name for name in drawing if name > cursor)[:limit]
         next_ = names[-1] if len(names) == limit else None
-    glances = await asyncio.gather(*map(app.runs.glance, names))
+    glances = await asyncio.gather(*map(app.store.runs.glance, names))
     return RunsView(
         runs=[
             RunItemView(
@@ -207,4 +207,4 @@ async def _exclude(app: AppState, run: str, body: TasksRequest, kind: str) -> Ex
 @Call("admin")
 async def delete_run(run: RunName, app: App) -> None:
     """Delete a run and its log."""
-    await app.runs.delete(run)
+    await app.store.runs.delete(run)

@@ -74,7 +74,7 @@ async def select(body: SelectRequest, request: Request) -> Response:
     """
     app = AppState.of(request)
     Caller.of(request).check_run(body.run)
-    live_run = await app.live_runs.of(body.run)
+    live_run = await app.store.live_runs.of(body.run)
     with app.costs.timed("select", body.run):
         event, replayed = await live_run.select(
             Wanted(body.batch_size, body.informative, body.rollouts),
@@ -126,11 +126,13 @@ async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -
         outcomes = await _outcomes(app, body)
         try:
             if body.selection is not None:
-                receipt = await app.logs.report(body.run, body.selection, outcomes, body.final, outbox or "")
+                receipt = await app.store.logs.report(
+                    body.run, body.selection, outcomes, body.final, outbox or ""
+                )
             else:
                 assert body.key is not None
                 told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
-                receipt = await app.logs.report_unsolicited(
+                receipt = await app.store.logs.report_unsolicited(
                     body.run, body.key, told, body.evaluation, outbox or ""
                 )
                 if receipt.accepted and not body.evaluation:  # else it was sent again
@@ -162,7 +164,7 @@ async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -
 
 
 async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
-    live_run = await app.live_runs.of(
+    live_run = await app.store.live_runs.of(
         body.run
     )  # also so that /metrics shows a run that is only reported to here
     held = live_run.rewards
@@ -170,9 +172,9 @@ async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
         try:
             return await _counted(body, held)
         except Problem:
-            if (await app.runs.find(body.run)).config.rewards == held:
+            if (await app.store.runs.find(body.run)).config.rewards == held:
                 raise
-    return await _counted(body, (await app.runs.find(body.run)).config.rewards)
+    return await _counted(body, (await app.store.runs.find(body.run)).config.rewards)
 
 
 async def _counted(body: ReportRequest, rewards: Rewards) -> list[Outcome | Drop]:
@@ -186,7 +188,7 @@ def _place(body: ReportRequest, task: str) -> str:
     return f"outcomes[{position}].task"
 
 
-_OF_A_LEASE = documented(
+_OF_A_LEASE = (
     *problems.ANY_CALL,
     *problems.JSON_BODY,
     problems.UNKNOWN_RUN,
@@ -197,22 +199,22 @@ _OF_A_LEASE = documented(
 
 @router.post(
     "/runs/{run}/selections/{selection}/renew",
-    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED, problems.PAST_HORIZON),
+    responses=documented(*_OF_A_LEASE, problems.SELECTION_CLOSED),
 )
 @Call("train")
 async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: App) -> LeaseView:
     """Let the lease of an open selection end at another time, counted from now."""
-    lease = await app.logs.renew(run, selection, max(1, round(body.seconds * 1000)))
+    lease = await app.store.logs.renew(run, selection, max(1, round(body.seconds * 1000)))
     return _lease_view(run, selection, lease)
 
 
-@router.post("/runs/{run}/selections/{selection}/release", responses=_OF_A_LEASE)
+@router.post("/runs/{run}/selections/{selection}/release", responses=documented(*_OF_A_LEASE))
 @Call("train")
 async def release(
     run: RunName, selection: SelectionId, app: App, body: ReleaseRequest | None = None
 ) -> LeaseView:
     """Give a selection back before its lease ends: what was reported is committed, its tasks are free."""
-    return _lease_view(run, selection, await app.logs.release(run, selection))
+    return _lease_view(run, selection, await app.store.logs.release(run, selection))
 
 
 def _lease_view(run: str, selection: str, lease: Lease) -> LeaseView:
