@@ -94,12 +94,12 @@ def _failovers(info: Mapping[str, Any]) -> Iterator[Finding]:
     if not replicas:
         return
     if "min_slaves_good_slaves" in info:  # told where a least number is set
-        yield Finding("ok", "it takes no writes without a replica that follows (min-replicas-to-write)")
+        yield Finding("ok", "it takes no writes without a Redis replica that follows (min-replicas-to-write)")
     else:
         yield Finding(
             "note",
-            f"it has {replicas} replicas and takes writes without any: what a failover can take has no bound. Set "
-            "min-replicas-to-write and min-replicas-max-lag",
+            f"it has {replicas} Redis replicas and takes writes without any: what a failover can take has no "
+            "bound. Set min-replicas-to-write and min-replicas-max-lag",
         )
 
 

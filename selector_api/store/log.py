@@ -71,7 +71,7 @@ class Logs:
         return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def say_rewound(self, run: Run, known: Bookmark, rewinds: int) -> None:
-        """Say, here and in the log, that Redis lost events, as in a failover to a replica that lagged.
+        """Say, here and in the log, that Redis lost events, as in a failover to a Redis replica that lagged.
 
         A process was behind `known`, and had folded so many notes of this kind. Nothing is said if another run has
         the name, or it was noted before.
