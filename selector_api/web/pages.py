@@ -33,11 +33,8 @@ async def page_of_names(
         limit: names of a page.
     """
     seen: list[str] = []
-    names = await read(after, limit)
-    while names:
+    while len(seen) < limit and (names := await read(after, MAX_ENTRIES)):
         seen += filter(is_seen, names)
-        if len(names) < limit or len(seen) >= limit:
-            break
-        names = await read(names[-1], limit)
+        after = names[-1]
     page = seen[:limit]
     return page, page[-1] if len(page) == limit else None
