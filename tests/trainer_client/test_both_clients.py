@@ -161,6 +161,26 @@ def test_a_run_goes_on_from_an_earlier_step_under_another_posterior(client: Sele
     assert client.run_status().step == 2
 
 
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_a_fork_may_have_other_implicit_evidence(service_url: str, kind: str):
+    name = f"implicit-{uuid4().hex}"
+    implicit = {"type": "interpolation", "weak": "weak", "strong": "strong", "smoothing": 0.9}
+    with SelectorClient(service_url, name) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient(service_url, name)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        client.create_pool(name)
+        client.add_tasks(name, [Task(id="a", references={"weak": 0.2, "strong": 0.8})])
+        client.create_run(name, name, posterior={"type": "bots", "forgetting": 0.25})
+        posterior = client.run_status().config["posterior"]
+        either.fork_run(f"{name}-2", implicit=implicit)
+        assert client.run_status(f"{name}-2").config["posterior"] == {**posterior, "implicit": implicit}
+        either.fork_run(f"{name}-3", f"{name}-2", implicit={"type": "none"})
+        assert client.run_status(f"{name}-3").config["posterior"] == posterior
+        either.fork_run(f"{name}-4", posterior={"type": "bots", "forgetting": 0.5}, implicit=implicit)
+        assert client.run_status(f"{name}-4").config["posterior"]["implicit"] == implicit
+        runner.run(twin.aclose())
+
+
 def test_a_lease_is_kept_and_given_back(client: SelectorClient):
     selection = client.select(20)
     kept = client.renew(selection, 9000)
