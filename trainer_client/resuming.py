@@ -175,8 +175,6 @@ class KeyedSelections:
         Raises:
             SelectorError: as `SelectorClient.release`; not `SelectorUnavailable` where there is a fallback.
         """
-        if selection.fallback:
-            return
         try:
             self._selector.release(selection)
         except SelectorUnavailable as error:

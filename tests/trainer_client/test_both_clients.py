@@ -12,6 +12,7 @@ from trainer_client import (
     AsyncSelectorClient,
     Conflict,
     FakeSelector,
+    Fallback,
     InvalidRequest,
     NotFound,
     SelectorClient,
@@ -189,6 +190,24 @@ def test_a_lease_is_kept_and_given_back(client: SelectorClient):
     client.release(kept)
     client.release(selection.selection)
     assert client.select(20).selection != selection.selection
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_what_the_fallback_drew_has_no_lease_to_be_kept_or_given_back(
+    fake: FakeSelector, tmp_path: Path, kind: str
+):
+    fake.down()
+    given: dict[str, Any] = {"run": "run", "max_retries": 0, "fallback": Fallback(["task-1"], tmp_path)}
+    with SelectorClient("http://selector", transport=fake.transport, **given) as client:
+        selection = client.select(1)
+    assert selection.fallback
+    fake.up()
+    with SelectorClient("http://selector", transport=fake.transport) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient("http://selector", transport=fake.transport)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        assert either.renew(selection, 60) == selection
+        assert either.release(selection) is None
+        runner.run(twin.aclose())
 
 
 def test_selections_are_listed_by_what_became_of_them(client: SelectorClient):
