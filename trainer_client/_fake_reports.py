@@ -64,7 +64,6 @@ class FakeReports:
         self._unsolicited: dict[str, dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
         self._step: int = 0
-        self._counted: Counter[str] = Counter()
         self._outboxes: dict[str, set[int]] = {}
         self._incarnation = uuid.uuid4().hex[:16]
 
@@ -85,11 +84,8 @@ class FakeReports:
             return receipt
         return receipt | {"place": {"incarnation": self._incarnation, **self._noted(*outbox.split())}}
 
-    def _noted(self, outbox: str, number: str = "", lowest: str = "") -> dict[str, Any]:
+    def _noted(self, outbox: str, number: str, lowest: str) -> dict[str, Any]:
         """Note a report of an outbox; tells which of its reports were taken."""
-        if not number:  # an earlier form of the client: its reports are counted
-            self._counted[outbox] += 1
-            return {"number": self._counted[outbox], "taken": []}
         taken = {one for one in self._outboxes.get(outbox, ()) if one >= int(lowest)} | {int(number)}
         self._outboxes[outbox] = taken
         firsts = sorted(one for one in taken if one - 1 not in taken)
