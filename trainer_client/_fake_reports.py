@@ -173,7 +173,7 @@ class FakeReports:
         reason = self._reason(batch)
         if ends:
             batch.is_ending = True
-            rest = [[place, "final"] for place, task in enumerate(batch.tasks) if task not in batch.known]
+            rest = [[place, "left out"] for place, task in enumerate(batch.tasks) if task not in batch.known]
             if rest:
                 self._log(now, "dropped", selection=batch.event["selection"], drops=rest)
         self._pending += [(batch, task, not was_open) for task in arrived]
