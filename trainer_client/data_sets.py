@@ -50,15 +50,15 @@ def fit(selector: SelectorClient, tasks: Sequence[str]) -> RunStatus:
         SelectorError: the service is away, or refuses.
     """
     status = selector.run_status()
+    here = dict.fromkeys(map(id_text, tasks))
     pool = {row.task: row.excluded for row in selector.posteriors()}
-    unknown = [task for task in tasks if task not in pool]
+    unknown = [task for task in here if task not in pool]
     if unknown:
         raise DataSetMismatch(
             f"the pool {status.config.get('pool')!r} of run {status.run!r} lacks {len(unknown)} of the data set's "
             f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(pool)}"
             ". Add them with `bots pool import` or `add_tasks`, or give the data set the ids of the pool"
         )
-    here = set(tasks)
     to_exclude = [task for task, excluded in pool.items() if task not in here and not excluded]
     if to_exclude:
         _exclude(selector, status.run, to_exclude, len(pool))
@@ -72,8 +72,8 @@ def _exclude(selector: SelectorClient, run: str, tasks: Sequence[str], of: int) 
         selector.exclude(tasks)
     except Forbidden as error:
         raise DataSetMismatch(
-            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one of scope "
-            f"admin, or give the run a pool of the data set's tasks ({error})"
+            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one "
+            f"that may, or give the run a pool of the data set's tasks ({error})"
         ) from error
     logger.warning("run %r: %s; they are excluded from the run", run, lacking)
 

@@ -7,7 +7,7 @@ from weakref import ref
 
 import pytest
 
-from trainer_client import FakeSelector, SelectorClient
+from trainer_client import FakeSelector, SelectorClient, Task
 from trainer_client.data_sets import DataSetMismatch, fit
 from trainer_client.models import PosteriorRow
 
@@ -54,6 +54,15 @@ def test_a_task_that_the_pool_lacks_is_named(client: SelectorClient):
         DataSetMismatch, match="lacks 1 of the data set's 2 tasks, such as 'stranger'; its own"
     ):
         fit(client, ["task-1", "stranger"])
+
+
+def test_integers_are_ids(client: SelectorClient):
+    client.create_pool("numbers")
+    client.add_tasks("numbers", [Task(id=number) for number in range(3)])  # pyright: ignore[reportArgumentType]
+    client.create_run("numbers", "numbers")
+    client.run = "numbers"
+    assert fit(client, [0, 2]).excluded == 0  # pyright: ignore[reportArgumentType]
+    assert client.run_status().excluded == 1
 
 
 def test_of_a_pool_only_the_names_are_held(fake: FakeSelector):
