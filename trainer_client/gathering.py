@@ -114,7 +114,8 @@ class Gathering:
             ValueError: another one is next.
         """
         if self._next is None:
-            self._feed.restore(self._state_before(number))
+            if number or self._states.exists():
+                self._feed.restore(self._state_before(number))
         elif number != self._next:
             raise ValueError(
                 f"got batch {number}, but {self._next} is next: batches are drawn once, in order"

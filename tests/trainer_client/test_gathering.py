@@ -207,6 +207,18 @@ def test_one_that_is_begun_again_has_the_same_tasks(fake: FakeSelector, tmp_path
     assert keys(fake) == ["step-0.0", "step-1.0"]
 
 
+def test_one_that_begins_on_the_run_of_another_is_warned(
+    fake: FakeSelector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    gathering_of(fake, tmp_path / "other").next(0)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    gathering_of(fake, tmp_path / "own").next(0)
+    assert "another trainer is at work on this run" in caplog.text
+    caplog.clear()
+    gathering_of(fake, tmp_path / "own").next(0)
+    assert "another trainer" not in caplog.text
+
+
 def test_without_its_file_it_goes_on_by_the_number(fake: FakeSelector, tmp_path: Path):
     gathering_of(fake, tmp_path).next(2)
     assert keys(fake) == ["step-2.0"]
