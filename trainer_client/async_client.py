@@ -148,7 +148,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
                         return
                     await response.aread()
                     reply: Reply = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reply = error
             try:
                 accepted(request, reply)

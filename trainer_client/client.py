@@ -222,7 +222,7 @@ class SelectorClient(PoolsAndRunsClient):
                         return
                     response.read()
                     reply: Reply = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reply = error
             try:
                 accepted(request, reply)

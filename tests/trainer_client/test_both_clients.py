@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from trainer_client import (
@@ -16,6 +17,7 @@ from trainer_client import (
     InvalidRequest,
     NotFound,
     SelectorClient,
+    SelectorUnavailable,
     Task,
 )
 
@@ -245,3 +247,18 @@ def test_what_is_wrong_is_refused(client: SelectorClient, pool: str):
         client.create_run("third", pool, policy={"type": "nothing"})
     with pytest.raises(NotFound):
         client.run_status("nobody")
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_an_answer_that_cannot_be_decoded_is_none(kind: str):
+    def broken(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    transport, given = httpx.MockTransport(broken), {"run": "run", "max_retries": 0}
+    with SelectorClient("http://s", transport=transport, **given) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient("http://s", transport=transport, **given)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        for call in (lambda: either.select(1), lambda: list(either.events())):
+            with pytest.raises(SelectorUnavailable, match=r"no answer .DecodingError: "):
+                call()
+        runner.run(twin.aclose())
