@@ -26,6 +26,8 @@ class Batch:
     known: dict[str, Seen] = field(default_factory=dict[str, Seen])
     entered: set[str] = field(default_factory=set[str])
     is_ending: bool = False
+    left_out: bool = False
+    """Whether it ended without some of its tasks, which then count as dropped."""
     state: Literal["open", "committed", "released"] = "open"
 
     @property
@@ -105,16 +107,19 @@ class FakeReports:
         drops = {task: why for task, why in fresh.items() if isinstance(why, str)}
         was_open = batch.state == "open" and not batch.is_ending
         batch.known |= fresh
-        self._dropped.update(drops.keys())
         if drops:
             place_of = batch.tasks.index if was_open else str
             rows = [[place_of(task), why] for task, why in drops.items()]
-            self._log(now, "dropped", selection=sent.selection, drops=rows)
+            known_since = {"left_out": True} if batch.left_out else {}
+            self._log(now, "dropped", selection=sent.selection, drops=rows, **known_since)
+        if not batch.left_out:
+            self._dropped.update(drops.keys())
         complete = len(batch.known) == len(batch.tasks)
         arrived = [task for task in fresh if task not in drops]
         ends = was_open and (complete or sent.final)
         if ends:  # what is left out at the end counts as dropped
             self._dropped.update(task for task in batch.tasks if task not in batch.known)
+            batch.left_out = not complete
         if self._commits_at is not None:
             self._await_commit(batch, arrived, ends, was_open, now)
         elif ends:
