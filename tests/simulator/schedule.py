@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from selector_api.store import scripts, segments
-from selector_api.store.errors import Overloaded, StoreUnavailable
+from selector_api.store.errors import Overloaded, StoreUnavailable, UnreadableData
 from tests.simulator import settings
 from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
@@ -27,6 +27,8 @@ _NEAR_DAYS = 2 / 86_400
 MOST_STEPS = 20_000
 MOST_CALLS = 8
 """How often a trainer calls before it gives up."""
+_TRIED_AGAIN = (Overloaded, StoreUnavailable, UnreadableData)
+"""What a client calls again after."""
 LOST = object()
 """What a trainer hears if it hears nothing."""
 
@@ -143,7 +145,7 @@ class Schedule:
                 self._send(operation, heard)
             answer = await heard
             self._waiting.remove(heard)
-            if answer is not LOST and not isinstance(answer, Overloaded | StoreUnavailable):
+            if answer is not LOST and not isinstance(answer, _TRIED_AGAIN):
                 return answer
         return None
 
