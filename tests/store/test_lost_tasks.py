@@ -9,7 +9,7 @@ import pytest
 
 from selector_api.core.config import Fork, RunConfig
 from selector_api.store.errors import Overloaded, UnreadableData
-from selector_api.store.keys import run_keys
+from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.refusals import UnknownParent, UnknownTask
 from selector_api.store.store import Store
 from tests.store.dumps import dump, fall_back
@@ -113,6 +113,20 @@ async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     with pytest.raises(UnknownTask):
         await calls[script]()
     assert {"committed", "excluded"}.isdisjoint(await read_types(store))
+    assert len((await select(other_store, 5)).tasks) == 5
+
+
+async def test_a_run_does_not_follow_what_retires_a_task_that_was_lost_meanwhile(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log would name a task that the pool has not: nobody could fold it."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["lost0","t1"]}')
+    run = await store.runs.find(RUN)
+    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
     assert len((await select(other_store, 5)).tasks) == 5
 
 
