@@ -133,6 +133,10 @@ class Schedule:
         for each in self._retired + self.replicas:
             await each.close()
 
+    def begin_anew(self) -> None:
+        """Let one more replica begin, which knows nothing yet."""
+        self.replicas.append(Replica(self.replicas[0].snapshot_every, self._horizon_days))
+
     # Calls
 
     async def ask(self, operation: Operation) -> Any:
