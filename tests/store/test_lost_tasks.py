@@ -96,6 +96,25 @@ async def test_what_was_checked_against_tasks_that_were_lost_is_checked_again(
     assert len(await other_store.pools.table(POOL)) == 6
 
 
+async def test_what_is_the_same_behind_other_tasks_does_not_hide_that_some_were_lost(
+    store: Store, other_store: Store
+) -> None:
+    """The last part that was read is there again, and as many parts as before."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    for prefix in ("lost", "same"):
+        await store.pools.add_tasks(POOL, task_rows(1, prefix))
+    assert len(await store.pools.table(POOL)) == 7
+    await fall_back(store.redis, kept)
+    for prefix in ("new", "same"):
+        await other_store.pools.add_tasks(POOL, task_rows(1, prefix))
+    added = await store.pools.add_tasks(POOL, task_rows(1, "new"))
+    assert (added.inserted, added.unchanged, added.tasks) == (0, 1, 7)
+    table = await store.pools.table(POOL)
+    assert table.ids(table.find(["new0", "same0"])) == ["new0", "same0"]
+    assert table.find(["lost0"]).tolist() == [-1]
+
+
 @pytest.mark.parametrize("script", ["report_unsolicited", "exclude", "pool_retire"])
 async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, script: str
