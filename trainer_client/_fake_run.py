@@ -222,7 +222,7 @@ class FakeRun(FakeViews):
         raise Problem(
             409,
             "batch-too-large",
-            f"informative: the {len(order)} tasks that can be drawn now promise {promised:.4g} informative groups "
+            f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise {promised:.4g} informative groups "
             f"of {rollouts} rollouts; ask for fewer, or report first",
             available=len(order),
             informative=promised,

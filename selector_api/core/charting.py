@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from selector_api.core.arrays import FloatArray
@@ -9,6 +11,29 @@ from selector_api.core.calibration import take_in
 from selector_api.core.evidence import Evidence
 from selector_api.core.posteriors.beta import BetaMarginals
 from selector_api.core.state import RunState
+
+
+def expected_of(
+    state: RunState, evidence: Evidence, parts: Mapping[str, slice]
+) -> tuple[FloatArray, FloatArray]:
+    """What was expected of each outcome when it was selected, and its standard deviation, shape [outcomes] both.
+
+    Args:
+        state: before the commit.
+        evidence: of the commit.
+        parts: which rows of it are those of each selection; of one that has ended nothing is known any more: NaN.
+    """
+    expected = np.full((2, len(evidence.tasks)), np.nan)
+    for selection, rows in parts.items():
+        if selection in state.handed:
+            handed, tasks = state.handed[selection], evidence.tasks[rows]
+            order = np.argsort(handed)
+            place = np.minimum(np.searchsorted(handed, tasks, sorter=order), len(handed) - 1)
+            found = order[place]
+            here = handed[found] == tasks
+            expected[0, rows][here] = state.predicted[selection][found[here]]
+            expected[1, rows][here] = state.predicted_sd[selection][found[here]]
+    return expected[0], expected[1]
 
 
 def chart(state: RunState, evidence: Evidence, mean: FloatArray, sd: FloatArray) -> None:

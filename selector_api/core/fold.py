@@ -4,12 +4,14 @@
 
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
-    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with), `parent` of a fork
+    created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with). Of a fork also its
+               `parent`, and where in what follows its policy begins: `policy_since`, `selections_before_policy`
     grown      the pool's tasks up to `tasks` join, and what its first `chunks` parts tell is read
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
                the others, the tasks that it holds outcomes of are free again
-    dropped    tasks of `selection` could not be scored: `drops` are pairs of a place and why. They are free again
+    dropped    tasks of `selection` could not be scored: `drops` are pairs of a place and why. They are free again.
+               `left_out`: they counted as dropped when it ended, and now it is known why
     released   `selection` ends without further evidence; `entered`: how many of its outcomes were committed before
     observed   `rows` inform the posteriors: an evaluation, which is no step
     configured the configuration changes: the fields that are otherwise from here on
@@ -31,16 +33,15 @@ from typing import Any
 
 import numpy as np
 
+from selector_api.core import reasons
 from selector_api.core.arrays import FloatArray, IntArray
-from selector_api.core.charting import chart
+from selector_api.core.charting import chart, expected_of
 from selector_api.core.config import RunChange, RunConfig
 from selector_api.core.evidence import Evidence, Place
-from selector_api.core.state import MAX_REASONS, OTHER_REASONS, RunState
+from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
 from selector_api.core.visits import VisitKind
 
-LEFT_OUT = "left out"
-"""The reason of a drop that a report with `final` did not mention."""
 LOG_VERSION = 2
 """Version of the logs that this code begins; it stands in their `created` events. Older ones are read and go on.
 
@@ -74,6 +75,8 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         state = RunState.initial(RunConfig.from_dict(event["config"]))
         state.created_at = event.get("at")
         state.parent = event.get("parent")
+        state.policy_since = event.get("policy_since", 0)
+        state.selections_before_policy = event.get("selections_before_policy", 0)
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -101,18 +104,6 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         state.rewound = {name: event[name] for name in ("known", "found", "at")}
     else:
         raise UnreadableLog(f"unknown event {kind!r}: use the release that wrote it, or a later one")
-    return state
-
-
-def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
-    """The state after a whole log.
-
-    Raises:
-        UnreadableLog: see `fold`; also an empty log.
-    """
-    state = fold_on(None, events, table)
-    if state is None:
-        raise UnreadableLog("the log is empty")
     return state
 
 
@@ -144,8 +135,12 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
     if "expires_at" in event:
         state.expires[selection] = event["expires_at"]
     state.selections += 1
-    by_domain = state.config.policy.domains is not None
-    state.history.record_selection(tasks, state.table.domain_codes[tasks].astype(np.int64), by_domain)
+    state.history.record_selection(
+        tasks,
+        state.table.domain_codes[tasks].astype(np.int64),
+        by_domain=state.config.policy.domains is not None,
+        by_policy=state.selections > state.selections_before_policy,
+    )
 
 
 def _commit(state: RunState, event: Mapping[str, Any]) -> None:
@@ -154,12 +149,10 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     closes = event.get("closes")
     if closes is None:  # version 1
         closes = [] if event["reason"] in ("late", "unsolicited") else [event["selection"]]
-    expected = _expected(state, evidence, list(outcomes) if isinstance(outcomes, dict) else closes)
-    if isinstance(outcomes, dict):
-        start = 0
-        for selection, rows in outcomes.items():
-            _free(state, selection, evidence.tasks[start : start + len(rows)])
-            start += len(rows)
+    parts = _parts(outcomes) if isinstance(outcomes, dict) else dict.fromkeys(closes, slice(None))
+    expected = expected_of(state, evidence, parts)
+    for selection, rows in parts.items():
+        _free(state, selection, evidence.tasks[rows])
     for selection in closes:
         _close(state, event, selection, True)
 
@@ -176,21 +169,13 @@ def _commit(state: RunState, event: Mapping[str, Any]) -> None:
     chart(state, evidence, *expected)
 
 
-def _expected(
-    state: RunState, evidence: Evidence, selections: Sequence[str]
-) -> tuple[FloatArray, FloatArray]:
-    """What was expected of each outcome, and its sd, if one of these selections is open and has it; else NaN."""
-    expected = np.full((2, len(evidence.tasks)), np.nan)
-    for selection in selections:
-        if selection in state.handed:
-            handed = state.handed[selection]
-            order = np.argsort(handed)
-            place = np.minimum(np.searchsorted(handed, evidence.tasks, sorter=order), len(handed) - 1)
-            found = order[place]
-            here = handed[found] == evidence.tasks
-            expected[0, here] = state.predicted[selection][found[here]]
-            expected[1, here] = state.predicted_sd[selection][found[here]]
-    return expected[0], expected[1]
+def _parts(outcomes: Mapping[str, Sequence[Any]]) -> dict[str, slice]:
+    """Which rows of the evidence are those of each selection."""
+    ends = np.cumsum([len(rows) for rows in outcomes.values()]).tolist()
+    return {
+        selection: slice(start, end)
+        for selection, start, end in zip(outcomes, [0, *ends], ends, strict=False)
+    }
 
 
 def _visit(
@@ -222,7 +207,8 @@ def _configure(state: RunState, event: Mapping[str, Any]) -> None:
     state.changes += 1
     if change.policy is not None:
         state.policy_since = state.step
-        state.history.go_in_epochs(change.policy.in_epochs)
+        state.selections_before_policy = state.selections
+        state.history.change_policy(change.policy.in_epochs)
 
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:
@@ -236,18 +222,20 @@ def _observe(state: RunState, event: Mapping[str, Any]) -> None:
 
 def _drop(state: RunState, event: Mapping[str, Any]) -> None:
     selection, places = event["selection"], [place for place, _ in event["drops"]]
+    why = [why for _, why in event["drops"]]
+    if event.get("left_out"):
+        reasons.explain(state.drops, why)
+        return
     tasks = _at(state, selection, places)
     _free(state, selection, tasks)
-    _count_drops(state, event, tasks, [why for _, why in event["drops"]])
+    _count_drops(state, event, tasks, why)
 
 
-def _count_drops(state: RunState, event: Mapping[str, Any], tasks: IntArray, reasons: Sequence[str]) -> None:
+def _count_drops(state: RunState, event: Mapping[str, Any], tasks: IntArray, why: Sequence[str]) -> None:
     state.history.tallies.drop(tasks, state.step)
     state.history.visits.record("drop", tasks, state.step, event.get("at"))
     state.dropped += len(tasks)
-    for reason in reasons:
-        name = reason if reason in state.drops or len(state.drops) < MAX_REASONS else OTHER_REASONS
-        state.drops[name] = state.drops.get(name, 0) + 1
+    reasons.count(state.drops, why)
 
 
 def _free(state: RunState, selection: str, tasks: IntArray) -> None:
@@ -272,7 +260,7 @@ def _close(state: RunState, event: Mapping[str, Any], selection: str, has_eviden
         state.timed_out += 1
     is_version_1 = "closes" not in event and "entered" not in event
     if reason == "final" and not is_version_1 and len(left_out):
-        _count_drops(state, event, left_out, [LEFT_OUT] * len(left_out))
+        _count_drops(state, event, left_out, [reasons.LEFT_OUT] * len(left_out))
 
 
 def _at(state: RunState, selection: str, places: Sequence[Place]) -> IntArray:

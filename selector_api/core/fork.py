@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selector_api.core.config import RunConfig
+from selector_api.core.config import RunChange, RunConfig
+from selector_api.core.policies import Policy
 
 _OF_A_RUN = ("created", "configured", "rewound")
 """What is true of the parent alone."""
@@ -32,6 +33,10 @@ class Taken:
         self._kept: dict[int, str] = {}
         self._open: dict[str, list[int]] = {}
         self._entered: dict[str, int] = {}
+        self._selected: list[int] = []
+        self._policy: Policy | None = None
+        self._policy_since = (0, 0)
+        """Commits and selections before the policy."""
         self.tasks = 0
         self.grown = 0
         self.step = 0
@@ -43,6 +48,11 @@ class Taken:
         kind = event["type"]
         if kind == "created":
             self.tasks = self.grown = event["tasks"]
+            self._policy = RunConfig.from_dict(event["config"]).policy
+            self._policy_since = event.get("policy_since", 0), event.get("selections_before_policy", 0)
+        elif kind == "configured" and "policy" in event and not self.is_cut:
+            self._policy = RunChange.from_dict({"policy": event["policy"]}).policy
+            self._policy_since = self.step, len(self._selected)
         elif kind == "grown":
             self.grown = event["tasks"]
         if kind in _OF_A_RUN or event.get("by") == "pool" or (self.is_cut and kind not in _NO_EVIDENCE):
@@ -51,6 +61,7 @@ class Taken:
         self._at = event.get("at", self._at)
         selection = event.get("selection")
         if kind == "selected":
+            self._selected.append(seq)
             self._open[event["selection"]] = [seq]
         elif kind == "committed":
             self._commit(event)
@@ -100,6 +111,12 @@ class Taken:
         kinds = [self._kept[seq] for seq in self.seqs()]
         return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")
 
+    def before(self, policy: Policy) -> tuple[int, int]:
+        """How many commits and selections there are before a fork's policy; one that the parent has goes on."""
+        seqs = self.seqs()
+        step, selections = self._policy_since if policy == self._policy else (self.step, len(self._selected))
+        return min(step, self.step), sum(seq in seqs for seq in self._selected[:selections])
+
 
 def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a parent's snapshot tells, for a fork that takes over all events up to there.
@@ -112,7 +129,10 @@ def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, An
         The fork's header; None if the two fold these events otherwise.
     """
     parent, fork = RunConfig.from_dict(header["config"]), RunConfig.from_dict(created["config"])
-    if (parent.posterior, parent.policy) != (fork.posterior, fork.policy):
+    since = "policy_since", "selections_before_policy"
+    if (parent.posterior, parent.policy) != (fork.posterior, fork.policy) or any(
+        header.get(name) != created.get(name, 0) for name in since
+    ):
         return None
     own = {"config": fork.to_dict(), "created_at": created["at"], "parent": created["parent"]}
     return {**header, **own}

@@ -31,6 +31,8 @@ class History:
         """Task that was selected last, by scope."""
         self.drawn: dict[int, int] = {}
         """Number of tasks drawn so far, by domain code."""
+        self.drawn_by_policy: dict[int, int] = {}
+        """How many of them by the policy that the run has now: its shares are of these."""
         self.tallies = Tallies()
         """What was counted of each task over all times."""
         self.streaks = Streaks()
@@ -58,8 +60,9 @@ class History:
         """Tasks already handed out in the epoch that is under way (kept for policies that go in epochs)."""
         return self._seen.get(scope, set())
 
-    def go_in_epochs(self, in_epochs: bool) -> None:
-        """Let another policy ask which tasks were seen in its epochs; the first one begins now."""
+    def change_policy(self, in_epochs: bool) -> None:
+        """Let another policy draw from now on; if it goes in epochs, the first one begins now."""
+        self.drawn_by_policy.clear()
         if in_epochs != self._in_epochs:
             self._in_epochs = in_epochs
             self._seen.clear()
@@ -79,14 +82,25 @@ class History:
         counts = np.bincount(place, minlength=len(bounds) + 1).tolist()
         return dict(zip([*bounds, None], counts, strict=True))
 
-    def record_selection(self, tasks: IntArray, domain_codes: IntArray, by_domain: bool) -> None:
-        """Remember a selection, in its order; `by_domain` tells the scope of the run's policy."""
+    def record_selection(
+        self, tasks: IntArray, domain_codes: IntArray, by_domain: bool, by_policy: bool
+    ) -> None:
+        """Remember a selection, in its order.
+
+        Args:
+            tasks: shape [batch].
+            domain_codes: shape [batch].
+            by_domain: the scope of the run's policy is a domain.
+            by_policy: that policy has drawn it.
+        """
         self.ever_selected += int(np.count_nonzero(self._times_selected[tasks] == 0))
         self._times_selected[tasks] += 1
         for task, domain in zip(tasks.tolist(), domain_codes.tolist(), strict=True):
             scope = domain if by_domain else WHOLE_POOL
             self.last_selected[scope] = task
             self.drawn[domain] = self.drawn.get(domain, 0) + 1
+            if by_policy:
+                self.drawn_by_policy[domain] = self.drawn_by_policy.get(domain, 0) + 1
             if self._in_epochs:
                 seen = self._seen.setdefault(scope, set())
                 if task in seen:  # every task that could be drawn has been: a new epoch begins
@@ -107,6 +121,7 @@ class History:
             "last_step": self._last_step[touched],
             "last_selected": np.array(sorted(self.last_selected.items()), np.int64).reshape(-1, 2),
             "drawn": np.array(sorted(self.drawn.items()), np.int64).reshape(-1, 2),
+            "drawn_by_policy": np.array(sorted(self.drawn_by_policy.items()), np.int64).reshape(-1, 2),
             "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
             "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
             **self.tallies.to_arrays(),
@@ -125,6 +140,7 @@ class History:
         history.ever_selected = int(np.count_nonzero(history._times_selected))
         history.last_selected = dict(arrays["last_selected"].tolist())
         history.drawn = dict(arrays["drawn"].tolist())
+        history.drawn_by_policy = dict(arrays["drawn_by_policy"].tolist())
         for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
             history._seen.setdefault(scope, set()).add(task)
         history.tallies = Tallies.restored(size, arrays)

@@ -60,8 +60,8 @@ class TooFewInformative(TooFewTasks):
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
         why = "; ".join(map(str, self.shortages))
         return (
-            f"informative: the {self.available} tasks that can be drawn now {promise}; ask for fewer, or report "
-            f"first ({why})"
+            f"informative: {self.available} tasks, the largest batch that can be drawn now, {promise}; ask for "
+            f"fewer, or report first ({why})"
         )
 
 
@@ -80,7 +80,7 @@ class _Parts:
         else:
             self.candidates = [Candidates.of(state, code) for code in codes]
             self._shares = np.array([shares[name] for name in names])
-            self._drawn = np.array([state.history.drawn.get(code, 0) for code in codes])
+            self._drawn = np.array([state.history.drawn_by_policy.get(code, 0) for code in codes])
         self.available: IntArray = np.array([len(part) for part in self.candidates])
 
     def counts(self, batch_size: int) -> IntArray:

@@ -18,7 +18,7 @@ def apportioned(shares: FloatArray, drawn: IntArray, batch_size: int) -> IntArra
 
     Args:
         shares: shape [domains], >= 0, taken relative to their sum.
-        drawn: shape [domains], tasks drawn from each domain so far.
+        drawn: shape [domains], tasks drawn from each domain so far by these shares.
         batch_size: >= 0.
 
     Returns:
@@ -50,7 +50,7 @@ def largest_batch(shares: FloatArray, drawn: IntArray, available: IntArray, at_m
     # No part differs from what is due by two tasks, which bounds the batch; from there down to the first
     # that fits.
     bounds = (available + drawn + 2)[used] * shares.sum() / shares[used] - drawn.sum()
-    size = min(at_most, int(available.sum()), int(bounds.min()))
+    size = max(min(at_most, int(available.sum()), int(bounds.min())), 0)
     while np.any(apportioned(shares, drawn, size) > available):
         size -= 1
     return size

@@ -9,7 +9,7 @@ import numpy as np
 from selector_api.core.arrays import IntArray
 from selector_api.core.candidates import Candidates
 from selector_api.core.history import WHOLE_POOL
-from selector_api.core.moments import rfc3339
+from selector_api.core.times import rfc3339
 
 
 @dataclass(frozen=True)

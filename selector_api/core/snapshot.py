@@ -30,6 +30,7 @@ _COUNTS = (
     "evaluated",
     "evaluated_informative",
     "policy_since",
+    "selections_before_policy",
     "changes",
     "parent",
     "rewinds",

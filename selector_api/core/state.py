@@ -21,9 +21,6 @@ from selector_api.core.staleness import Staleness
 from selector_api.core.tasks import TaskTable
 from selector_api.core.withheld import Withheld
 
-MAX_REASONS = 32
-OTHER_REASONS = "other reasons"
-"""Stands for the reasons of drops beyond the first `MAX_REASONS`."""
 RECENT_COMMITS = 20
 """Commits over which the recent effective task ratio is taken."""
 
@@ -44,6 +41,8 @@ class RunState:
     """Number of commits."""
     policy_since: int = 0
     """The step at which the policy was set: at the run's start, or by a change of its configuration."""
+    selections_before_policy: int = 0
+    """Number of selections made before that."""
     selections: int = 0
     """Number of selections ever made; each has its number, from 1."""
     committed: int = 0
@@ -77,7 +76,7 @@ class RunState:
     predicted_sd: dict[str, FloatArray] = field(default_factory=dict[str, FloatArray])
     """Their standard deviations."""
     drops: dict[str, int] = field(default_factory=dict[str, int])
-    """How many drops came for which reason; of rare reasons together as `OTHER_REASONS`."""
+    """How many drops came for which reason; see `reasons`."""
     expires: dict[str, int] = field(default_factory=dict[str, int])
     """Unix ms at which the lease of each open selection ends, as it was when it was made; by its id."""
     withheld: Withheld = field(default_factory=Withheld)

@@ -9,9 +9,9 @@ from typing import Any
 from selector_api.core.calibration import Calibration
 from selector_api.core.config import RunConfig
 from selector_api.core.fields import schema, to_dict
-from selector_api.core.moments import rfc3339
 from selector_api.core.posteriors.posterior import Weight
 from selector_api.core.state import RunState
+from selector_api.core.times import rfc3339
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,6 @@ class Tallies:
         """How many tasks are left out of selections at this step."""
         return sum(step < until for _, until in self._in_a_row.values())
 
-    @property
-    def dropped_tasks(self) -> int:
-        """Number of tasks that were ever dropped."""
-        return int(np.count_nonzero(self._dropped[: self._rows]))
-
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
         self._row_of_task = with_room(self._row_of_task, size, -1)

@@ -65,7 +65,7 @@ class Forks:
                 "a fork draws from the same one"
             )
         taken, end = await self._read(parent, fork)
-        copied = await self._copied(name, parent, taken)
+        copied = await self._copied(name, parent, taken, config)
         # What was copied is what was read: the log has not lost any of it between.
         await self._stretch(parent, end)
         created = await self._runs.create(name, config, copied)
@@ -86,7 +86,7 @@ class Forks:
             )
         return taken, place
 
-    async def _copied(self, name: str, parent: Run, taken: Taken) -> Copied:
+    async def _copied(self, name: str, parent: Run, taken: Taken, config: RunConfig) -> Copied:
         key = forking_key(name, secrets.token_hex(8))
         seqs = taken.seqs()
         last = max(seqs, default=0)
@@ -98,8 +98,16 @@ class Forks:
             place = place.after(lines)
         released = [event_text(event) for event in taken.closing()]
         length = await self._append(name, key, length, released)
-        selections, changes = taken.counts()
-        return Copied(key, length, parent.name, taken.tasks, taken.grown, taken.step, selections, changes)
+        return Copied(
+            key,
+            length,
+            parent.name,
+            taken.tasks,
+            taken.grown,
+            taken.step,
+            *taken.counts(),
+            *taken.before(config.policy),
+        )
 
     async def _begin(self, name: str, parent: Run, taken: Taken) -> None:
         """Let the fork begin with its parent's snapshot, if it would fold the events before it to the same."""

@@ -82,6 +82,10 @@ class Copied:
     """Number of selections among them."""
     changes: int
     """Number of changes among them of what is drawn."""
+    policy_since: int
+    """Number of commits among them before the fork's policy."""
+    selections_before_policy: int
+    """Number of selections likewise."""
 
 
 class Runs:
@@ -204,7 +208,11 @@ class Runs:
         tasks = copied.tasks if copied else pool.tasks
         fields: dict[str, Any] = {"version": LOG_VERSION, "run": name, "config": values, "tasks": tasks}
         if copied:
-            fields["parent"] = {"run": copied.parent, "step": copied.step}
+            fields |= {
+                "parent": {"run": copied.parent, "step": copied.step},
+                "policy_since": copied.policy_since,
+                "selections_before_policy": copied.selections_before_policy,
+            }
         keys = run_keys(name)
         status, known = await self._scripts.run(
             "create",

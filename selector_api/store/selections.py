@@ -63,7 +63,7 @@ def _parsed(id_: bytes, record: bytes) -> tuple[int, Status, int, str]:
     """A record as lua/selections.lua writes it; up to 0.2 it told the first three of these alone."""
     seq, status, known, *more = record.decode().split(":")
     entered, dropped = (int(more[0]), int(more[1])) if more else (int(known), 0)
-    if status in ("open", "ending"):
+    if status in ("open", "ending", "leaving"):
         state: Status = "open"
     else:
         state = "committed" if entered else "released"

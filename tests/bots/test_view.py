@@ -17,9 +17,9 @@ import pytest
 
 from bots.run_export import write_run
 from bots.view_demo import BATCH, STEPS, made_runs
-from selector_api.core.fold import fold_all
 from selector_api.core.insight import insight
 from tests.bots.conftest import Bots
+from tests.core.runs import fold_all
 from tests.service import Service
 from trainer_client import SelectorClient, Task
 

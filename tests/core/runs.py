@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import LOG_VERSION, fold
+from selector_api.core.fold import LOG_VERSION, fold, fold_on
 from selector_api.core.state import RunState
 from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import DEFAULT_DOMAIN, TaskTable
@@ -42,6 +42,13 @@ def committed(
         "reason": reason,
         "outcomes": [{"task": task, "successes": s, "trials": n} for task, (s, n) in outcomes.items()],
     }
+
+
+def fold_all(events: Iterable[Mapping[str, Any]], table: TaskTable) -> RunState:
+    """The state after a whole log."""
+    state = fold_on(None, events, table)
+    assert state is not None, "the log is empty"
+    return state
 
 
 def started(config: RunConfig, table: TaskTable, tasks: int | None = None) -> RunState:

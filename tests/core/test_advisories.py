@@ -7,16 +7,18 @@ import re
 import numpy as np
 import pytest
 
+from selector_api.core import reasons
 from selector_api.core.advisories import advisories
 from selector_api.core.advisory import Advisory
 from selector_api.core.config import RunConfig
 from selector_api.core.domains import domain_tasks
-from selector_api.core.fold import LEFT_OUT, fold
+from selector_api.core.fold import fold
 from selector_api.core.insight import insight
 from selector_api.core.moves import capability_moves
 from selector_api.core.posteriors.rasch import Rasch
+from selector_api.core.reasons import LEFT_OUT, MAX_REASONS, OTHER_REASONS
 from selector_api.core.snapshot import restored, taken
-from selector_api.core.state import MAX_REASONS, OTHER_REASONS, RunState
+from selector_api.core.state import RunState
 from tests.core import runs
 
 TABLE = runs.table_of([*runs.plain_rows(30, "math", "m"), *runs.plain_rows(10, "code", "c")])
@@ -325,7 +327,18 @@ def test_what_is_left_out_at_the_end_is_a_drop_with_its_own_reason():
     commit = {"type": "committed", "selection": "s", "reason": "final", "closes": ["s"]}
     state = fold(state, commit | {"outcomes": {"s": [[0, 4, 8]]}}, TABLE)
     assert state.drops == {LEFT_OUT: 1}
+    why = {"type": "dropped", "selection": "s", "drops": [["m1", "timeout"]], "left_out": True}
+    state = fold(state, why, TABLE)
+    assert (state.drops, state.dropped) == ({"timeout": 1}, 1)
     assert [visit.kind for visit in state.history.visits.of_task(1)] == ["drop"]
+
+
+def test_what_was_left_out_is_among_other_reasons_where_there_were_many_before():
+    drops = {f"reason {number}": 1 for number in range(MAX_REASONS)}
+    reasons.count(drops, [LEFT_OUT] * 2)
+    assert drops[OTHER_REASONS] == 2
+    reasons.explain(drops, ["reason 3"])
+    assert (drops["reason 3"], drops[OTHER_REASONS]) == (2, 1)
 
 
 def test_stale_outcomes_are_told():

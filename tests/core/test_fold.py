@@ -10,7 +10,7 @@ import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import UnreadableLog, fold, fold_all
+from selector_api.core.fold import UnreadableLog, fold
 from selector_api.core.policies import EasyToHard, Random, Shuffle, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -90,7 +90,7 @@ CONFIGS = {
 def test_replaying_the_log_gives_the_same_state_bit_for_bit(name):
     table = pool()
     live, log = play(CONFIGS[name], table, 80)
-    replayed = fold_all(log, table)
+    replayed = runs.fold_all(log, table)
     assert fingerprint(replayed) == fingerprint(live)
     assert next_selections(replayed) == next_selections(live)
 
@@ -100,7 +100,7 @@ def test_replaying_the_log_gives_the_same_state_bit_for_bit(name):
 def test_a_snapshot_plus_the_tail_gives_the_same_state_bit_for_bit(name, cut):
     table = pool()
     live, log = play(CONFIGS[name], table, 80)
-    header, arrays = snapshot.taken(fold_all(log[:cut], table))
+    header, arrays = snapshot.taken(runs.fold_all(log[:cut], table))
     state = snapshot.restored(
         json.loads(json.dumps(header)), {key: array.copy() for key, array in arrays.items()}, table
     )
@@ -183,7 +183,6 @@ def test_what_a_trainer_tells_of_a_group_stands_before_what_its_counts_tell():
 @pytest.mark.parametrize(
     "log",
     [
-        [],
         [{"type": "grown", "tasks": 1}],
         [runs.created(RunConfig("p"), 1) | {"version": 3}],
         [runs.created(RunConfig("p"), 1), {"type": "divined"}],
@@ -191,12 +190,12 @@ def test_what_a_trainer_tells_of_a_group_stands_before_what_its_counts_tell():
 )
 def test_a_log_of_another_version_is_refused(log):
     with pytest.raises(UnreadableLog):
-        fold_all(log, runs.table_of(runs.plain_rows(1)))
+        runs.fold_all(log, runs.table_of(runs.plain_rows(1)))
 
 
 def test_a_table_that_lacks_tasks_is_refused():
     with pytest.raises(ValueError, match="the table holds 1"):
-        fold_all([runs.created(RunConfig("p"), 2)], runs.table_of(runs.plain_rows(1)))
+        runs.fold_all([runs.created(RunConfig("p"), 2)], runs.table_of(runs.plain_rows(1)))
 
 
 def test_a_copy_stays_as_it_is_while_the_run_goes_on():

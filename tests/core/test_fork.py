@@ -6,6 +6,9 @@ from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.core.fork import Taken
+from selector_api.core.policies.policy import MovingTarget
+from selector_api.core.policies.random import Random
+from selector_api.core.policies.thompson import Thompson
 from tests.core import runs
 
 
@@ -28,3 +31,35 @@ def test_an_open_selection_is_left_out_unless_something_of_it_was_committed() ->
     (closing,) = taken.closing()
     assert (closing["selection"], closing["entered"]) == ("a", 2)
     assert taken.counts() == (1, 0)
+
+
+MOVING = Thompson(target=MovingTarget(0.9, 0.1, 40))
+
+
+def read(step: int | None, *log: dict[str, Any]) -> Taken:
+    taken = Taken(step)
+    for seq, event in enumerate(log, 1):
+        taken.read(seq, event)
+    return taken
+
+
+def test_a_policy_that_the_parent_has_goes_on_and_another_one_begins() -> None:
+    def step(name: str) -> list[dict[str, Any]]:
+        return [runs.selected(name, ["t0"]), runs.committed(name, {"t0": (1, 2)})]
+
+    start = [runs.created(RunConfig("p"), 9), *step("a"), runs.selected("open", ["t1"])]
+    change = {"type": "configured", "policy": RunConfig("p", policy=MOVING).to_dict()["policy"]}
+    log = [*start, change, *step("b"), *step("c")]
+    assert read(None, *log).before(MOVING) == (1, 1)  # not the open one, which does not come along
+    assert read(2, *log).before(MOVING) == (1, 1)
+    assert read(2, *log).before(Random()) == (2, 2)
+    assert read(1, *log).before(MOVING) == (1, 1)
+    assert read(1, *log).before(RunConfig("p").policy) == (0, 0)
+
+    first = runs.created(RunConfig("p", policy=MOVING), 9) | {
+        "policy_since": 1,
+        "selections_before_policy": 1,
+    }
+    fork_of_a_fork = [first, *step("a"), *step("b"), *step("c")]
+    assert read(2, *fork_of_a_fork).before(MOVING) == (1, 1)
+    assert read(0, *fork_of_a_fork).before(MOVING) == (0, 0)

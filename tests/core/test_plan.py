@@ -166,7 +166,7 @@ def test_a_pool_that_cannot_give_it_says_how_much_it_promises():
     assert error.available == 40
     assert error.informative == pytest.approx(40 * 15 / 17)
     assert error.detail == (
-        "informative: the 40 tasks that can be drawn now promise 35.29 informative groups of 16 rollouts; ask for "
+        "informative: 40 tasks, the largest batch that can be drawn now, promise 35.29 informative groups of 16 rollouts; ask for "
         "fewer, or report first (the domain 'math', from which 21 are due, has 20 tasks: 20 can be drawn)"
     )
     assert [shortage.domain for shortage in error.shortages] == ["math"]
@@ -176,7 +176,8 @@ def test_without_a_free_task_nothing_is_promised():
     state = runs.started(RunConfig("pool"), runs.table_of(runs.plain_rows(2)))
     state = lease(state, select(state, 2), "all")
     with pytest.raises(
-        TooFewInformative, match="the 0 tasks that can be drawn now promise 0 informative groups"
+        TooFewInformative,
+        match="0 tasks, the largest batch that can be drawn now, promise 0 informative groups",
     ):
         plan(state, 1)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import UnreadableLog, fold_all
+from selector_api.core.fold import UnreadableLog
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.replay import NamedTasks, replay
@@ -76,7 +76,7 @@ def test_each_posterior_expects_what_a_run_of_its_own_would() -> None:
     assert (found.commits, found.evaluated, found.dropped) == (2, 2, 1)
     for posterior, forecast in zip(posteriors, found.forecasts, strict=True):
         config = RunConfig("p", posterior=posterior).to_dict()
-        before = fold_all([{**log[0], "config": config}, *log[1:-1]], table)
+        before = runs.fold_all([{**log[0], "config": config}, *log[1:-1]], table)
         marginals = before.posterior.of_tasks(np.array([0, 4, 5]))
         assert forecast.mean[2:].tolist() == marginals.mean().tolist()
 

@@ -20,7 +20,7 @@ from selector_api.core.policies import (
     Thompson,
 )
 from selector_api.core.policies.policy import DomainPart
-from selector_api.core.select import Choice, TooFewTasks, select
+from selector_api.core.select import Choice, TooFewTasks, plan, select
 from selector_api.core.state import RunState
 from tests.core import laws, runs
 
@@ -163,6 +163,25 @@ def test_rounding_of_shares_evens_out_over_selections(policy):
         total = {name: count + domain_counts(state, choice)[name] for name, count in total.items()}
         state = lease(state, choice, f"s{number}")
     assert total == {"math": 15, "code": 9, "logic": 6}
+
+
+def test_shares_that_change_hold_in_the_next_batch_whatever_was_drawn_before():
+    rows = [*runs.plain_rows(100, "math", "m"), *runs.plain_rows(100, "code", "c")]
+    state = runs.started(RunConfig("pool", policy=Random(domains={"math": 1.0})), runs.table_of(rows))
+    for number in range(5):
+        state = lease(state, select(state, 10), f"s{number}")
+    change = {"type": "configured", "policy": {"type": "random", "domains": {"math": 0.5, "code": 0.5}}}
+    state = fold(state, change, state.table)
+    batches: list[int] = []
+    for number in range(4):
+        choice = select(state, 5)
+        batches.append(domain_counts(state, choice)["code"])
+        state = lease(state, choice, f"t{number}")
+    assert batches == [3, 2, 3, 2]
+    with pytest.raises(TooFewTasks) as caught:
+        select(state, 150)
+    assert caught.value.available == 81  # 40 of math, since 60 are leased
+    assert len(plan(state, 20.0, 8).tasks) >= 20
 
 
 def test_a_domain_that_cannot_fill_its_share_limits_the_batch():

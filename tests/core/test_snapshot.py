@@ -12,7 +12,7 @@ import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import fold, fold_all
+from selector_api.core.fold import fold
 from selector_api.core.policies import Shuffle, Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -88,7 +88,7 @@ def everything(state: RunState) -> Any:
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_what_any_event_has_left_is_there_again(config: RunConfig, cut: int) -> None:
     log = told(config)
-    states = [fold_all(log[:cut], TABLE), fold_all(log[:cut], TABLE)]
+    states = [runs.fold_all(log[:cut], TABLE), runs.fold_all(log[:cut], TABLE)]
     header, arrays = snapshot.taken(states[0])
     states.append(
         snapshot.restored(json.loads(json.dumps(header)), {n: a.copy() for n, a in arrays.items()}, TABLE)

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from selector_api.core import visits
+from selector_api.core.config import EveryOutcomes, RunConfig
+from selector_api.core.fold import fold
 from selector_api.core.visits import Visit, Visits
+from tests.core import runs
 
 
 @pytest.fixture
@@ -43,6 +46,25 @@ def test_a_visit_tells_what_was_expected_and_seen():
     ]
     assert kept.of_task(4) == [Visit("group", 2, 2000, None, None, 2.0, 2, False, None)]
     assert (kept.of_task(5), kept.since) == ([], 0)
+
+
+def test_two_groups_of_a_task_in_a_commit_tell_each_what_its_own_selection_expected():
+    """They are of two selections, since leased tasks are shared."""
+    table = runs.table_of(runs.plain_rows(4))
+    state = runs.started(RunConfig("p", share_leased=True, commit=EveryOutcomes(2)), table)
+    state = fold(state, runs.selected("one", ["t1", "t0"]), table)
+    means = [0.5]
+    for number in range(3):  # meanwhile it is seen to pass
+        rows = [["t0", 8, 8]]
+        event = {"type": "committed", "selection": None, "reason": "unsolicited", "closes": []}
+        state = fold(state, {**event, "key": str(number), "outcomes": rows}, table)
+    means.append(float(state.posterior.of_tasks(np.array([0])).mean()[0]))
+    state = fold(state, runs.selected("two", ["t2", "t0"]), table)
+    both = {"type": "committed", "selection": "two", "reason": "count", "closes": []}
+    state = fold(state, {**both, "outcomes": {"one": [[1, 2, 8]], "two": [[1, 3, 8]]}}, table)
+    told = state.history.visits.of_task(0)[-2:]
+    assert [visit.mean for visit in told] == pytest.approx(means)
+    assert means[1] > 0.8
 
 
 def test_the_newest_visits_are_kept_in_their_order(small: None):

@@ -40,6 +40,8 @@ class Held:
     """Tasks whose outcomes have entered the posteriors."""
     awaited: bool = True
     """Whether more of its tasks are expected to be reported."""
+    left_out: set[str] = field(default_factory=set)
+    """Tasks that no report had mentioned when the last one said that it was: they count as dropped."""
     closed: bool = False
 
     @property
@@ -183,10 +185,11 @@ class Model:
         held = self.selections[name]
         received = Received.of(rows, held.known)
         held.known |= received.fresh
-        self._drop(name, received.drops)
+        self._drop(name, [task for task in received.drops if task not in held.left_out])
         self._waiting += [(name, task) for task in received.outcomes]
         if held.awaited and (final or not held.unknown):
             self._drop(name, held.unknown)
+            held.left_out.update(held.unknown)
             self._end(name)
         elif held.closed and held.waiting and self.commit_every is None:
             self._commit(self._waiting_of([name]))

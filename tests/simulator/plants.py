@@ -81,8 +81,8 @@ PLANTS = [
     ),
     Plant(
         "a selection ends while outcomes of it wait",
-        "selection.status == 'ending' and waiting_of(selection) == #part[2]",
-        "selection.status == 'ending'",
+        "is_ending(selection) and waiting_of(selection) == #part[2]",
+        "is_ending(selection)",
     ),
     Plant(
         "a batch is appended although another one came first",

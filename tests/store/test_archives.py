@@ -17,7 +17,6 @@ import pytest
 
 from bots.run_archive import _archived
 from selector_api.core.config import EveryOutcomes, RunChange, RunConfig
-from selector_api.core.fold import fold_all
 from selector_api.core.policies.random import Random
 from selector_api.core.state import RunState
 from selector_api.store import scripts, segments
@@ -35,6 +34,7 @@ from selector_api.store.snapshots import copied
 from selector_api.store.store import Store, open_store
 from selector_api.store.threads import Threads
 from services.command_line.failures import Failure
+from tests.core.runs import fold_all
 from tests.store import dumps
 from tests.store.helpers import POOL, RUN, Selection, make_run, outcomes, report, select, task_rows
 from tests.store.test_forks import fork, same_evidence, same_state

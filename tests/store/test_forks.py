@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from selector_api.core import snapshot
-from selector_api.core.config import EveryOutcomes, Fork, RunConfig
-from selector_api.core.fold import fold_all
+from selector_api.core.candidates import Candidates
+from selector_api.core.config import EveryOutcomes, Fork, RunChange, RunConfig
+from selector_api.core.policies.policy import MovingTarget
 from selector_api.core.policies.random import Random
 from selector_api.core.policies.signal import Signal
+from selector_api.core.policies.thompson import Thompson
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
 from selector_api.core.posteriors.rasch import Rasch
+from selector_api.core.select import select as choose
 from selector_api.core.state import RunState
 from selector_api.core.task_rows import TaskRows
 from selector_api.store.codec import Outcome
@@ -30,6 +33,7 @@ from selector_api.store.scripts import Scripts
 from selector_api.store.snapshots import Snapshot
 from selector_api.store.store import Store, open_store
 from tests.core.dense import DenseRun
+from tests.core.runs import fold_all
 from tests.store.dumps import dump, load
 from tests.store.helpers import (
     POOL,
@@ -214,6 +218,41 @@ async def test_a_fork_does_not_begin_with_the_snapshot_of_another_run_of_its_par
         patch.setattr(store.snapshots, "newest", of_another)
         assert await store.forks.create("new", RunConfig(pool=POOL, fork=Fork(RUN)), Fork(RUN))
     assert await store.snapshots.seq("new") == 0
+
+
+async def test_a_moving_target_goes_on_in_a_fork_and_one_that_is_new_there_begins(store: Store) -> None:
+    await make_run(store)
+    moving, other = Thompson(target=MovingTarget(0.9, 0.1, 40)), Thompson(target=MovingTarget(0.8, 0.2, 30))
+    for step in range(6):
+        if step == 2:
+            await store.changes.configure(RUN, RunChange(policy=moving))
+        selection = await select(store, 3)
+        await report(store, selection, selection.tasks)
+
+    def target(state: RunState) -> float:
+        return moving.target_of(Candidates.of(state)) if state.config.policy == moving else -1.0
+
+    parent = await (await store.live_runs.of(RUN)).read(target)
+    going_on = await fork(store, "same", policy=moving)
+    assert target(going_on) == parent == pytest.approx(0.9 - 0.8 * 4 / 40)
+    begun = await fork(store, "other", policy=other)
+    assert other.target_of(Candidates.of(begun)) == 0.8
+    again = RunConfig(pool=POOL, policy=moving, fork=Fork("same", 5))
+    assert again.fork is not None
+    await store.forks.create("again", again, again.fork)
+    assert target(await (await store.live_runs.of("again")).copy()) == pytest.approx(0.9 - 0.8 * 3 / 40)
+
+
+async def test_a_fork_with_shares_of_its_own_makes_up_for_nothing_that_its_parent_drew(store: Store) -> None:
+    await store.pools.create(POOL)
+    rows = TaskRows.of([f"t{k}" for k in range(80)], ["math", "code"] * 40, [{}] * 80)
+    await store.pools.add_tasks(POOL, rows)
+    await store.runs.create(RUN, RunConfig(pool=POOL, policy=Random(domains={"math": 1.0})))
+    for _ in range(4):
+        selection = await select(store, 8)
+        await report(store, selection, selection.tasks)
+    state = await fork(store, "new", policy=Random(domains={"math": 0.5, "code": 0.5}))
+    assert state.table.domain_codes[choose(state, 8).tasks].sum() == 4
 
 
 async def test_outcomes_that_entered_of_a_selection_that_is_open_come_along(store: Store) -> None:

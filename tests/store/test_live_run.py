@@ -10,7 +10,6 @@ import pytest
 
 from selector_api.core import snapshot
 from selector_api.core.config import RunConfig
-from selector_api.core.fold import fold_all
 from selector_api.core.policies import Random
 from selector_api.core.posteriors.bots import Bots
 from selector_api.core.posteriors.interpolation import Interpolation
@@ -27,6 +26,7 @@ from selector_api.store.keys import run_keys
 from selector_api.store.refusals import KeyConflict, NotExplained, UnknownRun
 from selector_api.store.store import Store, open_store
 from selector_api.store.threads import Threads
+from tests.core.runs import fold_all
 from tests.store.helpers import (
     POOL,
     RUN,

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from selector_api.core.config import RunConfig
+from selector_api.core.config import Commit, EveryOutcomes, RunConfig
 from selector_api.core.policies import Random
 from selector_api.core.task_rows import TaskRows
+from selector_api.store.codec import Drop
 from selector_api.store.keys import run_keys
 from selector_api.store.receipts import Reported
 from selector_api.store.refusals import TaskNotInSelection, UnknownSelection, UnknownTask
@@ -121,6 +122,39 @@ async def test_late_outcomes_are_commits_of_their_own(store: Store) -> None:
     commits = [event for event in await read_events(store) if event["type"] == "committed"]
     assert [event["reason"] for event in commits] == ["final", "late", "late"]
     assert [[place for place, *_ in rows(event)] for event in commits] == [[0], tasks[1:3], tasks[3:]]
+
+
+@pytest.mark.parametrize("commit", ["selection", EveryOutcomes(1), EveryOutcomes(2), EveryOutcomes(9)])
+@pytest.mark.parametrize("reported", [0, 2])
+async def test_what_was_left_out_and_is_dropped_later_is_one_drop_whose_reason_is_known(
+    store: Store, commit: Commit, reported: int
+) -> None:
+    await make_run(store, commit=commit)
+    selection = await select(store, 4)
+    *told, late, silent = selection.tasks
+    await report(store, selection, told[:reported], final=True)
+    live_run = await store.live_runs.of(RUN)
+    counted = (await live_run.copy()).dropped
+    answer = await store.logs.report(RUN, selection.selection, [Drop(late, "timeout")])
+    assert (answer.dropped, answer.duplicates) == (1, 0)
+    state = await live_run.copy()
+    assert state.dropped == counted == 4 - reported
+    assert state.drops == {"left out": 3 - reported, "timeout": 1}
+    *_, dropped = state.history.tallies.of_tasks(state.table.find([late, silent]))
+    assert dropped.tolist() == [1, 1]
+    again = await store.logs.report(RUN, selection.selection, [Drop(late, "timeout")])
+    assert (again.dropped, again.duplicates) == (0, 1)
+    answer = await report(store, selection, [silent])
+    assert answer.accepted == 1, "an outcome counts all the same"
+
+
+async def test_a_drop_of_a_selection_whose_lease_has_ended_is_one(store: Store) -> None:
+    await make_run(store)
+    selection = await select(store, 4)
+    await store.logs.release(RUN, selection.selection)
+    await store.logs.report(RUN, selection.selection, [Drop(selection.tasks[0], "timeout")])
+    state = await (await store.live_runs.of(RUN)).copy()
+    assert (state.dropped, state.drops) == (1, {"timeout": 1})
 
 
 async def test_a_completely_counted_selection_leaves_no_outcomes_behind(store: Store) -> None:

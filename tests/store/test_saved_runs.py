@@ -7,11 +7,11 @@ from itertools import chain
 import pytest
 
 from bots.view_demo import made_runs
-from selector_api.core.fold import fold_all
 from selector_api.core.insight import insight
 from selector_api.store import saved_runs
 from selector_api.store.saved_runs import put
 from selector_api.store.store import Store
+from tests.core.runs import fold_all
 from tests.store.helpers import POOL, make_run, read_events, report, select
 from tests.store.test_forks import fork, same_state
 

@@ -659,7 +659,9 @@ def test_a_step_is_planned_by_its_informative_groups(http: httpx.Client, run: st
     assert len(second["tasks"]) == 2
     assert not set(second["tasks"]) & set(first["tasks"])
     problem = assert_problem(plan(informative=5, rollouts=8), 409, "batch-too-large")
-    assert problem["detail"].startswith("informative: the 4 tasks that can be drawn now promise 3.111 ")
+    assert problem["detail"].startswith(
+        "informative: 4 tasks, the largest batch that can be drawn now, promise 3.111 "
+    )
     assert (problem["available"], problem["informative"]) == (4, pytest.approx(28 / 9))
     assert_problem(plan(), 422, "invalid-request")
     assert_problem(plan(batch_size=2, informative=2), 422, "invalid-request")

@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from selector_api.core.fold import fold_all
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
 from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
+from tests.core.runs import fold_all
 from trainer_client import FakeSelector, SelectorClient
 
 RUN = POOL = f"log-{uuid4().hex}"

@@ -110,7 +110,7 @@ class Posterior(Protocol):
         ...
 
     def inform(self, tasks: IntArray, successes: FloatArray, trials: FloatArray, behind: FloatArray) -> None:
-        """Take in what was seen of tasks outside the training: no time passes, and nothing follows for others.
+        """Take in what was seen of tasks outside the training: no time passes, and no practice.
 
         Args:
             tasks: as in `observe`.

@@ -1,7 +1,7 @@
 """Normal distributions of a logit, and what outcomes say of it, by sums over 21 points.
 
 The nodes are those of Gauss and Hermite, exact for polynomials of degree 41. Nothing here calls BLAS or LAPACK,
-whose last bits change with the processor, and each row is worked out by itself, whatever rows stand beside it.
+whose last bits change with the processor.
 """
 
 from __future__ import annotations

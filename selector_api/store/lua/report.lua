@@ -76,19 +76,19 @@ local reason = not complete and 'final' or selection.known == selection.dropped 
 local function drop_the_rest()
   local known, rest = standing(tasks), {}
   for i, task in ipairs(tasks) do
-    if not known[task] and not fresh.of[task] then rest[#rest + 1] = '[' .. digits(i - 1) .. ',"final"]' end
+    if not known[task] and not fresh.of[task] then rest[#rest + 1] = '[' .. digits(i - 1) .. ',"left out"]' end
   end
   append('dropped', at, '"selection":"' .. id .. '","drops":[' .. table.concat(rest, ',') .. ']')
 end
 
 if commits_at then
   if ends and not complete then drop_the_rest() end
-  if ends then selection.status = 'ending' end
+  if ends then selection.status = complete and 'ending' or 'leaving' end
   in_parts('HSET', OUTCOMES, kept)
   in_parts('RPUSH', PENDING, pending)
-  if selection.status == 'ending' and waiting_of(selection) == 0 then
+  if is_ending(selection) and waiting_of(selection) == 0 then
     append_release(selection, at, reason)
-    settle(selection)
+    settle(selection, reason)
   else
     write_selection(selection)
   end

@@ -1,6 +1,7 @@
 -- Put before every script of a run, behind common.lua: selections, and how they end.
 
 -- A selection is `open`; `ending` while nothing more is awaited but some of its outcomes wait for a commit; `closed`.
+-- Of one that ended although tasks were left out, which count as dropped, it is `leaving` and `left`.
 -- `known` tasks of it were reported or dropped, of which `dropped` were dropped and `entered` committed.
 -- 0.2 wrote `complete` for closed selections of which all tasks are known, and did not note where they stand in the log.
 local function read_selection(id)
@@ -20,7 +21,11 @@ local function write_selection(selection)
 end
 
 local function is_closed(selection)
-  return selection.status == 'closed' or selection.status == 'complete'
+  return selection.status == 'closed' or selection.status == 'left' or selection.status == 'complete'
+end
+
+local function is_ending(selection)
+  return selection.status == 'ending' or selection.status == 'leaving'
 end
 
 -- What callers are told: `open`, `committed` (it ended with evidence) or `released`.
@@ -80,9 +85,11 @@ local function note_event(selection, seq)
   selection.events = selection.events .. (selection.events == '' and '' or ',') .. digits(seq)
 end
 
--- Append the drops of a selection, each `[place,"why"]`.
+-- Append the drops of a selection, each `[place,"why"]`. Tasks that it left out counted as dropped when it ended.
 local function append_drops(selection, at, drops)
-  local _, seq = append('dropped', at, '"selection":"' .. selection.id .. '","drops":[' .. table.concat(drops, ',') .. ']')
+  local were_left_out = selection.status == 'leaving' or selection.status == 'left'
+  local _, seq = append('dropped', at, '"selection":"' .. selection.id .. '","drops":[' .. table.concat(drops, ',') .. ']'
+    .. (were_left_out and ',"left_out":true' or ''))
   note_event(selection, seq)
 end
 
@@ -105,10 +112,10 @@ local function append_commit(at, reason, cause, parts, closes)
   end
 end
 
--- Write that a selection is over.
-local function settle(selection)
+-- Write that a selection is over, and why: see `reason` in fold.py.
+local function settle(selection, reason)
   redis.call('ZREM', LEASES, selection.id)
-  selection.status = 'closed'
+  selection.status = (reason == 'final' or selection.status == 'leaving') and 'left' or 'closed'
   write_selection(selection)
 end
 
@@ -140,7 +147,7 @@ local function commit_pending(count, at, reason, cause, cause_ends)
   in_parts('HDEL', OUTCOMES, fields)
   for _, part in ipairs(parts) do
     local selection = part[1]
-    if (selection.status == 'ending' and waiting_of(selection) == #part[2]) or (cause_ends and selection == cause) then
+    if (is_ending(selection) and waiting_of(selection) == #part[2]) or (cause_ends and selection == cause) then
       closes[#closes + 1] = selection.id
       ending[selection] = true
     end
@@ -176,7 +183,7 @@ local function close(selection, at, reason, tasks, fresh)
     if waiting > 0 then commit_pending(waiting, at, reason, selection, true) end
     if not is_closed(selection) then
       append_release(selection, at, reason)
-      settle(selection)
+      settle(selection, reason)
     end
     return
   end
@@ -191,7 +198,7 @@ local function close(selection, at, reason, tasks, fresh)
   else
     append_release(selection, at, reason)
   end
-  settle(selection)
+  settle(selection, reason)
   if is_stored then in_parts('HDEL', OUTCOMES, outcome_fields(selection, tasks)) end
 end
 

@@ -11,8 +11,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from selector_api.core.insight import insight
-from selector_api.core.moments import rfc3339
 from selector_api.core.state import RunState
+from selector_api.core.times import rfc3339
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import App, RunName
 from selector_api.web.calls import Call

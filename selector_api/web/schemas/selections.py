@@ -47,7 +47,7 @@ class SelectRequest(Request):
     )
     rollouts: Annotated[Whole, Field(ge=1, le=MAX_TRIALS)] | None = Field(
         default=None,
-        description="Of each group, for what is planned and predicted; absent: `rollouts` of `bots`, else 16",
+        description="Of each group, for what is planned and foretold; absent: m, the `rollouts` of `bots`, else 16",
     )
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"

@@ -1,4 +1,4 @@
-"""Moments as they are told to people."""
+"""Times as they are told to people."""
 
 from __future__ import annotations
 
