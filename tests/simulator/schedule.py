@@ -15,7 +15,7 @@ from selector_api.store.errors import Overloaded, StoreUnavailable, UnreadableDa
 from tests.simulator import settings
 from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
-from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
+from tests.simulator.network import CALM, FAULTS, LOSSES, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
 from tests.simulator.replicas import Attempt, Clock, Redis, Replica, attempts, simulated
 from tests.simulator.server import Wire
@@ -61,10 +61,24 @@ class Schedule:
     """One of them."""
 
     def __init__(
-        self, seed: int, wire: Wire, lua: tuple[str, str] | None = None, is_horizon_near: bool = False
+        self,
+        seed: int,
+        wire: Wire,
+        lua: tuple[str, str] | None = None,
+        is_horizon_near: bool = False,
+        is_lossy: bool = False,
     ) -> None:
-        """`lua`: what is replaced in scripts, and by what; the horizon may be near: most comes behind it."""
+        """A schedule that has not begun.
+
+        Args:
+            seed: decides all that comes about.
+            wire: to a Valkey of its own.
+            lua: what is replaced in scripts, and by what.
+            is_horizon_near: most comes behind it.
+            is_lossy: Redis falls back often, while the pool grows.
+        """
         self.is_horizon_near = is_horizon_near
+        self.is_lossy = is_lossy
         self.seed = seed
         self.random = Random(seed)
         self.network = Network(self.random)
@@ -120,9 +134,9 @@ class Schedule:
         await self.replicas[0].store.pools.create(POOL)
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
         await self.ask(Create(RUN, settings.config(self.random)))
-        self.network.chances = FAULTS
-        self.likings = likings(self.random)
-        self._may_lose = self.random.random() < 0.25
+        self.network.chances = LOSSES if self.is_lossy else FAULTS
+        self.likings = likings(self.random, pool_grows=self.is_lossy)
+        self._may_lose = self.random.random() < 0.25 or self.is_lossy
         self.trainers = [Trainer(self, number) for number in range(self.random.choice([1, 2, 3]))]
         await asyncio.gather(*(trainer.live() for trainer in self.trainers))
         self.network.chances = CALM
