@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import digest_of, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
@@ -115,16 +116,17 @@ class Retirements:
                 before = _retired(followed)
             else:
                 before, places = await self._withheld(pool, run)
-            now = _retired(entries)
-            events = [
-                text
-                for kind, tasks in (("excluded", sorted(now - before)), ("included", sorted(before - now)))
-                if tasks
-                for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
-            ]
             table = await self._pools.join(pool, run, incarnation)
             if table is None:
                 return
+            now = _retired(entries)
+            changes = {"excluded": _there(now - before, table), "included": _there(before - now, table)}
+            events = [
+                text
+                for kind, tasks in changes.items()
+                if tasks
+                for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
+            ]
             told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
                 "retire",
@@ -189,6 +191,12 @@ def _in_force(changes: Iterable[Mapping[str, list[str]]], before: Iterable[str] 
         retired.update(change.get("excluded", ()))
         retired.difference_update(change.get("included", ()))
     return retired
+
+
+def _there(tasks: Iterable[str], table: TaskTable) -> list[str]:
+    """Those of these tasks that a pool has still, in order: Redis may lose the others, and what retired them."""
+    named = sorted(tasks)
+    return [task for task, place in zip(named, table.find(named).tolist(), strict=True) if place >= 0]
 
 
 def _is_change(event: bytes) -> bool:
