@@ -201,9 +201,8 @@ class Logs:
             found = await self._threads.run(table.find, tasks)
             if (found < 0).any():
                 raise UnknownTask(tasks[int(np.argmin(found))], table.first_ids(run.tasks))
-            if (
-                found >= run.tasks
-            ).any():  # whoever added them has not told the run yet, or Redis has lost that
+            if (found >= run.tasks).any():
+                # Whoever added it to the pool may not have told the run yet, or Redis has lost that.
                 await self._pools.join(run.pool, run.name, run.pool_incarnation)
                 continue
             status, *reply = await self._scripts.run(
