@@ -181,7 +181,7 @@ class Logs:
 
         Raises:
             UnknownRun: there is none.
-            UnknownTask: an outcome's task is not the run's.
+            UnknownTask: an outcome's task is not the pool's.
             PastHorizon: outcomes were counted under the key that are kept no more.
         """
         tasks = [outcome.task for outcome in outcomes]
@@ -199,9 +199,12 @@ class Logs:
             run = await self._runs.find(name)
             table = await self._pools.table_for_run(run.pool, run.pool_incarnation, run.tasks)
             found = await self._threads.run(table.find, tasks)
-            outside = (found < 0) | (found >= run.tasks)
-            if outside.any():
-                raise UnknownTask(tasks[int(np.argmax(outside))], table.first_ids(run.tasks))
+            if (found < 0).any():
+                raise UnknownTask(tasks[int(np.argmin(found))], table.first_ids(run.tasks))
+            if (found >= run.tasks).any():
+                # Whoever added it to the pool may not have told the run yet, or Redis has lost that.
+                await self._pools.join(run.pool, run.name, run.pool_incarnation)
+                continue
             status, *reply = await self._scripts.run(
                 "report_unsolicited",
                 run_keys(name),

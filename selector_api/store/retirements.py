@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import digest_of, dumps, event_fields
 from selector_api.store.connection import StoreClient
 from selector_api.store.errors import Overloaded
@@ -118,10 +119,10 @@ class Retirements:
                 before = await self._threads.run(_retired, followed)
             else:
                 before, places = await self._withheld(pool, run)
-            events = await self._threads.run(_events, before, entries)
             table = await self._pools.join(pool, run, incarnation)
             if table is None:
                 return
+            events = await self._threads.run(_events, before, entries, table)
             told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
                 "retire",
@@ -185,12 +186,13 @@ def _changed(entries: Iterable[bytes], tasks: Iterable[str], kind: str) -> tuple
     return changed, len(retired) + (len(changed) if excludes else -len(changed))
 
 
-def _events(before: set[str], entries: Iterable[bytes]) -> list[str]:
+def _events(before: set[str], entries: Iterable[bytes], table: TaskTable) -> list[str]:
     """Kinds and fields of the events by which a run, where these tasks were retired, follows the entries."""
     now = _retired(entries)
+    changes = {"excluded": _there(now - before, table), "included": _there(before - now, table)}
     return [
         text
-        for kind, tasks in (("excluded", sorted(now - before)), ("included", sorted(before - now)))
+        for kind, tasks in changes.items()
         if tasks
         for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
     ]
@@ -209,6 +211,12 @@ def _in_force(changes: Iterable[Mapping[str, list[str]]], before: Iterable[str] 
         retired.update(change.get("excluded", ()))
         retired.difference_update(change.get("included", ()))
     return retired
+
+
+def _there(tasks: Iterable[str], table: TaskTable) -> list[str]:
+    """Those of these tasks that a pool has still, in order: Redis may lose the others, and what retired them."""
+    named = sorted(tasks)
+    return [task for task, place in zip(named, table.find(named).tolist(), strict=True) if place >= 0]
 
 
 def _is_change(event: bytes) -> bool:

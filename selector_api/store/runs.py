@@ -118,6 +118,7 @@ class Runs:
             NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusablePosterior: the posterior cannot serve the pool's tasks.
+            UnreadableData: a fork's parent knows tasks that its pool has lost.
             Overloaded: the copy has ended by itself, the fork is gone, or its pool changed or lost tasks meanwhile.
         """
         table = await self._pools.table(config.pool)
@@ -129,6 +130,8 @@ class Runs:
         config = await self._settled(name, config, table)
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
+        if copied:
+            await self._pools.table_for_run(config.pool, pool.incarnation, copied.grown)
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool, copied)
         if status == b"lost":
@@ -141,7 +144,8 @@ class Runs:
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
-            has_lost = again.chunks < pool.chunks
+            tasks = copied.grown if copied else pool.tasks
+            has_lost = again.chunks < pool.chunks or again.tasks < tasks
             if status == b"created" and (
                 has_lost or (again.chunks > pool.chunks and config.posterior.references)
             ):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 async def check(schedule: Schedule) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
+    if schedule.witness.losses:
+        schedule.begin_anew()  # what registers runs with their pool that Redis, or a late command, struck out
     for trainer in schedule.trainers:
         await trainer.finish()
     judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}

@@ -48,6 +48,7 @@ class Chances(NamedTuple):
 
 CALM = Chances(*[0.0] * len(Chances._fields))
 FAULTS = Chances()
+LOSSES = Chances(copied=0.08, loss=0.06)
 
 
 class Idle(selectors.SelectSelector):

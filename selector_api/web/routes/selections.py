@@ -41,10 +41,10 @@ Outbox = Annotated[
     str | None,
     Header(
         alias="X-Bots-Outbox",
-        pattern="^[0-9a-f]{32}( [0-9]{1,15} [0-9]{1,15})?$",
+        pattern="^[0-9a-f]{32} [0-9]{1,15} [0-9]{1,15}$",
         description="A client's own id, of 32 hexadecimal digits, the number of this report, which no other one "
         "of it has, and the lowest number that the client asks for. By the receipt's `place` a client notices that "
-        "Redis has lost some of its reports, and sends them again. With the id alone its reports are counted",
+        "Redis has lost some of its reports, and sends them again",
     ),
 ]
 _FEW = 1_000
