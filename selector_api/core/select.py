@@ -32,7 +32,7 @@ class TooFewTasks(ValueError):
     def __init__(self, available: int, shortages: Sequence[Shortage]) -> None:
         self.available = available
         """The largest batch that could be drawn now."""
-        self.shortages = shortages
+        self.shortages: Sequence[Shortage] = shortages
         """Where the tasks are too few: the pool, or domains with a share."""
         self.detail = self._said()
         super().__init__(self.detail)
