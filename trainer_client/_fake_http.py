@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import httpx
 from pydantic import Field, TypeAdapter, ValidationError
 
+from trainer_client._contract.core_fields import Id, Name
 from trainer_client._contract.web_json_body import read_json
-from trainer_client._contract.web_schemas_common import Id, Name
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client.models import PosteriorOrder
 

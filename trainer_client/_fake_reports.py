@@ -26,7 +26,7 @@ class FakeReports:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._pending: list[tuple[Batch, str, bool]] = []
-        self._unsolicited: dict[str, dict[str, Seen]] = {}
+        self._unsolicited: dict[tuple[str, bool], dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
         self._step: int = 0
         self._outboxes: dict[str, set[int]] = {}
@@ -231,11 +231,11 @@ class FakeReports:
     def _report_unsolicited(
         self, key: str, seen: dict[str, Seen], evaluation: bool, now: int
     ) -> dict[str, Any]:
-        """Outcomes of tasks that were not leased: a commit of their own, or none; each key counts a task once."""
+        """Outcomes of tasks that were not leased: a commit of their own, or by keys of its own an evaluation."""
         for task in seen:
             if not self._has(task):
                 raise Problem(422, "invalid-request", f"outcomes: task {task!r} is not one of this run")
-        stands = self._unsolicited.setdefault(key, {})
+        stands = self._unsolicited.setdefault((key, evaluation), {})
         fresh, differing = _sorted_out(seen, stands)
         stands |= fresh
         rows = [[task, *outcome] for task, outcome in fresh.items()]

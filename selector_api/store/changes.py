@@ -99,7 +99,14 @@ class Changes:
 
         while True:
             run = await self._runs.find(name)
-            others, count, changes, size = await live_run.read(changed)
+            try:
+                others, count, changes, size = await live_run.read(changed)
+            except UnknownTask:
+                # Whoever added it to the pool may not have told the run yet, or Redis has lost that.
+                table = await self._pools.join(run.pool, run.name, run.pool_incarnation)
+                if table is None or len(table) <= run.tasks:
+                    raise
+                continue
             if not others:
                 return Excluded(0, count)
             fields = event_fields({"by": "run", "tasks": others})

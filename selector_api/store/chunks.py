@@ -1,8 +1,8 @@
 """How the tasks of a pool are written in Redis: in chunks, each a record batch of Arrow.
 
 A chunk is of tasks that joined, with `id`, `domain` (null: the default) and a column for each reference; or of
-references that were measured later of tasks that are there, without `domain`. Releases up to 0.2 wrote JSON
-columns instead.
+references that were measured later of tasks that are there, without `domain`. It tells the SHA-1 of the chunk
+`behind` which it is: so its own stands for all up to it. Releases up to 0.2 wrote JSON columns instead.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -34,14 +34,14 @@ _FEW = 100
 """Rows that are not worth compressing: it would take longer than all else, and save little."""
 
 
-def encode_tasks(rows: TaskRows) -> bytes:
-    """A chunk of tasks that joined."""
-    return _encoded(_TASKS, rows, {"domain": dictionary_of(rows.domains, rows.domain_codes)})
+def encode_tasks(rows: TaskRows, behind: str = "") -> bytes:
+    """A chunk of tasks that joined, behind the one with this digest, "" for the first."""
+    return _encoded(_TASKS, rows, behind, {"domain": dictionary_of(rows.domains, rows.domain_codes)})
 
 
-def encode_measured(rows: TaskRows) -> bytes:
+def encode_measured(rows: TaskRows, behind: str = "") -> bytes:
     """A chunk of references that were measured of tasks which are there; the domains are left out."""
-    return _encoded(_MEASURED, rows, {})
+    return _encoded(_MEASURED, rows, behind, {})
 
 
 def decode_chunk(chunk: bytes) -> tuple[bool, TaskRows]:
@@ -64,14 +64,15 @@ def decode_chunk(chunk: bytes) -> tuple[bool, TaskRows]:
     return joined, TaskRows(ids, names, codes, _references(batch))
 
 
-def _encoded(format_line: bytes, rows: TaskRows, domain: dict[str, pa.Array]) -> bytes:
+def _encoded(format_line: bytes, rows: TaskRows, behind: str, domain: dict[str, pa.Array]) -> bytes:
     rates = {
         _REFERENCE + name: pa.array(values, from_pandas=True) for name, values in rows.references.items()
     }
     batch = pa.RecordBatch.from_pydict({"id": array_of(rows.ids), **domain, **rates})
     sink = pa.BufferOutputStream()
     options = _PLAIN if len(rows) <= _FEW else _OPTIONS
-    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+    schema = batch.schema.with_metadata({"behind": behind})
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
         writer.write_batch(batch)
     return sealed(format_line, sink.getvalue().to_pybytes())
 

@@ -42,7 +42,7 @@ class _Copy:
     incarnation: str = ""
     chunks: int = 0
     last_digest: str = ""
-    """SHA-1 of the last chunk, by which one notices that Redis lost chunks."""
+    """SHA-1 of the last chunk, by which one notices that Redis lost some: each tells that of the one before."""
     table: TaskTable = field(default_factory=TaskTable.empty)
 
 
@@ -147,7 +147,7 @@ class Pools:
             copy = await self._read(pool)
             # Taken at once, because another caller may extend the copy meanwhile.
             incarnation, chunks, table, digest = copy.incarnation, copy.chunks, copy.table, copy.last_digest
-            new = await self._threads.run(prepared, table, rows)
+            new = await self._threads.run(prepared, table, rows, digest)
             tasks = len(table)
             if new.chunks:
                 registrations = await self._refuse_read(pool, new.references) if new.references else ""
@@ -168,11 +168,10 @@ class Pools:
                         raise Overloaded("pool")
                     continue
                 tasks, chunks = reply[0], chunks + len(new.chunks)
-                digest = await self._threads.run(digest_of, new.chunks[-1])
             for run in await self.registered(pool):
                 await self.grow(run, incarnation, tasks, chunks)
             # A run that has grown is stuck if Redis has lost the tasks before: then they are added once more.
-            if await self.has(pool, incarnation, chunks, digest):
+            if await self.has(pool, incarnation, chunks, new.last_digest):
                 return Added(new.inserted, len(rows) - new.inserted - new.extended, tasks, new.extended)
 
     async def has(self, pool: str, incarnation: str, chunks: int, digest: str) -> bool:

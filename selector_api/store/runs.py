@@ -118,6 +118,7 @@ class Runs:
             NoReferences: the policy goes by references, and there are none; a run of 0.2 that is there goes on.
             RunConflict: a run of this name has another configuration.
             UnusablePosterior: the posterior cannot serve the pool's tasks.
+            UnreadableData: a fork's parent knows tasks that its pool has lost.
             Overloaded: the copy has ended by itself, the fork is gone, or its pool changed or lost tasks meanwhile.
         """
         table = await self._pools.table(config.pool)
@@ -129,6 +130,8 @@ class Runs:
         config = await self._settled(name, config, table)
         await self._names.add_run(name)
         pool = await self._pools.register(config.pool, name)
+        if copied:
+            await self._pools.table_for_run(config.pool, pool.incarnation, copied.grown)
         incarnation = secrets.token_hex(8)
         status, known = await self._create(name, incarnation, config, pool, copied)
         if status == b"lost":
@@ -141,7 +144,8 @@ class Runs:
             again = await self._pools.register(config.pool, name)
             if again.incarnation != pool.incarnation:
                 raise UnknownPool(config.pool)
-            has_lost = again.chunks < pool.chunks
+            tasks = copied.grown if copied else pool.tasks
+            has_lost = again.chunks < pool.chunks or again.tasks < tasks
             if status == b"created" and (
                 has_lost or (again.chunks > pool.chunks and config.posterior.references)
             ):
@@ -268,6 +272,11 @@ class Runs:
         step, committed_at = await self._redis.read_fields(run_keys(name).meta, "step", "committed_at")
         leased = await self._redis.execute_command("ZCARD", run_keys(name).leases)
         return Glance(run, int(step or 0), leased, None if committed_at is None else int(committed_at))
+
+    async def lease_ends(self, name: str) -> dict[str, int]:
+        """The Unix ms at which the leases of a run's open selections end, by selection."""
+        ends = await self._redis.read_scores(run_keys(name).leases)
+        return {id_.decode(): end for id_, end in ends.items()}
 
     async def delete(self, name: str) -> None:
         """Delete a run and its log.

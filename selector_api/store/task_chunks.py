@@ -11,6 +11,7 @@ from selector_api.core.arrays import BoolArray, FloatArray, HashArray, IntArray
 from selector_api.core.task_rows import UNTOLD, TaskRows
 from selector_api.core.tasks import TaskTable
 from selector_api.store.chunks import decode_chunk, encode_measured, encode_tasks
+from selector_api.store.codec import digest_of
 from selector_api.store.refusals import TaskConflict, TooManyReferences
 
 MAX_REFERENCES = 64
@@ -27,6 +28,8 @@ class Prepared:
     references: list[str]
     """Names that tasks which are there get."""
     chunks: list[bytes]
+    last_digest: str
+    """SHA-1 of the last chunk that the pool has with them."""
 
 
 def with_chunks(table: TaskTable, chunks: Sequence[bytes]) -> TaskTable:
@@ -39,8 +42,8 @@ def with_chunks(table: TaskTable, chunks: Sequence[bytes]) -> TaskTable:
     return table
 
 
-def prepared(table: TaskTable, rows: TaskRows) -> Prepared:
-    """Check tasks, and write what is new of them.
+def prepared(table: TaskTable, rows: TaskRows, last_digest: str = "") -> Prepared:
+    """Check tasks, and write what is new of them, behind the chunk with this digest, "" for the first.
 
     Raises:
         TaskConflict: an id is there, or twice in `rows`, with other values.
@@ -55,8 +58,12 @@ def prepared(table: TaskTable, rows: TaskRows) -> Prepared:
     new = rows.take(np.flatnonzero(found < 0)) if len(known) else rows
     names = [name for name, rates in more.references.items() if not np.isnan(rates).all()]
     more = TaskRows(more.ids, (), more.domain_codes, {name: more.references[name] for name in names})
-    chunks = [encode_tasks(part) for part in _parts(new)] + [encode_measured(part) for part in _parts(more)]
-    return Prepared(len(new), len(more), names, chunks)
+    chunks: list[bytes] = []
+    for encode, told in ((encode_tasks, new), (encode_measured, more)):
+        for part in _parts(told):
+            chunks.append(encode(part, last_digest))
+            last_digest = digest_of(chunks[-1])
+    return Prepared(len(new), len(more), names, chunks, last_digest)
 
 
 def _parts(rows: TaskRows) -> list[TaskRows]:

@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument("schedules", type=int, help="how many, at most")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--horizon", action="store_true", help="forget and pack what is a few seconds old")
+    parser.add_argument(
+        "--losses", action="store_true", help="let Redis fall back often, while the pool grows"
+    )
     parser.add_argument("--plants", action="store_true", help="look for planted bugs")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # a snapshot that is not written, now and then
@@ -31,15 +34,15 @@ def main() -> int:
     seeds = range(arguments.first, arguments.first + arguments.schedules)
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as wire:
         if not arguments.plants:
-            return _simulate(wire, seeds, arguments.horizon)
+            return _simulate(wire, seeds, arguments.horizon, arguments.losses)
         return sum(_look_for(plant, wire, seeds) for plant in PLANTS)
 
 
-def _simulate(wire: Wire, seeds: range, is_horizon_near: bool) -> int:
+def _simulate(wire: Wire, seeds: range, is_horizon_near: bool, is_lossy: bool) -> int:
     violations = steps = 0
     began, cpu = time.monotonic(), time.process_time()
     for number, seed in enumerate(seeds, 1):
-        schedule = Schedule(seed, wire, is_horizon_near=is_horizon_near)
+        schedule = Schedule(seed, wire, is_horizon_near=is_horizon_near, is_lossy=is_lossy)
         try:
             schedule.run()
         except Violation as error:

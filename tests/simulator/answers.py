@@ -9,7 +9,6 @@ from selector_api.store.errors import CallError, Overloaded, StoreUnavailable, U
 from selector_api.store.refusals import RunConflict, UnknownParent, UnknownRun, UnknownTask, UnusableFork
 from tests.simulator.operations import (
     Create,
-    Exclude,
     Fork,
     Read,
     Release,
@@ -68,8 +67,8 @@ def check_refusal(witness: Witness, attempt: Attempt, error: Exception) -> None:
         assert gone or operation.run not in witness.runs or isinstance(operation, Fork), error
     elif isinstance(error, UnreadableData):
         assert witness.losses, error  # its pool has lost tasks, until they are added again
-    elif isinstance(error, UnknownTask):  # it has joined the pool, and not yet the run; or Redis has lost it
-        assert isinstance(operation, Exclude | ReportWithout) or witness.losses
+    elif isinstance(error, UnknownTask):
+        assert witness.losses, error
     elif isinstance(error, RunConflict | UnusableFork):
         assert isinstance(operation, Create | Fork)
     else:

@@ -11,11 +11,11 @@ from typing import Any
 from unittest import mock
 
 from selector_api.store import scripts, segments
-from selector_api.store.errors import Overloaded, StoreUnavailable
+from selector_api.store.errors import Overloaded, StoreUnavailable, UnreadableData
 from tests.simulator import settings
 from tests.simulator.answers import check_answer, check_refusal
 from tests.simulator.final import check
-from tests.simulator.network import CALM, FAULTS, Idle, Network, Point
+from tests.simulator.network import CALM, FAULTS, LOSSES, Idle, Network, Point
 from tests.simulator.operations import POOL, AddTasks, Create, Operation, Select
 from tests.simulator.replicas import Attempt, Clock, Redis, Replica, attempts, simulated
 from tests.simulator.server import Wire
@@ -27,6 +27,8 @@ _NEAR_DAYS = 2 / 86_400
 MOST_STEPS = 20_000
 MOST_CALLS = 8
 """How often a trainer calls before it gives up."""
+_TRIED_AGAIN = (Overloaded, StoreUnavailable, UnreadableData)
+"""What a client calls again after."""
 LOST = object()
 """What a trainer hears if it hears nothing."""
 
@@ -59,10 +61,24 @@ class Schedule:
     """One of them."""
 
     def __init__(
-        self, seed: int, wire: Wire, lua: tuple[str, str] | None = None, is_horizon_near: bool = False
+        self,
+        seed: int,
+        wire: Wire,
+        lua: tuple[str, str] | None = None,
+        is_horizon_near: bool = False,
+        is_lossy: bool = False,
     ) -> None:
-        """`lua`: what is replaced in scripts, and by what; the horizon may be near: most comes behind it."""
+        """A schedule that has not begun.
+
+        Args:
+            seed: decides all that comes about.
+            wire: to a Valkey of its own.
+            lua: what is replaced in scripts, and by what.
+            is_horizon_near: most comes behind it.
+            is_lossy: Redis falls back often, while the pool grows.
+        """
         self.is_horizon_near = is_horizon_near
+        self.is_lossy = is_lossy
         self.seed = seed
         self.random = Random(seed)
         self.network = Network(self.random)
@@ -118,9 +134,9 @@ class Schedule:
         await self.replicas[0].store.pools.create(POOL)
         await self.ask(AddTasks(tuple(settings.tasks(self.random, 0))))
         await self.ask(Create(RUN, settings.config(self.random)))
-        self.network.chances = FAULTS
-        self.likings = likings(self.random)
-        self._may_lose = self.random.random() < 0.25
+        self.network.chances = LOSSES if self.is_lossy else FAULTS
+        self.likings = likings(self.random, pool_grows=self.is_lossy)
+        self._may_lose = self.random.random() < 0.25 or self.is_lossy
         self.trainers = [Trainer(self, number) for number in range(self.random.choice([1, 2, 3]))]
         await asyncio.gather(*(trainer.live() for trainer in self.trainers))
         self.network.chances = CALM
@@ -130,6 +146,10 @@ class Schedule:
         await check(self)
         for each in self._retired + self.replicas:
             await each.close()
+
+    def begin_anew(self) -> None:
+        """Let one more replica begin, which knows nothing yet."""
+        self.replicas.append(Replica(self.replicas[0].snapshot_every, self._horizon_days))
 
     # Calls
 
@@ -143,7 +163,7 @@ class Schedule:
                 self._send(operation, heard)
             answer = await heard
             self._waiting.remove(heard)
-            if answer is not LOST and not isinstance(answer, Overloaded | StoreUnavailable):
+            if answer is not LOST and not isinstance(answer, _TRIED_AGAIN):
                 return answer
         return None
 

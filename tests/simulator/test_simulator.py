@@ -34,6 +34,12 @@ def test_whatever_comes_between_the_contract_holds(wire: Wire, first: int):
         Schedule(seed, wire).run()
 
 
+@pytest.mark.parametrize("first", range(0, SCHEDULES // 2, 10))
+def test_whatever_redis_loses_while_pools_grow_the_contract_holds(wire: Wire, first: int):
+    for seed in range(first, first + 10):
+        Schedule(seed, wire, is_lossy=True).run()
+
+
 def test_a_seed_gives_the_same_schedule_again(wire: Wire):
     made = []
     for _ in range(2):

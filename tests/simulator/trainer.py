@@ -249,9 +249,10 @@ _ACTS: dict[Callable[[Trainer], Any], float] = {
 """What a trainer does, and how often."""
 
 
-def likings(random: Random) -> list[float]:
+def likings(random: Random, pool_grows: bool) -> list[float]:
     """How often trainers do each thing in one schedule: of some kinds none, of others more than usual.
 
-    So that what needs several rare things together comes about.
+    So that what needs several rare things together comes about. Where the pool grows that is as common as a step.
     """
-    return [often * (1 if often >= 8 else random.choice([0, 0, 1, 5])) for often in _ACTS.values()]
+    acts = {**_ACTS, Trainer.add_tasks: 8.0} if pool_grows else _ACTS
+    return [often * (1 if often >= 8 else random.choice([0, 0, 1, 5])) for often in acts.values()]

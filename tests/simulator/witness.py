@@ -21,7 +21,8 @@ from tests.simulator.operations import (
     Retire,
 )
 from tests.simulator.replicas import Attempt
-from tests.simulator.watched import Runs, Watched
+from tests.simulator.runs import Runs
+from tests.simulator.watched import Watched
 
 _GONE = (b"unknown-run", b"replaced")
 
@@ -73,15 +74,17 @@ class Witness(Runs):
         if name in self.runs:
             assert (reply[0] == b"created") == (incarnation == self.runs[name].incarnation)
         elif reply[0] == b"created":
+            count = int(args[4])
+            assert count <= len(self.tasks) or self.losses, "a run begins beyond its pool"
             if isinstance(operation, Fork) and not attempt.is_astray:
                 assert isinstance(attempt.expected, Model)
                 model = copy.deepcopy(attempt.expected)  # behind a loss it may be made once more
-                model.pool = model.course.pool = self._pool()
-                assert len(model.course.tasks) == int(args[4])
+                model.pool.retired = set()
+                assert len(model.course.tasks) == count
             else:
                 model = self._model(json.loads(config))
-                model.grow(list(self.tasks)[: int(args[4])])
-            self.runs[name] = Watched(incarnation, config, model, is_astray=attempt.is_astray)
+            watched = self.runs[name] = Watched(incarnation, config, model, is_astray=attempt.is_astray)
+            watched.has(count, self.tasks, self.former)
 
     def _pool_append(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -97,15 +100,7 @@ class Witness(Runs):
             self.tasks |= new
             assert (len(new), reply[1]) == (int(args[3]), len(self.tasks))
             for watched in self.runs.values():
-                self._catch_up(watched)
-
-    def _catch_up(self, watched: Watched) -> None:
-        """Tasks have come in the place of those that a run knew, and Redis had lost."""
-        pool = watched.model.pool
-        both = zip(pool.tasks.items(), self.tasks.items(), strict=False)
-        watched.is_astray |= any(known != there for known, there in both)
-        if len(self.tasks) >= len(pool.tasks):
-            pool.tasks = self.tasks
+                watched.has(len(watched.model.course.tasks), self.tasks, self.former)
 
     def _pool_retire(
         self, name: str, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
@@ -117,11 +112,6 @@ class Witness(Runs):
             self.retirements.append(self.retired)
 
     def _model(self, config: dict[str, Any]) -> Model:
-        model = Model(self._pool(), dense_of(config), config["share_leased"])
+        model = Model(Pool(), dense_of(config), config["share_leased"])
         model.commit_every = commit_every(config)
         return model
-
-    def _pool(self) -> Pool:
-        pool = Pool()
-        pool.tasks = self.tasks
-        return pool

@@ -97,10 +97,11 @@ async def test_a_change_that_names_what_is_not_there_changes_nothing(store: Stor
     assert await read_types(store) == ["created"]
 
 
-async def test_tasks_that_a_run_has_not_grown_by_yet_are_none_of_its_own(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("call", ["exclude", "report"])
+async def test_a_run_grows_by_tasks_of_its_pool_that_are_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """An import that is interrupted leaves them in the pool; an event with one could not be folded."""
+    """An import that is interrupted leaves them in the pool; an event with one could not be folded before."""
 
     async def interrupted(*args: object) -> None:
         raise ConnectionError
@@ -113,12 +114,18 @@ async def test_tasks_that_a_run_has_not_grown_by_yet_are_none_of_its_own(
         with pytest.raises(ConnectionError):
             await store.pools.add_tasks(POOL, task_rows(12))
     assert len(await store.pools.table(POOL)) == 12
-    for task in ("t10", "t11"):  # the first behind the run's, and another
-        with pytest.raises(UnknownTask, match=task):
-            await store.changes.exclude(RUN, [task], "excluded")
-        with pytest.raises(UnknownTask, match=task):
-            await store.logs.report_unsolicited(RUN, "key", outcomes([task]))
+    with pytest.raises(UnknownTask, match="'tusk'"):
+        await store.logs.report_unsolicited(RUN, "key", outcomes(["t11", "tusk"]))
     assert await read_types(store) == ["created"]
+    if call == "exclude":
+        assert await store.changes.exclude(RUN, ["t10"], "excluded") == Excluded(
+            1, 1
+        )  # the first behind the run's
+        assert await read_types(store) == ["created", "grown", "excluded"]
+    else:
+        assert (await store.logs.report_unsolicited(RUN, "key", outcomes(["t11"]))).accepted == 1
+        assert await read_types(store) == ["created", "grown", "committed"]
+    assert (await (await store.live_runs.of(RUN)).copy()).size == 12
 
 
 async def test_excluded_tasks_are_drawn_by_no_process_until_they_are_included(

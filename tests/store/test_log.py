@@ -301,6 +301,23 @@ async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> No
     assert (await store.logs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
 
 
+async def test_an_evaluation_and_a_training_report_of_one_key_both_count(
+    store: Store, other_store: Store
+) -> None:
+    """`step-5` is the natural key of both."""
+    await make_run(store)
+    evaluated = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1"]), evaluation=True)
+    assert evaluated == Reported(accepted=1, duplicates=0, remaining=0, committed=False, step=0)
+    for sent in (["t1"], ["t2"]):
+        trained = await other_store.logs.report_unsolicited(RUN, "step-5", outcomes(sent, successes=2.0))
+        assert (trained.accepted, trained.differing, trained.committed) == (1, 0, True)
+    evaluated = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1", "t2"]), evaluation=True)
+    assert evaluated == Reported(accepted=1, duplicates=1, remaining=0, committed=False, step=2)
+    trained = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1"]))
+    assert (trained.accepted, trained.differing, trained.committed) == (0, 1, True)
+    assert await read_types(store) == ["created", "observed", "committed", "committed", "observed"]
+
+
 async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Store) -> None:
     await make_run(store)
     with pytest.raises(UnknownTask) as caught:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from selector_api.core.config import RunConfig
+from selector_api.core.config import Fork, RunConfig
 from selector_api.store.errors import Overloaded, UnreadableData
-from selector_api.store.keys import run_keys
-from selector_api.store.refusals import UnknownTask
+from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.refusals import UnknownParent, UnknownTask
 from selector_api.store.store import Store
 from tests.store.dumps import dump, fall_back
 from tests.store.helpers import (
@@ -96,6 +96,25 @@ async def test_what_was_checked_against_tasks_that_were_lost_is_checked_again(
     assert len(await other_store.pools.table(POOL)) == 6
 
 
+async def test_what_is_the_same_behind_other_tasks_does_not_hide_that_some_were_lost(
+    store: Store, other_store: Store
+) -> None:
+    """The last part that was read is there again, and as many parts as before."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    for prefix in ("lost", "same"):
+        await store.pools.add_tasks(POOL, task_rows(1, prefix))
+    assert len(await store.pools.table(POOL)) == 7
+    await fall_back(store.redis, kept)
+    for prefix in ("new", "same"):
+        await other_store.pools.add_tasks(POOL, task_rows(1, prefix))
+    added = await store.pools.add_tasks(POOL, task_rows(1, "new"))
+    assert (added.inserted, added.unchanged, added.tasks) == (0, 1, 7)
+    table = await store.pools.table(POOL)
+    assert table.ids(table.find(["new0", "same0"])) == ["new0", "same0"]
+    assert table.find(["lost0"]).tolist() == [-1]
+
+
 @pytest.mark.parametrize("script", ["report_unsolicited", "exclude", "pool_retire"])
 async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, script: str
@@ -116,6 +135,20 @@ async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     assert len((await select(other_store, 5)).tasks) == 5
 
 
+async def test_a_run_does_not_follow_what_retires_a_task_that_was_lost_meanwhile(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log would name a task that the pool has not: nobody could fold it."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["lost0","t1"]}')
+    run = await store.runs.find(RUN)
+    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    assert len((await select(other_store, 5)).tasks) == 5
+
+
 async def test_a_run_is_not_made_over_tasks_that_were_lost_meanwhile(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +162,65 @@ async def test_a_run_is_not_made_over_tasks_that_were_lost_meanwhile(
     assert await store.redis.execute_command("EXISTS", run_keys(RUN).meta) == 0
     await make_run_only(store)
     assert len((await select(store, 5)).tasks) == 5
+
+
+async def test_a_run_is_not_made_over_fewer_tasks_that_came_in_the_place_of_lost_ones(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are as many chunks as before: it would wait for ever for tasks that nobody sends."""
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(5))
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+
+    async def lose_and_add() -> None:
+        await fall_back(store.redis, kept)
+        await other_store.pools.add_tasks(POOL, task_rows(1, "new"))
+
+    before_script(monkeypatch, "create", lose_and_add)
+    with pytest.raises(Overloaded):
+        await make_run_only(store)
+    await make_run_only(store)
+    assert len((await select(store, 6)).tasks) == 6
+
+
+async def test_a_fork_is_not_made_over_tasks_that_were_lost_with_its_parent(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes over no event, so that nothing shows that the parent is gone."""
+    await store.pools.create(POOL)
+    await store.pools.add_tasks(POOL, task_rows(5))
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
+    await make_run_only(store)
+    before_script(monkeypatch, "pool_register", lambda: fall_back(store.redis, kept))
+    with pytest.raises(UnreadableData, match="add them again"):
+        await fork(store)
+    assert await store.redis.execute_command("EXISTS", run_keys("fork").meta) == 0
+    with pytest.raises(UnknownParent):
+        await fork(other_store)
+
+
+async def test_a_fork_of_a_run_that_waits_for_lost_tasks_is_refused_until_they_are_added_again(
+    store: Store, other_store: Store
+) -> None:
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(3, "new"))
+    run = await store.runs.find(RUN)
+    await fall_back(store.redis, kept)
+    await store.pools.grow(RUN, run.pool_incarnation, 8, 2)  # a command that was held up
+    with pytest.raises(UnreadableData, match="add them again"):
+        await fork(store)
+    await other_store.pools.add_tasks(POOL, task_rows(3, "new"))
+    assert await fork(store)
+    assert (await (await other_store.live_runs.of("fork")).copy()).size == 8
+
+
+async def fork(store: Store) -> bool:
+    config = RunConfig(pool=POOL, fork=Fork(RUN))
+    assert config.fork is not None
+    return await store.forks.create("fork", config, config.fork)
 
 
 async def make_run_only(store: Store) -> None:

@@ -203,8 +203,8 @@ async def test_an_append_to_a_pool_that_was_made_anew_meanwhile_is_validated_aga
     await store.pools.add_tasks(POOL, task_rows(2))
     prepare = pools_module.prepared
 
-    def prepare_slowly(table, rows):
-        prepared = prepare(table, rows)
+    def prepare_slowly(table, rows, last_digest):
+        prepared = prepare(table, rows, last_digest)
         if table and "other" not in done:
             done.append("other")  # the other's own tasks come through here, too
             asyncio.run_coroutine_threadsafe(make_anew(), loop).result()

@@ -321,6 +321,17 @@ def test_outcomes_without_a_selection_count_once_under_their_key(http: httpx.Cli
     ]
 
 
+def test_an_evaluation_and_a_training_report_of_one_key_both_count(http: httpx.Client, run: str):
+    def told(*outcomes: dict[str, Any], evaluation: bool) -> tuple[int, int, int, bool, int]:
+        receipt = report(http, run, None, list(outcomes), key="step-5", evaluation=evaluation)
+        return tuple(receipt[name] for name in ("accepted", "duplicates", "differing", "committed", "step"))
+
+    assert told(seen("task-0", 3, 8), evaluation=True) == (1, 0, 0, False, 0)
+    assert told(seen("task-0", 4, 8), evaluation=False) == (1, 0, 0, True, 1)
+    assert told(seen("task-0", 3, 8), evaluation=True) == (0, 1, 0, False, 1)
+    assert told(seen("task-0", 3, 8), evaluation=False) == (0, 0, 1, True, 1)
+
+
 def test_outcomes_of_leased_tasks_may_come_without_a_selection_too(http: httpx.Client, run: str):
     selection = select(http, run, 10)
     assert report(http, run, None, [seen("task-0")], key="k")["accepted"] == 1
