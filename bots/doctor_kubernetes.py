@@ -15,6 +15,8 @@ OLDEST_SERVER, OLDEST_CLIENT = (1, 29), (1, 27)
 ENFORCING = ("antrea", "calico", "canal", "cilium", "kube-router", "ovn", "weave")
 """Parts of the names of DaemonSets that enforce NetworkPolicies."""
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+BY_HAND = "kubernetes.io/no-provisioner"
+"""The provisioner of a StorageClass for which nothing makes volumes."""
 SECONDS = "10s"
 
 
@@ -59,6 +61,8 @@ def _storage() -> Finding:
     for each in classes:
         if each["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true":
             words = f"the default StorageClass is {each['metadata']['name']} ({each['provisioner']})"
+            if each["provisioner"] == BY_HAND:
+                return Finding("note", f"{words}: claims wait until you have made volumes of it by hand")
             return Finding(
                 "ok", f"{words}; k8s/reference_eval needs one whose volumes several nodes can mount"
             )

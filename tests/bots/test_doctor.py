@@ -66,13 +66,17 @@ def named(*names: str) -> dict[str, Any]:
     return {"items": [{"metadata": {"name": name}} for name in names]}
 
 
+def default_class(provisioner: str) -> dict[str, Any]:
+    metadata = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}, "name": "fast"}
+    return {"items": [{"metadata": metadata, "provisioner": provisioner}]}
+
+
 def test_a_cluster_that_has_all(bots: Bots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    default = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}, "name": "fast"}
     cluster(
         tmp_path,
         monkeypatch,
         version={"clientVersion": {"gitVersion": "v1.27.3"}, "serverVersion": {"gitVersion": "v1.33.1+k3s1"}},
-        storageclass={"items": [{"metadata": default, "provisioner": "csi"}]},
+        storageclass=default_class("csi"),
         apiservice=named("v1beta1.metrics.k8s.io", "v1.monitoring.coreos.com"),
         daemonset=named("kube-proxy", "calico-node"),
     )
@@ -101,8 +105,11 @@ def test_a_cluster_that_lacks_things(bots: Bots, tmp_path: Path, monkeypatch: py
         "note   there is no Prometheus operator",
     ):
         assert words in result.stdout
-    cluster(tmp_path, monkeypatch, version={}, daemonset=named("kube-proxy"))
-    assert "no CNI that enforces" in bots("doctor", "--kubernetes").stdout
+    by_hand = default_class("kubernetes.io/no-provisioner")
+    cluster(tmp_path, monkeypatch, version={}, daemonset=named("kube-proxy"), storageclass=by_hand)
+    told = bots("doctor", "--kubernetes").stdout
+    assert "no CNI that enforces" in told
+    assert "note   the default StorageClass is fast (kubernetes.io/no-provisioner): claims wait" in told
 
 
 def test_without_a_cluster(bots: Bots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,3 +129,13 @@ def test_what_they_name_is_there(command: str, there: dict[tuple[str, str], Mani
         if container := re.search(r"--container ([\w-]+)", command):
             template = there[kind, name]["spec"].get("template", there[kind, name])
             assert container[1] in {each["name"] for each in containers(template)}
+
+
+@pytest.mark.parametrize("folder", ["trainer", "reference_eval"])
+def test_what_was_changed_since_does_not_make_an_uninstall_fail(folder: str) -> None:
+    """A ConfigMap's name changes with what it holds, so that the old one is not found any more."""
+    kustomization = yaml.safe_load((ROOT / "k8s" / folder / "kustomization.yaml").read_text())
+    assert kustomization["configMapGenerator"]
+    deletes = [command for command in COMMANDS if f"delete --kustomize k8s/{folder}" in command]
+    assert deletes
+    assert all("--ignore-not-found" in command for command in deletes)
