@@ -64,7 +64,9 @@ def test_a_token_that_may_not_exclude_is_told_what_else_there_is_to_do(fake: Fak
         return fake.transport.handle_request(request)
 
     client = SelectorClient("http://selector", run="run", transport=httpx.MockTransport(limited))
-    with pytest.raises(DataSetMismatch, match=r"19 of the pool's 20 tasks .* give the run a pool of the data"):
+    with pytest.raises(
+        DataSetMismatch, match=r"19 of the pool's 20 tasks .* give the run a pool of the data"
+    ):
         fit(client, ["task-1"])
 
 
