@@ -13,7 +13,7 @@ from trainer_client._exchange import Plan, answer_of, exchange, nothing
 from trainer_client._outbox import Outbox, send_lost, send_report
 from trainer_client._pools_and_runs import PoolsAndRuns, json_request, path_of
 from trainer_client._spooling import Spooling
-from trainer_client.fallback import Fallback, logger
+from trainer_client.fallback import DRAWN_HERE, Fallback, logger
 from trainer_client.models import Receipt, Selection
 from trainer_client.outcomes import Drops, Outcome, Outcomes, id_text, outcome_list
 
@@ -126,13 +126,12 @@ class Calls(PoolsAndRuns):
 
     def release(self, selection: Selection | str) -> Plan[None]:
         """`POST /runs/{run}/selections/{id}/release`; nothing of a fallback selection is leased."""
-        if isinstance(selection, str):
-            run, name = self.run_or(None), selection
-        elif selection.fallback:
+        run, name = (
+            (self.run, selection) if isinstance(selection, str) else (selection.run, selection.selection)
+        )
+        if name.startswith(DRAWN_HERE):
             return
-        else:
-            run, name = selection.run, selection.selection
-        path = path_of("runs", run, "selections", name, "release")
+        path = path_of("runs", self.run_or(run), "selections", name, "release")
         yield from exchange(json_request("POST", path, {}), nothing, self.max_retries)
 
     def _send(self, run: str, body: bytes) -> Plan[Receipt]:

@@ -16,21 +16,40 @@ HISTOGRAM_EVERY = 16
 
 
 @dataclass(frozen=True)
+class Entering:
+    """Outcomes that enter the posteriors: of a commit, or of an evaluation."""
+
+    rows: list[Counts]
+    expected: Sequence[float | None] | None
+    """The success probability expected of each (None: none); None: they are of an evaluation."""
+    of_selections: Sequence[int | None] = ()
+    """The policy version that the selection of each was made for; empty: none was."""
+
+    @property
+    def versions(self) -> list[int]:
+        """The policy versions that are known."""
+        told: list[dict[str, Any]] = [seen[2] if len(seen) > 2 else {} for _, seen in self.rows]
+        of_selections = self.of_selections or [None] * len(told)
+        versions = [
+            each.get("policy_version", version) for each, version in zip(told, of_selections, strict=True)
+        ]
+        return [version for version in versions if version is not None]
+
+
+@dataclass(frozen=True)
 class Commit:
-    """What one has brought: its groups, and the success probability expected of each (None: none)."""
+    """What a commit has brought."""
 
     step: int
-    rows: list[Counts]
-    expected: Sequence[float | None]
+    entered: Entering
     never_selected: int
     newest: int | None
     """The newest policy version by then."""
 
     @property
-    def versions(self) -> list[int]:
-        """The policy versions of its outcomes."""
-        told = [seen[2] for _, seen in self.rows if len(seen) > 2]
-        return [each["policy_version"] for each in told if "policy_version" in each]
+    def rows(self) -> list[Counts]:
+        """Its groups."""
+        return self.entered.rows
 
 
 class FakeCourse:
@@ -46,13 +65,10 @@ class FakeCourse:
         if version is not None:
             self.newest = version if self.newest is None else max(self.newest, version)
 
-    def add(
-        self, step: int, rows: list[Counts], expected: Sequence[float | None], never_selected: int
-    ) -> None:
+    def add(self, step: int, entered: Entering, never_selected: int) -> None:
         """Take in a commit."""
-        for version in Commit(step, rows, expected, never_selected, None).versions:
-            self.see(version)
-        self.commits.append(Commit(step, rows, expected, never_selected, self.newest))
+        self.see(max(entered.versions, default=None))
+        self.commits.append(Commit(step, entered, never_selected, self.newest))
 
     def chart(self, step: int, means: Sequence[float]) -> None:
         """Note now and then how many tasks have a mean in each tenth of [0, 1]."""
@@ -90,8 +106,8 @@ class FakeCourse:
         """How far the outcomes of the last commits were behind; None if no version was ever told."""
         if self.newest is None:
             return None
-        told = [commit for commit in self.commits if commit.versions][-RECENT_COMMITS:]
-        behind = [(commit.newest or 0) - version for commit in told for version in commit.versions]
+        told = [commit for commit in self.commits if commit.entered.versions][-RECENT_COMMITS:]
+        behind = [(commit.newest or 0) - version for commit in told for version in commit.entered.versions]
         return {
             "newest": self.newest,
             "mean": fmean(behind) if behind else None,
@@ -128,7 +144,7 @@ def _point(commits: Sequence[Commit], domain_of: Callable[[str], str]) -> dict[s
 
 def _pairs(commit: Commit) -> list[tuple[float, float]]:
     """Of the groups of which something was expected, that and their pass rate."""
-    pairs = zip(commit.expected, commit.rows, strict=True)
+    pairs = zip(commit.entered.expected or (), commit.rows, strict=True)
     return [(expected, _rate(seen)) for expected, (_, seen) in pairs if expected is not None]
 
 

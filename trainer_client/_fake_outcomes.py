@@ -61,5 +61,5 @@ def is_informative(seen: list[Any]) -> bool:
 def is_same(one: Seen, other: Seen) -> bool:
     """Whether two tell the same of a task."""
     if isinstance(one, str) or isinstance(other, str):
-        return one == other
+        return isinstance(one, str) and isinstance(other, str)  # whatever the reasons
     return one[:2] == other[:2] and is_informative(one) == is_informative(other)

@@ -2,54 +2,17 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from trainer_client._contract.web_schemas_selections import ReportRequest
+from trainer_client._fake_batch import Batch
+from trainer_client._fake_course import Entering
 from trainer_client._fake_http import Problem
 from trainer_client._fake_outcomes import Seen, counted, is_same
 from trainer_client._fake_posterior import Counts, FakePosterior
 from trainer_client.rewards import RewardScale
 
 DIFFERING_NAMED = 10
-
-
-@dataclass
-class Batch:
-    """A selection: its event, what is known of each task, and which of that has entered a commit."""
-
-    event: dict[str, Any]
-    expires_at: int
-    means: dict[str, float]
-    """The success probability that was expected of each task."""
-    known: dict[str, Seen] = field(default_factory=dict[str, Seen])
-    entered: set[str] = field(default_factory=set[str])
-    is_ending: bool = False
-    left_out: bool = False
-    """Whether it ended without some of its tasks, which then count as dropped."""
-    state: Literal["open", "committed", "released"] = "open"
-
-    @property
-    def tasks(self) -> list[str]:
-        """The tasks in their order."""
-        return self.event["tasks"]
-
-    @property
-    def reported(self) -> int:
-        """Tasks of which an outcome is known."""
-        return sum(isinstance(seen, list) for seen in self.known.values())
-
-    @property
-    def waiting(self) -> list[str]:
-        """The tasks with an outcome that has not entered, in the selection's order."""
-        return [
-            task for task in self.tasks if isinstance(self.known.get(task), list) and task not in self.entered
-        ]
-
-    def row(self, task: str, *, by_id: bool) -> list[Any]:
-        """The outcome of a task as a commit has it."""
-        return [task if by_id else self.tasks.index(task), *self.known[task]]
 
 
 class FakeReports:
@@ -75,8 +38,8 @@ class FakeReports:
     def _has(self, task: str) -> bool:
         raise NotImplementedError
 
-    def _enter(self, rows: list[Counts], *, expected: Sequence[float | None] | None) -> None:
-        """Let outcomes of tasks inform the posteriors: of a commit, with what was expected, or of none (None)."""
+    def _enter(self, entering: Entering) -> None:
+        """Let outcomes of tasks inform the posteriors."""
         raise NotImplementedError
 
     def report(self, sent: ReportRequest, now: int, outbox: str | None = None) -> dict[str, Any]:
@@ -118,8 +81,8 @@ class FakeReports:
         arrived = [task for task in fresh if task not in drops]
         ends = was_open and (complete or sent.final)
         if ends:  # what is left out at the end counts as dropped
-            self._dropped.update(task for task in batch.tasks if task not in batch.known)
-            batch.left_out = not complete
+            batch.left_out = set(batch.tasks) - batch.known.keys()
+            self._dropped.update(batch.left_out)
         if self._commits_at is not None:
             self._await_commit(batch, arrived, ends, was_open, now)
         elif ends:
@@ -127,7 +90,6 @@ class FakeReports:
         elif batch.state != "open" and arrived:
             late = [task for task in batch.tasks if task in arrived]
             self._commit(now, "late", sent.selection, [(batch, task, True) for task in late], [])
-            batch.state = "committed" if batch.entered else batch.state
         return {
             "selection": sent.selection,
             "accepted": len(arrived),
@@ -184,16 +146,31 @@ class FakeReports:
         self._pending += [(batch, task, not was_open) for task in arrived]
         if batch.is_ending and batch.state == "open" and not batch.waiting:
             self._released(batch, reason, now)
+        self._commit_enough(batch, now)
+
+    def _commit_otherwise(self, former: int | None, now: int) -> None:
+        """Go on where commits were of another number of outcomes until now, or of selections (None)."""
+        if self._commits_at is None:
+            if self._pending:
+                self._commit_pending(len(self._pending), "count", None, now)
+            return
+        for batch in sorted(self._batches.values(), key=lambda batch: batch.expires_at):
+            if former is None and batch.state == "open":  # what is known of it waits its turn
+                self._pending += [(batch, task, False) for task in batch.waiting]
+        self._commit_enough(None, now)
+
+    def _commit_enough(self, cause: Batch | None, now: int) -> None:
+        assert self._commits_at is not None
         while len(self._pending) >= self._commits_at:
-            first, self._pending = self._pending[: self._commits_at], self._pending[self._commits_at :]
-            self._commit_pending(first, "count", batch, now)
+            self._commit_pending(self._commits_at, "count", cause, now)
         if self._pending and all(other.state != "open" for other in self._batches.values()):
-            parts, self._pending = self._pending, []  # no lease is left whose end would commit them
-            self._commit_pending(parts, "late", batch, now)
+            # No lease is left whose end would commit them.
+            self._commit_pending(len(self._pending), "late", cause, now)
 
     def _commit_pending(
-        self, parts: list[tuple[Batch, str, bool]], reason: str, cause: Batch, now: int, *, ends: bool = False
+        self, count: int, reason: str, cause: Batch | None, now: int, *, ends: bool = False
     ) -> None:
+        parts, self._pending = self._pending[:count], self._pending[count:]
         entering = {id(batch): batch for batch, _, _ in parts}
         closes = [
             batch
@@ -204,16 +181,15 @@ class FakeReports:
                 or (batch.is_ending and len(batch.waiting) == sum(part[0] is batch for part in parts))
             )
         ]
-        if ends and id(cause) not in entering and cause.entered:
+        if ends and cause is not None and id(cause) not in entering and cause.entered:
             closes.append(cause)
-        self._commit(now, reason, cause.event["selection"], parts, closes)
+        self._commit(now, reason, None if cause is None else cause.event["selection"], parts, closes)
 
     def _close(self, batch: Batch, reason: str, now: int) -> None:
         """End an open selection: commit what is known of it, or release it."""
         if self._commits_at is not None:
             if self._pending:
-                parts, self._pending = self._pending, []
-                self._commit_pending(parts, reason, batch, now, ends=True)
+                self._commit_pending(len(self._pending), reason, batch, now, ends=True)
             if batch.state == "open":
                 self._released(batch, reason, now)
         elif batch.waiting:
@@ -225,26 +201,32 @@ class FakeReports:
     def _released(self, batch: Batch, reason: str, now: int) -> None:
         selection, entered = batch.event["selection"], len(batch.entered)
         self._log(now, "released", selection=selection, reason=reason, entered=entered)
-        batch.state = "committed" if batch.entered else "released"
+        batch.end()
 
     def _commit(
-        self, now: int, reason: str, cause: str, parts: list[tuple[Batch, str, bool]], closes: list[Batch]
+        self,
+        now: int,
+        reason: str,
+        cause: str | None,
+        parts: list[tuple[Batch, str, bool]],
+        closes: list[Batch],
     ) -> None:
         outcomes: dict[str, list[Any]] = {}
         rows: list[Counts] = []
         expected = [batch.means[task] if batch.state == "open" else None for batch, task, _ in parts]
+        versions = [batch.version for batch, _, _ in parts]
         for batch, task, by_id in parts:
             outcomes.setdefault(batch.event["selection"], []).append(batch.row(task, by_id=by_id))
             batch.entered.add(task)
             rows.append((task, list(batch.known[task])))
         self._step += 1
-        self._enter(rows, expected=expected)
+        self._enter(Entering(rows, expected, versions))
         names = [batch.event["selection"] for batch in closes]
         self._log(
             now, "committed", selection=cause, step=self._step, reason=reason, outcomes=outcomes, closes=names
         )
         for batch in closes:
-            batch.state = "committed"
+            batch.end()
 
     def _report_unsolicited(
         self, key: str, seen: dict[str, Seen], evaluation: bool, now: int
@@ -259,11 +241,11 @@ class FakeReports:
         rows = [[task, *outcome] for task, outcome in fresh.items()]
         entering = [(task, list(outcome)) for task, outcome in fresh.items()]
         if rows and evaluation:
-            self._enter(entering, expected=None)
+            self._enter(Entering(entering, None))
             self._log(now, "observed", key=key, rows=rows)
         elif rows:
             self._step += 1
-            self._enter(entering, expected=[None] * len(entering))
+            self._enter(Entering(entering, [None] * len(entering)))
             self._log(
                 now,
                 "committed",

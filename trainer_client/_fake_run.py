@@ -1,7 +1,7 @@
 """The fake selector's runs: what one holds, and what select and the changes of a run do to it."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +9,11 @@ from trainer_client._contract.core_config import MAX_BATCH, EveryOutcomes, RunCo
 from trainer_client._contract.core_fields import to_dict
 from trainer_client._contract.core_fold import LOG_VERSION
 from trainer_client._contract.web_schemas_selections import SelectRequest
-from trainer_client._fake_course import FakeCourse
+from trainer_client._fake_batch import Batch
+from trainer_client._fake_course import Entering, FakeCourse
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
-from trainer_client._fake_posterior import Counts, FakePosterior
-from trainer_client._fake_reports import Batch
+from trainer_client._fake_posterior import FakePosterior
 from trainer_client._fake_views import FakeViews, moment
 from trainer_client.rewards import RewardScale
 
@@ -61,7 +61,7 @@ class FakeRun(FakeViews):
         self._last_step: dict[str, int] = {}
         self._sums: dict[str, tuple[float, int]] = {}
         self._course = FakeCourse()
-        self._entered: list[tuple[list[Counts], Sequence[float | None] | None]] = []
+        self._entered: list[Entering] = []
         self._evaluated: list[tuple[str, list[Any]]] = []
         self._keys: dict[str, Batch] = {}
         self._take_up()
@@ -95,11 +95,16 @@ class FakeRun(FakeViews):
         self._log(now, "grown", tasks=self._size, chunks=self.pool.chunks)
 
     def change(self, changes: Mapping[str, Any], now: int) -> None:
-        """Go on with other parts of the config."""
-        changed = replace(self._config, **changes)
+        """Go on with other parts of the config; what is so already changes nothing."""
+        changes = {name: value for name, value in changes.items() if value != getattr(self._config, name)}
+        if not changes:
+            return
+        changed, former = replace(self._config, **changes), self._commits_at
         self.pool.refuse_unknown(changed)
         self._set(changed)
         self._log(now, "configured", **{name: to_dict(self._config)[name] for name in changes})
+        if self._commits_at != former:
+            self._commit_otherwise(former, now)
 
     def exclude(self, tasks: list[str], kind: str, now: int) -> dict[str, Any]:
         """Exclude tasks or include them again; the answer of the call."""
@@ -129,11 +134,11 @@ class FakeRun(FakeViews):
 
     def take_over(self, parent: "FakeRun", wanted: int | None) -> None:
         """Begin with the evidence of another run's first commits, or with all of it (None)."""
-        for rows, expected in parent._entered:
+        for entering in parent._entered:
             if self._step == wanted:
                 break
-            self._step += expected is not None
-            self._enter(rows, expected=expected)
+            self._step += entering.expected is not None
+            self._enter(entering)
         step = self._step
         for batch in parent.batches.values():
             if batch.state != "open" and batch.event["step"] < max(step, 1):
@@ -246,26 +251,20 @@ class FakeRun(FakeViews):
         taken = self.excluded | self.pool.retired
         if self._config.share_leased:
             return taken
-        for batch in self._batches.values():
-            if batch.state == "open":
-                taken |= {
-                    task
-                    for task in batch.tasks
-                    if task not in batch.entered and not isinstance(batch.known.get(task), str)
-                }
-        return taken
+        return taken.union(*(batch.leased for batch in self._batches.values()))
 
-    def _enter(self, rows: list[Counts], *, expected: Sequence[float | None] | None) -> None:
-        self._entered.append((rows, expected))
-        self._posterior.observe(rows, forget=expected is not None)
+    def _enter(self, entering: Entering) -> None:
+        rows, is_commit = entering.rows, entering.expected is not None
+        self._entered.append(entering)
+        self._posterior.observe(rows, forget=is_commit)
         for task, (successes, trials, *_) in rows:
             known = self._sums.get(task, (0.0, 0))
             self._sums[task] = (known[0] + successes, known[1] + trials)
-        if expected is None:
+        if not is_commit:
             self._evaluated += rows
             return
         self._last_step |= {task: self._step for task, _ in rows}
-        self._course.add(self._step, rows, expected, self._size - len(self._selected))
+        self._course.add(self._step, entering, self._size - len(self._selected))
         self._course.chart(self._step, self._means())
 
     def _explain(self, tasks: list[str]) -> dict[str, list[Any]]:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainer_client._contract.core_config import RunConfig
+from trainer_client._fake_batch import Batch
 from trainer_client._fake_course import RECENT_COMMITS, FakeCourse, effective, histogram
 from trainer_client._fake_http import Problem
 from trainer_client._fake_pool import FakePool
 from trainer_client._fake_posterior import Counts
-from trainer_client._fake_reports import Batch, FakeReports
+from trainer_client._fake_reports import FakeReports
 
 POSTERIORS_PAGE = 10_000
 
@@ -32,7 +33,7 @@ class FakeViews(FakeReports):
 
     def view(self) -> dict[str, Any]:
         """The answer of `GET /runs/{run}`."""
-        states = [batch.state for batch in self._batches.values()]
+        states = [batch.ended_as or "open" for batch in self._batches.values()]
         commits = self._course.commits
         recent = [row for commit in commits[-RECENT_COMMITS:] for row in commit.rows]
         domains = self.pool.domains

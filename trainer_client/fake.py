@@ -13,7 +13,8 @@ It is not the method, and what it does not do is this:
 * Batches are drawn uniformly, whatever the policy, its domains and the posterior say.
 * Posteriors follow the update of `bots` without implicit evidence, whatever their kind; the capability and the
   weights of references are unset.
-* A dropped task does not rest, and a fork knows no policy versions of its parent's selections.
+* A dropped task does not rest. A fork counts neither its parent's selections nor its drops, and not all that was
+  told of policy versions.
 * What the dashboard computes, a run's insight and cost and a task's visits, is refused with a 404 that says so.
 * The log of a fork begins with the fork.
 * Parquet is neither taken nor given.

@@ -31,6 +31,8 @@ from trainer_client.outcomes import id_text
 
 logger = logging.getLogger("trainer_client")
 
+DRAWN_HERE = "fallback-"
+"""How the ids of selections begin that no service made."""
 TASKS_OF_AN_INFORMATIVE_GROUP = 2
 """What it takes where nothing is known of the tasks: in a replay of a real run half of the groups of 8 were
 informative."""
@@ -161,7 +163,7 @@ class Fallback:
         """
         digest = sha256(json.dumps([run, key, self.seed, batch_size]).encode()).hexdigest()
         return Selection(
-            selection=f"fallback-{digest[:32]}",
+            selection=f"{DRAWN_HERE}{digest[:32]}",
             run=run,
             step=self.step,
             tasks=random.Random(digest).sample(self.tasks, batch_size),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
+import httpx
 import pytest
 
 from trainer_client import FakeSelector, SelectorClient, Task
@@ -54,6 +55,19 @@ def test_a_task_that_the_pool_lacks_is_named(client: SelectorClient):
         DataSetMismatch, match="lacks 1 of the data set's 2 tasks, such as 'stranger'; its own"
     ):
         fit(client, ["task-1", "stranger"])
+
+
+def test_a_token_that_may_not_exclude_is_told_what_else_there_is_to_do(fake: FakeSelector):
+    def limited(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(403, json={"code": "forbidden", "detail": "Authorization: …"})
+        return fake.transport.handle_request(request)
+
+    client = SelectorClient("http://selector", run="run", transport=httpx.MockTransport(limited))
+    with pytest.raises(
+        DataSetMismatch, match=r"19 of the pool's 20 tasks .* give the run a pool of the data"
+    ):
+        fit(client, ["task-1"])
 
 
 def test_integers_are_ids(client: SelectorClient):

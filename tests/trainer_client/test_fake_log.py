@@ -65,8 +65,8 @@ def a_training(http: httpx.Client, policy: dict[str, Any]) -> None:
     report(None, [seen("task-0", 1, 1)], key="other")
 
 
-def log_of(http: httpx.Client) -> list[dict[str, Any]]:
-    lines = http.get(f"/runs/{RUN}/events").content.splitlines()
+def log_of(http: httpx.Client, run: str = RUN) -> list[dict[str, Any]]:
+    lines = http.get(f"/runs/{run}/events").content.splitlines()
     return [json.loads(line) for line in lines]
 
 
