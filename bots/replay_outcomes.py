@@ -50,7 +50,7 @@ def outcome_file(path: Path, tasks: TaskColumns, columns: OutcomeColumns) -> Log
             raise wrong_value(path, row, str(columns.trials), trials, "There is at least one trial")
         if not 0 <= successes <= trials:
             raise wrong_value(
-                path, row, columns.successes, successes, f"It is from 0 to the trials, {trials:g}"
+                path, row, columns.successes, successes, f"It is from 0 to the trials, {trials}"
             )
         step = _number(path, row, columns.step) if columns.step else place // columns.commit_outcomes
         rows.append((step, [task.id, successes, trials]))

@@ -100,11 +100,8 @@ async def _write(
     store: Store, run: Run, path: Path, earlier: Path | None, dropped: int, packed: int
 ) -> Bookmark:
     """Write the run's first events and the tasks of its pool; returns the place behind these events."""
-    import numpy as np
-
     from selector_api.store.codec import digest_of, numbered_line, un_numbered
     from selector_api.store.log_parts import Bookmark
-    from selector_api.store.saved_runs import rows_of
 
     place = Bookmark(dropped)
     with ZipFile(path, "w", ZIP_DEFLATED) as written:
@@ -127,7 +124,7 @@ async def _write(
         table, retired = await store.pools.table(run.pool), await store.retirements.retired(run.pool)
         rows = (
             {"id": id_, "domain": domain, "references": references, "retired": id_ in retired}
-            for id_, domain, references in rows_of(table, np.arange(len(table))).told()
+            for id_, domain, references in table.rows.told()
         )
         write_rows(written, TASKS, rows)
     return place

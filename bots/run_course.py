@@ -69,7 +69,7 @@ def _tasks(title: str, rows: Iterable[PosteriorRow]) -> Table:
     for name in ("mean", "sd", "passed", "selected"):
         table.add_column(name, justify="right")
     for row in rows:
-        passed = "–" if row.trials is None else f"{row.successes or 0:g} of {row.trials}"
+        passed = "–" if row.trials is None else f"{row.successes or 0:.10g} of {row.trials}"
         table.add_row(
             Text(row.task),
             Text(row.domain or "–"),

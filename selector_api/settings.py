@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     """Names by which the service may be called (the Host header), separated by commas: `selector.example.org`,
     `*.example.org`, or `*` for any. IP addresses always pass. None: on loopback `localhost`, elsewhere any."""
     metrics_runs: Annotated[int, Field(ge=0, le=64)] = 20
-    """Runs that /metrics shows, those used last. Each makes 12 series, and 2 for each of its first 50 domains."""
+    """Runs that /metrics shows, those used last. Each makes up to 15 series, with `rasch` 5 more and 2 for each
+    reference, and 2 for each of its first 50 domains."""
     log_format: Literal["json", "console"] = "console"
     """How log lines are written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

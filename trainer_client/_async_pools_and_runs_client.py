@@ -213,7 +213,7 @@ class AsyncPoolsAndRunsClient:
                     continue
                 try:
                     reply = await self._send(action)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     reply = error
         except StopIteration as finished:
             return finished.value

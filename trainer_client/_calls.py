@@ -116,16 +116,24 @@ class Calls(PoolsAndRuns):
         return receipt
 
     def renew(self, selection: Selection, seconds: float) -> Plan[Selection]:
-        """`POST /runs/{run}/selections/{id}/renew`."""
+        """`POST /runs/{run}/selections/{id}/renew`; nothing of a fallback selection is leased."""
+        if selection.fallback:
+            return selection
         path = path_of("runs", selection.run, "selections", selection.selection, "renew")
         request = json_request("POST", path, {"seconds": seconds})
         lease = yield from exchange(request, answer_of(Lease), self.max_retries)
         return selection.model_copy(update={"expires_at": lease.expires_at})
 
-    def release(self, run: str | None, selection: str) -> Plan[None]:
-        """`POST /runs/{run}/selections/{id}/release`."""
-        path = path_of("runs", self.run_or(run), "selections", selection, "release")
-        return exchange(json_request("POST", path, {}), nothing, self.max_retries)
+    def release(self, selection: Selection | str) -> Plan[None]:
+        """`POST /runs/{run}/selections/{id}/release`; nothing of a fallback selection is leased."""
+        if isinstance(selection, str):
+            run, name = self.run_or(None), selection
+        elif selection.fallback:
+            return
+        else:
+            run, name = selection.run, selection.selection
+        path = path_of("runs", run, "selections", name, "release")
+        yield from exchange(json_request("POST", path, {}), nothing, self.max_retries)
 
     def _send(self, run: str, body: bytes) -> Plan[Receipt]:
         receipt = yield from send_report(self._outbox, run, body, self.max_retries)

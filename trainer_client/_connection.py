@@ -28,12 +28,12 @@ class MountedToken(httpx.Auth):
     """The token in a file, which is read again when the service does not know it any more.
 
     Raises:
-        ValueError: the file cannot be read at the start.
+        ValueError: the file cannot be read at the start, or no header can hold what it has.
     """
 
     def __init__(self, variable: str, file: str):
         self._file = file
-        self._token = _content(variable, file)
+        self._token = _sendable(variable, _content(variable, file))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send it along; after a 401 once more, if the file now holds another."""
@@ -43,7 +43,7 @@ class MountedToken(httpx.Auth):
         if response.status_code != 401:
             return
         try:
-            self._token = _content("", self._file)
+            self._token = _sendable("", _content("", self._file))
         except ValueError:  # It is just being replaced; the 401 stands, and the next call looks again.
             return
         if self._token != sent:
@@ -73,10 +73,9 @@ class Address:
             base_url, source = _content("SELECTOR_URL_FILE", file), f"SELECTOR_URL_FILE: {file}"
         if base_url is None:
             raise ValueError("base_url: none given; name it, or set SELECTOR_URL or SELECTOR_URL_FILE")
-        if not _is_address(base_url):
-            raise ValueError(
-                f"{source}: got {base_url!r}, it must start with http:// or https://, as in http://127.0.0.1:8000"
-            )
+        base_url = base_url.strip()
+        if fault := _fault_of(base_url):
+            raise ValueError(f"{source}: got {base_url!r}, {fault}")
         self._now = base_url
 
     def of(self, path: str) -> str:
@@ -84,19 +83,25 @@ class Address:
         if self._file:
             with suppress(ValueError):  # It is away for a moment; the service may still be where it was.
                 content = _content("", self._file)
-                self._now = content if _is_address(content) else self._now
+                self._now = self._now if _fault_of(content) else content
         return f"{self._now.rstrip('/')}/{path.lstrip('/')}"
 
 
-def _is_address(text: str) -> bool:
-    return text.startswith(("http://", "https://"))
+def _fault_of(address: str) -> str:
+    """Why no call could be sent there; "" if one can."""
+    if not address.startswith(("http://", "https://")):
+        return "it must start with http:// or https://, as in http://127.0.0.1:8000"
+    try:
+        return "" if httpx.URL(address).host else "it names no host, as http://127.0.0.1:8000 does"
+    except httpx.InvalidURL as error:
+        return f"it is no address: {error}"
 
 
 def http_options(token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:
     """The arguments that both of httpx's clients are made with.
 
     Raises:
-        ValueError: the file of the token that the environment names cannot be read.
+        ValueError: the file of the token that the environment names cannot be read, or no header can hold it.
     """
     if not isinstance(timeout, httpx.Timeout):
         timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
@@ -109,11 +114,19 @@ def http_options(token: str | None, timeout: float | httpx.Timeout) -> dict[str,
 
 
 def _authorization(token: str | None) -> httpx.Auth | None:
-    token = token or os.environ.get("SELECTOR_TOKEN")
+    source = "token" if token else "SELECTOR_TOKEN"
+    token = (token or os.environ.get("SELECTOR_TOKEN") or "").strip()  # as it is read from a file
     if token:
-        return BearerToken(token)
+        return BearerToken(_sendable(source, token))
     file = os.environ.get("SELECTOR_TOKEN_FILE")
     return MountedToken("SELECTOR_TOKEN_FILE", file) if file else None
+
+
+def _sendable(source: str, token: str) -> str:
+    """The token, if a header can hold it: what refuses it later shows it in the error."""
+    if not token.isprintable():
+        raise ValueError(f"{source}: this is no token: there is a line break in it, or the like")
+    return token
 
 
 def _content(variable: str, file: str) -> str:

@@ -1,6 +1,6 @@
 """The plan of a call: which requests to send, when to try again, what the answers mean. It does no IO.
 
-A plan is a generator. It yields a `Request` and is sent the `Reply` (a response, or the transport's error), or it
+A plan is a generator. It yields a `Request` and is sent the `Reply` (a response, or httpx's error), or it
 yields a `Wait`; it returns the call's result. The sync and the async client only carry plans out, so everything
 that matters is written once.
 """
@@ -75,8 +75,8 @@ _DOCUMENT = TypeAdapter(dict[str, Any])
 
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
-Reply = httpx.Response | httpx.TransportError
-"""What came of a request."""
+Reply = httpx.Response | httpx.RequestError
+"""What came of a request; an answer that cannot be decoded is an error, too."""
 Plan = Generator[Request | Wait, Reply | None, T]
 """Sent the reply after a `Request`, None after a `Wait`."""
 Reader = Callable[[httpx.Response], T]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import httpx
 from pydantic import Field, TypeAdapter, ValidationError
 
+from trainer_client._contract.core_fields import Id, Name
 from trainer_client._contract.web_json_body import read_json
-from trainer_client._contract.web_schemas_common import Id, Name
 from trainer_client._contract.web_schemas_pools import TaskItem
 from trainer_client.models import PosteriorOrder
 
@@ -17,7 +17,7 @@ MAX_TASKS = 250_000
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 OUTBOX: TypeAdapter[str | None] = TypeAdapter(
-    Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}( [0-9]{1,15} [0-9]{1,15})?$")]
+    Annotated[str | None, Field(pattern=r"^[0-9a-f]{32} [0-9]{1,15} [0-9]{1,15}$")]
 )
 AFTER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**53)])
 CURSOR: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9]{1,18}$")])

@@ -26,6 +26,8 @@ class Batch:
     known: dict[str, Seen] = field(default_factory=dict[str, Seen])
     entered: set[str] = field(default_factory=set[str])
     is_ending: bool = False
+    left_out: bool = False
+    """Whether it ended without some of its tasks, which then count as dropped."""
     state: Literal["open", "committed", "released"] = "open"
 
     @property
@@ -61,10 +63,9 @@ class FakeReports:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._pending: list[tuple[Batch, str, bool]] = []
-        self._unsolicited: dict[str, dict[str, Seen]] = {}
+        self._unsolicited: dict[tuple[str, bool], dict[str, Seen]] = {}
         self._dropped: Counter[str] = Counter()
         self._step: int = 0
-        self._counted: Counter[str] = Counter()
         self._outboxes: dict[str, set[int]] = {}
         self._incarnation = uuid.uuid4().hex[:16]
 
@@ -85,11 +86,8 @@ class FakeReports:
             return receipt
         return receipt | {"place": {"incarnation": self._incarnation, **self._noted(*outbox.split())}}
 
-    def _noted(self, outbox: str, number: str = "", lowest: str = "") -> dict[str, Any]:
+    def _noted(self, outbox: str, number: str, lowest: str) -> dict[str, Any]:
         """Note a report of an outbox; tells which of its reports were taken."""
-        if not number:  # an earlier form of the client: its reports are counted
-            self._counted[outbox] += 1
-            return {"number": self._counted[outbox], "taken": []}
         taken = {one for one in self._outboxes.get(outbox, ()) if one >= int(lowest)} | {int(number)}
         self._outboxes[outbox] = taken
         firsts = sorted(one for one in taken if one - 1 not in taken)
@@ -109,16 +107,19 @@ class FakeReports:
         drops = {task: why for task, why in fresh.items() if isinstance(why, str)}
         was_open = batch.state == "open" and not batch.is_ending
         batch.known |= fresh
-        self._dropped.update(drops.keys())
         if drops:
             place_of = batch.tasks.index if was_open else str
             rows = [[place_of(task), why] for task, why in drops.items()]
-            self._log(now, "dropped", selection=sent.selection, drops=rows)
+            known_since = {"left_out": True} if batch.left_out else {}
+            self._log(now, "dropped", selection=sent.selection, drops=rows, **known_since)
+        if not batch.left_out:
+            self._dropped.update(drops.keys())
         complete = len(batch.known) == len(batch.tasks)
         arrived = [task for task in fresh if task not in drops]
         ends = was_open and (complete or sent.final)
         if ends:  # what is left out at the end counts as dropped
             self._dropped.update(task for task in batch.tasks if task not in batch.known)
+            batch.left_out = not complete
         if self._commits_at is not None:
             self._await_commit(batch, arrived, ends, was_open, now)
         elif ends:
@@ -177,7 +178,7 @@ class FakeReports:
         reason = self._reason(batch)
         if ends:
             batch.is_ending = True
-            rest = [[place, "final"] for place, task in enumerate(batch.tasks) if task not in batch.known]
+            rest = [[place, "left out"] for place, task in enumerate(batch.tasks) if task not in batch.known]
             if rest:
                 self._log(now, "dropped", selection=batch.event["selection"], drops=rest)
         self._pending += [(batch, task, not was_open) for task in arrived]
@@ -248,11 +249,11 @@ class FakeReports:
     def _report_unsolicited(
         self, key: str, seen: dict[str, Seen], evaluation: bool, now: int
     ) -> dict[str, Any]:
-        """Outcomes of tasks that were not leased: a commit of their own, or none; each key counts a task once."""
+        """Outcomes of tasks that were not leased: a commit of their own, or by keys of its own an evaluation."""
         for task in seen:
             if not self._has(task):
                 raise Problem(422, "invalid-request", f"outcomes: task {task!r} is not one of this run")
-        stands = self._unsolicited.setdefault(key, {})
+        stands = self._unsolicited.setdefault((key, evaluation), {})
         fresh, differing = _sorted_out(seen, stands)
         stands |= fresh
         rows = [[task, *outcome] for task, outcome in fresh.items()]

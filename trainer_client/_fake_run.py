@@ -222,8 +222,8 @@ class FakeRun(FakeViews):
         raise Problem(
             409,
             "batch-too-large",
-            f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise {promised:.4g} informative groups "
-            f"of {rollouts} rollouts; ask for fewer, or report first",
+            f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise {promised:.4g} "
+            f"informative groups of {rollouts} rollouts; ask for fewer, or report first",
             available=len(order),
             informative=promised,
         )

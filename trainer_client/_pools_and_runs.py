@@ -116,6 +116,8 @@ class PoolsAndRuns:
         config = (yield from self.run_status(parent)).config
         of_its_own = {"fork": {"run": parent} if step is None else {"run": parent, "step": step}}
         given = {name: value for name, value in changes.items() if value is not None}
+        if "implicit" in given and "posterior" not in given:  # a config that was answered has it there
+            given["posterior"] = {**config["posterior"], "implicit": given.pop("implicit")}
         return (yield from self.create_run(new, {**config, **given, **of_its_own}))
 
     def of_run(self, run: str | None, what: str, tasks: Iterable[str]) -> Plan[None]:

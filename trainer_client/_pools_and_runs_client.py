@@ -277,7 +277,7 @@ class PoolsAndRunsClient:
                     continue
                 try:
                     reply = self._send(action)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     reply = error
         except StopIteration as finished:
             return finished.value

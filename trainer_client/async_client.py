@@ -115,10 +115,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
 
     async def release(self, selection: Selection | str) -> None:
         """See `SelectorClient.release`."""
-        if isinstance(selection, Selection):
-            await self._carry_out(self._calls.release(selection.run, selection.selection))
-        else:
-            await self._carry_out(self._calls.release(None, selection))
+        await self._carry_out(self._calls.release(selection))
 
     async def flush(self) -> int:
         """See `SelectorClient.flush`."""
@@ -151,7 +148,7 @@ class AsyncSelectorClient(AsyncPoolsAndRunsClient):
                         return
                     await response.aread()
                     reply: Reply = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reply = error
             try:
                 accepted(request, reply)

@@ -174,15 +174,18 @@ class SelectorClient(PoolsAndRunsClient):
         )
 
     def renew(self, selection: Selection, seconds: float) -> Selection:
-        """Keep a selection's tasks leased for so many seconds from now."""
+        """Keep a selection's tasks leased for so many seconds from now.
+
+        One that the fallback drew has no lease: it is given back as it is.
+        """
         return self._carry_out(self._calls.renew(selection, seconds))
 
     def release(self, selection: Selection | str) -> None:
-        """Give a selection back: its tasks can be drawn again. A selection that is named is of the client's run."""
-        if isinstance(selection, Selection):
-            self._carry_out(self._calls.release(selection.run, selection.selection))
-        else:
-            self._carry_out(self._calls.release(None, selection))
+        """Give a selection back: its tasks can be drawn again. A selection that is named is of the client's run.
+
+        One that the fallback drew has no lease, so there is nothing to do.
+        """
+        self._carry_out(self._calls.release(selection))
 
     def flush(self) -> int:
         """Send the reports that wait on disk, one attempt each.
@@ -219,7 +222,7 @@ class SelectorClient(PoolsAndRunsClient):
                         return
                     response.read()
                     reply: Reply = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reply = error
             try:
                 accepted(request, reply)

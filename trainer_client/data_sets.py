@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer_client.client import SelectorClient
 from trainer_client.errors import Forbidden
-from trainer_client.models import PosteriorRow, RunStatus
+from trainer_client.models import RunStatus
 from trainer_client.outcomes import id_text
 
 logger = logging.getLogger("trainer_client")
@@ -50,33 +50,30 @@ def fit(selector: SelectorClient, tasks: Sequence[str]) -> RunStatus:
         SelectorError: the service is away, or refuses.
     """
     status = selector.run_status()
-    pool = list(selector.posteriors())
-    known = {row.task for row in pool}
-    unknown = [task for task in tasks if task not in known]
+    here = dict.fromkeys(map(id_text, tasks))
+    pool = {row.task: row.excluded for row in selector.posteriors()}
+    unknown = [task for task in here if task not in pool]
     if unknown:
         raise DataSetMismatch(
             f"the pool {status.config.get('pool')!r} of run {status.run!r} lacks {len(unknown)} of the data set's "
-            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(row.task for row in pool)}"
+            f"{len(tasks)} tasks, such as {_named(unknown)}; its own are such as {_named(pool)}"
             ". Add them with `bots pool import` or `add_tasks`, or give the data set the ids of the pool"
         )
-    here = set(tasks)
-    others = [row for row in pool if row.task not in here]
-    if others:
-        _exclude(selector, status.run, others, len(pool))
+    to_exclude = [task for task, excluded in pool.items() if task not in here and not excluded]
+    if to_exclude:
+        _exclude(selector, status.run, to_exclude, len(pool))
     return status
 
 
-def _exclude(selector: SelectorClient, run: str, others: Sequence[PosteriorRow], of: int) -> None:
+def _exclude(selector: SelectorClient, run: str, tasks: Sequence[str], of: int) -> None:
     """Let the run not draw these, and say so."""
-    lacking = f"{len(others)} of the pool's {of} tasks are not in the data set, such as "
-    lacking += _named(row.task for row in others)
-    to_exclude = [row.task for row in others if not row.excluded]
+    lacking = f"{len(tasks)} of the pool's {of} tasks are not in the data set, such as {_named(tasks)}"
     try:
-        selector.exclude(to_exclude)
+        selector.exclude(tasks)
     except Forbidden as error:
         raise DataSetMismatch(
-            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one of scope "
-            f"admin, or give the run a pool of the data set's tasks ({error})"
+            f"{lacking}, and the token may not exclude them from run {run!r}: exclude them with one "
+            f"that may, or give the run a pool of the data set's tasks ({error})"
         ) from error
     logger.warning("run %r: %s; they are excluded from the run", run, lacking)
 

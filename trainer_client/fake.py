@@ -121,7 +121,7 @@ class FakeSelector(FakePoolsAndRuns):
         self._backup = copy.deepcopy(self._runs)
 
     def restore(self) -> None:
-        """Lose all that came to the runs since `backup`, as a Redis does that fails over to a replica behind it."""
+        """Lose all that came to the runs since `backup`, as in a failover to a Redis replica behind it."""
         for name, run in copy.deepcopy(self._backup).items():
             run.go_on_as(self._runs[name])
             self._runs[name] = run

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from trainer_client.errors import SelectorUnavailable
 from trainer_client.models import Receipt, Selection
+from trainer_client.outcomes import id_text
 
 logger = logging.getLogger("trainer_client")
 
@@ -139,9 +140,10 @@ class Fallback:
     """
 
     def __init__(self, tasks: Sequence[str], folder: str | os.PathLike[str], *, seed: int = 0):
-        if not tasks or len(set(tasks)) < len(tasks):
-            raise ValueError(f"tasks: got {len(tasks)} ids, {len(set(tasks))} different; give each task once")
-        self.tasks = list(tasks)
+        self.tasks: list[str] = [id_text(task) for task in tasks]
+        different = len(set(self.tasks))
+        if not different or different < len(self.tasks):
+            raise ValueError(f"tasks: got {len(self.tasks)} ids, {different} different; give each task once")
         self.seed = seed
         self.spool = Spool(folder)
         self.away = False

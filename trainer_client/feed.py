@@ -19,6 +19,7 @@ from trainer_client.client import SelectorClient
 from trainer_client.fallback import Fallback
 from trainer_client.groups import Reward, grouped, not_scored, one_a_task
 from trainer_client.models import Selection
+from trainer_client.outcomes import id_text
 from trainer_client.resuming import OnRollback
 from trainer_client.steps import TrainingSteps, logger
 
@@ -157,8 +158,9 @@ class TaskFeed:
         """
         self.open()
         self._told = True
-        seen = grouped(groups, groups.values())
-        lost = {**not_scored(groups, seen), **(dropped or {})}
+        tasks = [id_text(task) for task in groups]
+        seen = grouped(tasks, groups.values())
+        lost = {**not_scored(tasks, seen), **{id_text(task): why for task, why in (dropped or {}).items()}}
         for number, batch in list(self._open.items()):
             told = batch.missing & {*seen, *lost}
             if not told:

@@ -114,7 +114,8 @@ class Gathering:
             ValueError: another one is next.
         """
         if self._next is None:
-            self._feed.restore(self._state_before(number))
+            if number or self._states.exists():
+                self._feed.restore(self._state_before(number))
         elif number != self._next:
             raise ValueError(
                 f"got batch {number}, but {self._next} is next: batches are drawn once, in order"
@@ -134,8 +135,29 @@ class Gathering:
 
     def _state_before(self, number: int) -> dict[str, Any]:
         """The feed when the batch before this one was drawn. Batches after it, whose rollouts are lost, are not."""
-        lines = map(json.loads, self._states.read_text().splitlines() if self._states.exists() else [])
-        states = [line["feed"] for line in lines if line["batch"] == (number - 1) % self._batches]
+        last = (number - 1) % self._batches
+        states = [line["feed"] for line in self._whole_lines() if line["batch"] == last]
         if states:
             return states[-1]
         return {"drawn": number, "position": 0, "of": 0, "selection": None, "run": None}
+
+    def _whole_lines(self) -> list[dict[str, Any]]:
+        """What stands in `selector.jsonl`, rid of a last line that a kill tore off.
+
+        Raises:
+            ValueError: a line is damaged.
+        """
+        if not self._states.exists():
+            return []
+        whole, _, torn = self._states.read_bytes().rpartition(b"\n")
+        if torn:  # and the next line is to stand alone
+            os.truncate(self._states, len(whole) + 1 if whole else 0)
+        found: list[dict[str, Any]] = []
+        for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
+            try:
+                found.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(
+                    f"{self._states}, line {number}: damaged ({error}). Take the line away and start again"
+                ) from error
+        return found

@@ -175,8 +175,6 @@ class KeyedSelections:
         Raises:
             SelectorError: as `SelectorClient.release`; not `SelectorUnavailable` where there is a fallback.
         """
-        if selection.fallback:
-            return
         try:
             self._selector.release(selection)
         except SelectorUnavailable as error:
@@ -201,6 +199,10 @@ class KeyedSelections:
                 policy_version=policy_version,
             )
         except Conflict as error:
+            if error.code == "not-explained":  # it was made before the training wished to be told
+                return self._selector.select(
+                    wanted.batch_size, informative=wanted.informative, rollouts=wanted.rollouts, key=key
+                ), True
             size = error.extensions.get("batch_size")
             if error.code != "key-conflict" or not isinstance(size, int):
                 raise

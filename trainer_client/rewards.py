@@ -7,6 +7,8 @@ from typing import Any
 
 FLOAT32_SLACK = 1e-6
 """Share of the range by which rounding may carry a reward over a bound."""
+LARGEST = 1e9
+"""As far as a range may reach, either way."""
 
 
 class RewardOutOfRange(ValueError):
@@ -50,15 +52,17 @@ class RewardScale:
         Raises:
             RewardOutOfRange: the run does not take it; the message names it, the range and the cure.
         """
+        if not math.isfinite(reward):
+            raise RewardOutOfRange(f"got a reward of {float(reward)!r}; a run takes finite ones only")
         slack = FLOAT32_SLACK * (self.most - self.least)
-        bounded = self.pass_at is None
-        if not math.isfinite(reward) or (bounded and not self.least - slack <= reward <= self.most + slack):
-            taken = f"the run's range is {self.least:g} to {self.most:g}" if bounded else "it must be finite"
+        if self.pass_at is None and not self.least - slack <= reward <= self.most + slack:
+            least, most = min(reward, self.least), max(reward, self.most)
+            wider = f'{{"type": "range", "min": {_exact(least)}, "max": {_exact(most)}}}, or '
             raise RewardOutOfRange(
-                f"got a reward of {reward!r}, but {taken}. Make a run whose `rewards` hold it, as in "
-                f'"rewards": {{"type": "range", "min": {min(reward, self.least):g}, '
-                f'"max": {max(reward, self.most):g}}}, or {{"type": "threshold", "pass_at": …}}; a run that is '
-                "there can be forked with other `rewards`"
+                f"got a reward of {float(reward)!r}, but the run's range is {_exact(self.least)} to "
+                f'{_exact(self.most)}. Make a run whose `rewards` hold it, as in "rewards": '
+                f'{wider if least >= -LARGEST and most <= LARGEST else ""}{{"type": "threshold", "pass_at": …}}; '
+                "a run that is there can be forked with other `rewards`"
             )
         return reward
 
@@ -83,3 +87,8 @@ class RewardScale:
         if self.pass_at is not None:
             return float(reward >= self.pass_at)
         return (self.held(reward) - self.least) / (self.most - self.least)
+
+
+def _exact(value: float) -> str:
+    """The shortest text of just this number: one that is rounded may not hold the reward it is advised for."""
+    return repr(float(value)).removesuffix(".0")

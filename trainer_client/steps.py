@@ -108,16 +108,29 @@ class TrainingSteps:
         return self._selections.remembered()
 
     def begin(self, checkpoint: Path | None = None) -> None:
-        """Begin a training, or go on from a checkpoint, in the run that `remember` noted there."""
+        """Begin a training, or go on from a checkpoint, in the run that `remember` noted there.
+
+        Raises:
+            ValueError: what was noted is damaged.
+        """
         if checkpoint is None:
             self.go_on(None)
-        else:
-            file = checkpoint / REMEMBERED
-            self.go_on(json.loads(file.read_text()) if file.exists() else {})
+            return
+        file = checkpoint / REMEMBERED
+        try:
+            remembered: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError as error:
+            raise ValueError(
+                f"{file}: damaged ({error}). Give the training the run that it was in, and take the file away"
+            ) from error
+        self.go_on(remembered)
 
     def remember(self, checkpoint: Path) -> None:
         """Note in a checkpoint's folder in which run the training is."""
-        (checkpoint / REMEMBERED).write_text(json.dumps(self.remembered()))
+        file = checkpoint / REMEMBERED
+        unfinished = file.with_suffix(".unfinished")  # a kill leaves the file whole, or none
+        unfinished.write_text(json.dumps(self.remembered()))
+        unfinished.replace(file)
 
     def select(self, step: int, batch_size: int, *, policy_version: int | None = None) -> Selection:
         """The next selection of this step, on every rank the same. Every rank calls this.

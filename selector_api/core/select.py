@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,12 @@ class TooFewTasks(ValueError):
         """Where the tasks are too few: the pool, or domains with a share."""
         self.detail = self._said()
         super().__init__(self.detail)
+
+    def tell_ends(self, ends: Mapping[str, int]) -> None:
+        """Say when leases end by these Unix ms, by selection: renewals are not in the log."""
+        self.shortages = [each.with_ends(ends) for each in self.shortages]
+        self.detail = self._said()
+        self.args = (self.detail,)
 
     def _said(self) -> str:
         why = "; ".join(map(str, self.shortages))

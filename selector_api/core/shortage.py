@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Shortage:
     """By the run, or retired by its pool."""
     cooling: int
     """How many of the drawable ones cool down after drops: they come last."""
+    held_by: tuple[str, ...]
+    """The selections that hold the leased ones."""
 
     @classmethod
     def of(cls, candidates: Candidates, wanted: int) -> Shortage:
@@ -43,16 +46,23 @@ class Shortage:
         leased = {} if state.config.share_leased else state.leased
         held = [selection for selection, tasks in leased.items() if here(tasks)]
         has_name = 0 <= scope < len(state.table.domains)
-        return cls(
+        shortage = cls(
             domain=state.table.domains[scope] if has_name else None,
             wanted=wanted,
             tasks=here(np.arange(state.size)),
             drawable=len(candidates),
             leased=sum(here(leased[selection]) for selection in held),
-            leased_until=min((state.expires[each] for each in held if each in state.expires), default=None),
+            leased_until=None,
             excluded=here(state.withheld.tasks),
             cooling=len(candidates) - len(candidates.rested()),
+            held_by=tuple(held),
         )
+        return shortage.with_ends(state.expires)
+
+    def with_ends(self, ends: Mapping[str, int]) -> Shortage:
+        """The same, if the leases of selections end at these Unix ms: a lease may end otherwise than it began."""
+        until = min((ends[each] for each in self.held_by if each in ends), default=None)
+        return replace(self, leased_until=until)
 
     def __str__(self) -> str:
         who = (

@@ -64,7 +64,7 @@ class StalenessView:
 
 @dataclass(frozen=True)
 class Rewound:
-    """Redis lost events of the run, as in a failover to a replica that lagged, or a restored backup."""
+    """Redis lost events of the run, as in a failover to a Redis replica that lagged, or a restored backup."""
 
     __pydantic_config__ = schema(times=1, known=812, found=806, at="2026-01-01T12:00:00.000Z")
 

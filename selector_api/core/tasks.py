@@ -117,18 +117,6 @@ class TaskTable:
         )
         return np.fromiter(rows, np.int64, len(ids))
 
-    def containing(self, text: str) -> IntArray:
-        """The indices of the tasks whose id has this text somewhere, ascending; `text` is not empty."""
-        wanted, held, ends = text.encode(), self._text.values.tobytes(), self._ends.values
-        places: list[int] = []
-        at = held.find(wanted)
-        while at >= 0:
-            places.append(at)
-            at = held.find(wanted, at + 1)
-        starts = np.array(places, np.int64)
-        tasks = np.searchsorted(ends, starts, side="right")
-        return np.unique(tasks[starts + len(wanted) <= ends[tasks]])
-
     def find_texts(self, texts: Texts, hashes: HashArray) -> IntArray:
         """The indices of the ids in a column, whose hashes are given; −1 where an id is unknown."""
         mine = self.texts

@@ -103,6 +103,8 @@ def _of_event(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if event["type"] == "selected":
         yield event["selection"], "" if key is None else select_field(key)
     elif key is not None:
-        rows: list[Any] = event["outcomes"] if event["type"] == "committed" else event["rows"]
+        evaluation = event["type"] == "observed"
+        rows: list[Any] = event["rows"] if evaluation else event["outcomes"]
         for row in rows:  # up to 0.2 an object
-            yield "", report_field(key, cast("str", row["task"] if isinstance(row, dict) else row[0]))
+            task = cast("str", row["task"] if isinstance(row, dict) else row[0])
+            yield "", report_field(key, task, evaluation)

@@ -1,15 +1,16 @@
 """Columns of tasks between Arrow and numpy, which share their memory."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportAttributeAccessIssue=false
 # pyarrow's own types are partial.
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from selector_api.core.arrays import CodeArray
+from selector_api.core.arrays import BoolArray, CodeArray
 from selector_api.core.texts import Texts
 
 
@@ -29,6 +30,13 @@ def array_of(texts: Texts) -> pa.StringArray:
     ends[1:] = texts.ends
     data = np.ascontiguousarray(texts.data)
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(data))
+
+
+def containing(texts: Texts, text: str) -> BoolArray:
+    """Whether each of these texts has this one somewhere. They are not copied, and other threads go on."""
+    ends = np.append(0, texts.ends)
+    column = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(texts.data))
+    return pc.match_substring(column, text).to_numpy(zero_copy_only=False)
 
 
 def names_of(column: pa.DictionaryArray) -> tuple[tuple[str, ...], CodeArray]:

@@ -39,9 +39,9 @@ _DEADLINE_SECONDS = 10.0
 """For one command with all that redis-py does around it: waiting for a connection, connecting, retrying."""
 _UNAVAILABLE = (ClusterDownError, InvalidResponse, RedisConnectionError, RedisTimeoutError, TryAgainError)
 _STATES = {
-    "READONLY": "is read-only, as a replica is after a failover",
+    "READONLY": "is read-only, as a Redis replica is after a failover",
     "MASTERDOWN": "is a replica that does not reach its primary",
-    "NOREPLICAS": "takes no writes, since too few replicas would keep them",
+    "NOREPLICAS": "takes no writes, since too few Redis replicas would keep them",
     "OOM": "is full: its maxmemory has to be raised, or runs deleted",
     "MISCONF": "is full: it cannot write to its disk",
     "LOADING": "is loading its data",
@@ -118,7 +118,7 @@ class StoreClient(Redis):
         """See that all servers are such to write to, by new connections if those that are there lead elsewhere.
 
         Raises:
-            StoreUnavailable: one is a replica, or cannot be reached.
+            StoreUnavailable: one is a Redis replica, or cannot be reached.
         """
         if await self._has_replica():
             await self._connect_anew()
@@ -138,13 +138,18 @@ class StoreClient(Redis):
         for connection in list(pool._available_connections):  # pyright: ignore[reportPrivateUsage]
             await connection.disconnect(nowait=True)  # without a pause in which somebody else could take it
 
-    async def read_fields(self, key: str, *fields: str) -> list[bytes | None]:
+    async def read_fields(self, key: str, *fields: str | bytes) -> list[bytes | None]:
         """These fields of a hash, None for each that is not there."""
         return await self.execute_command("HMGET", key, *fields)
 
     async def read_hash(self, key: str) -> dict[bytes, bytes]:
         """All fields of a hash."""
         return await self.execute_command("HGETALL", key)
+
+    async def read_scores(self, key: str) -> dict[bytes, int]:
+        """The members of a sorted set whose scores are whole numbers, these upwards."""
+        pairs = await self.execute_command("ZRANGE", key, 0, -1, "WITHSCORES", withscores=True)
+        return {member: int(float(score)) for member, score in dict(pairs).items()}
 
     async def servers(self) -> list[Redis]:
         """Those that take writes now: one, or all masters of a cluster.
@@ -262,7 +267,7 @@ async def _check(redis: Redis, *, in_cluster: bool) -> None:
     if replication.get("role") == "slave":
         master = f"{replication.get('master_host')}:{replication.get('master_port')}"
         raise UnsupportedServer(
-            f"this is a replica of {master}, which takes no writes: give the URL of its master, or "
+            f"this is a Redis replica of {master}, which takes no writes: give the URL of its master, or "
             "redis+sentinel://host:port,host:port/NAME if sentinels watch over it"
         )
     try:

@@ -62,9 +62,9 @@ async def of_server(redis: StoreClient, *, is_embedded: bool = False) -> AsyncIt
 
 def of_folder(folder: Path) -> Iterator[Finding]:
     """What is found out about a data folder by looking at it."""
-    free, total = shutil.disk_usage(folder).free, shutil.disk_usage(folder).total
-    words = f"the disk of {folder} has {free / 1e9:.1f} GB free of {total / 1e9:.1f}"
-    if free < LEAST_FREE_BYTES:
+    disk = shutil.disk_usage(folder)
+    words = f"the disk of {folder} has {disk.free / 1e9:.1f} GB free of {disk.total / 1e9:.1f}"
+    if disk.free < LEAST_FREE_BYTES:
         yield Finding("wrong", f"{words}: when it is full nothing can be written any more")
     else:
         yield Finding("ok", words)
@@ -94,12 +94,12 @@ def _failovers(info: Mapping[str, Any]) -> Iterator[Finding]:
     if not replicas:
         return
     if "min_slaves_good_slaves" in info:  # told where a least number is set
-        yield Finding("ok", "it takes no writes without a replica that follows (min-replicas-to-write)")
+        yield Finding("ok", "it takes no writes without a Redis replica that follows (min-replicas-to-write)")
     else:
         yield Finding(
             "note",
-            f"it has {replicas} replicas and takes writes without any: what a failover can take has no bound. Set "
-            "min-replicas-to-write and min-replicas-max-lag",
+            f"it has {replicas} Redis replicas and takes writes without any: what a failover can take has no "
+            "bound. Set min-replicas-to-write and min-replicas-max-lag",
         )
 
 

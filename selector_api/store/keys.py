@@ -107,6 +107,9 @@ def select_field(key: str) -> str:
     return f"select:{key}"
 
 
-def report_field(key: str, task: str) -> str:
-    """The idempotency field of a task in reports without a selection, under the caller's key."""
-    return f"report:{len(key)}:{key}:{task}"
+def report_field(key: str, task: str, evaluation: bool = False) -> str:
+    """The idempotency field of a task in reports without a selection, or in evaluations, under the caller's key.
+
+    A step's training and its evaluation may have the same key: neither stands for the other.
+    """
+    return f"{'evaluation' if evaluation else 'report'}:{len(key)}:{key}:{task}"

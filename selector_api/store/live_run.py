@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from selector_api.core.fold import UnreadableLog, fold_on
 from selector_api.core.rewards import Rewards
+from selector_api.core.select import TooFewTasks
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.core.tasks import TaskTable
@@ -159,10 +160,14 @@ class LiveRun:
                         return known
                     former = json.loads(replay.event)["selection"]
                 run, state = self._current
-                with timed("draw"):
-                    is_quick = wanted == self._quick
-                    drawn, seconds = await self._beside(draw, state, wanted, explain, at_once=is_quick)
-                    self._quick = wanted if seconds < self._threads.quick_seconds else None
+                try:
+                    with timed("draw"):
+                        is_quick = wanted == self._quick
+                        drawn, seconds = await self._beside(draw, state, wanted, explain, at_once=is_quick)
+                        self._quick = wanted if seconds < self._threads.quick_seconds else None
+                except TooFewTasks as error:
+                    error.tell_ends(await self._runs.lease_ends(self._name))
+                    raise
                 # The random part: what Redis loses must not get its id again.
                 selection = f"s{drawn['number']}-{secrets.token_hex(4)}"
                 drawn_from = Drawn(self._place, state.selections, state.changes, state.size)
@@ -184,8 +189,8 @@ class LiveRun:
 
     @property
     def _current(self) -> tuple[Run, RunState]:
-        if self._run is None or self._state is None:
-            raise RuntimeError("the live run was not refreshed")
+        assert self._run is not None
+        assert self._state is not None
         return self._run, self._state
 
     async def _refresh(self, field: str = "") -> Known | None:
@@ -237,18 +242,13 @@ class LiveRun:
             classes = 0 if self._state is None else len(self._state.classes)
             quick = sum(map(len, lines)) + classes * len(lines) <= _QUICK
             with timed("fold"):
-                if quick:
-                    events = decode_events(lines)
-                else:
-                    events = await self._threads.run(decode_events, lines)
+                events = await self._beside(decode_events, lines, at_once=quick)
             tasks = max((event["tasks"] for event in events if event["type"] in _JOINING), default=0)
             if tasks:
                 self._table = await self._pools.table_for_run(run.pool, run.pool_incarnation, tasks)
             with timed("fold"):
-                if quick and not tasks:
-                    self._state = _folded(self._state, events, self._table)
-                else:
-                    self._state = await self._threads.run(_folded, self._state, events, self._table)
+                at_once = quick and not tasks
+                self._state = await self._beside(_folded, self._state, events, self._table, at_once=at_once)
             self._place = self._place.after(lines)
             if self._state is not None and self._state.config != run.config:
                 self._run = replace(run, config=self._state.config)
@@ -258,7 +258,7 @@ class LiveRun:
             raise
 
     async def _beside(self, function: Callable[..., T], *args: Any, at_once: bool = False) -> T:
-        """Run something that reads the state in a thread, or at once."""
+        """Run something that reads or folds the state in a thread, or at once."""
         if at_once:
             return function(*args)
         try:

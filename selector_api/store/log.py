@@ -71,7 +71,7 @@ class Logs:
         return Stretch(events, length, Known.of(replay) if replay else None, bool(more_due))
 
     async def say_rewound(self, run: Run, known: Bookmark, rewinds: int) -> None:
-        """Say, here and in the log, that Redis lost events, as in a failover to a replica that lagged.
+        """Say, here and in the log, that Redis lost events, as in a failover to a Redis replica that lagged.
 
         A process was behind `known`, and had folded so many notes of this kind. Nothing is said if another run has
         the name, or it was noted before.
@@ -177,7 +177,7 @@ class Logs:
     ) -> Reported:
         """Take outcomes of tasks that no selection handed out; of each `key` and task the first one stands.
 
-        They are a commit, or by `evaluation` inform the posteriors without one.
+        They are a commit, or by `evaluation` inform the posteriors without one, and count by keys of their own.
 
         Raises:
             UnknownRun: there is none.
@@ -188,7 +188,11 @@ class Logs:
         triples = [
             text
             for outcome in outcomes
-            for text in (report_field(key, outcome.task), dumps(outcome.task), outcome.to_text())
+            for text in (
+                report_field(key, outcome.task, evaluation),
+                dumps(outcome.task),
+                outcome.to_text(),
+            )
         ]
         kind = "observed" if evaluation else "committed"
         while True:
@@ -197,9 +201,8 @@ class Logs:
             found = await self._threads.run(table.find, tasks)
             if (found < 0).any():
                 raise UnknownTask(tasks[int(np.argmin(found))], table.first_ids(run.tasks))
-            if (
-                found >= run.tasks
-            ).any():  # whoever added them has not told the run yet, or Redis has lost that
+            if (found >= run.tasks).any():
+                # Whoever added it to the pool may not have told the run yet, or Redis has lost that.
                 await self._pools.join(run.pool, run.name, run.pool_incarnation)
                 continue
             status, *reply = await self._scripts.run(

@@ -15,7 +15,7 @@ class Bookmark:
     seq: int
     digest: str = ""
     """SHA-1 of that event, by which one notices that a log was cut back behind it and went on differently, as
-    after a failover to a follower that lagged. "" if that does not matter."""
+    after a failover to a Redis replica that lagged. "" if that does not matter."""
 
     def after(self, events: Sequence[bytes]) -> Bookmark:
         """The place behind these further events, of which there is at least one."""

@@ -68,12 +68,11 @@ class Retirements:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             incarnation, table = await self._pools.read(pool)
-            (unknown,) = np.nonzero(table.find(tasks) < 0)
+            (unknown,) = np.nonzero(await self._threads.run(table.find, tasks) < 0)
             if len(unknown):
                 raise UnknownTask(tasks[int(unknown[0])], table.first_ids(len(table)))
             entries = await self._entries(pool)
-            retired = _retired(entries)
-            changed = [task for task in dict.fromkeys(tasks) if (task in retired) != (kind == "excluded")]
+            changed, retired = await self._threads.run(_changed, entries, tasks, kind)
             if changed:
                 entry = dumps({kind: changed})
                 (status,) = await self._scripts.pool(
@@ -87,12 +86,11 @@ class Retirements:
                     continue
             for run in await self._pools.registered(pool):
                 await self.follow(pool, run, incarnation)
-            left = len(retired) + (len(changed) if kind == "excluded" else -len(changed))
-            return Retired(len(changed), left)
+            return Retired(len(changed), retired)
 
     async def retired(self, pool: str) -> set[str]:
         """The tasks that are retired now."""
-        return _retired(await self._entries(pool))
+        return await self._threads.run(_retired, await self._entries(pool))
 
     async def follow(self, pool: str, run: str, incarnation: str) -> None:
         """Bring a run, if it draws from this incarnation of the pool, up to what is retired there.
@@ -103,30 +101,28 @@ class Retirements:
         while True:
             # Before the list, which only a loss can make shorter than what a run has followed.
             of_run = await self._redis.read_fields(run_keys(run).meta, "pool_incarnation", "retirements")
-            entries = await self._entries(pool)
             known = (of_run[1] or b"0").decode()
-            if of_run[0] != incarnation.encode() or known == _mark(entries):
+            if of_run[0] != incarnation.encode():
+                return
+            entries = await self._entries(pool)
+            mark = await self._threads.run(_mark, entries)
+            if known == mark:
                 return
             count, _, digest = known.partition(":")  # runs that an earlier version made follow have no digest
             followed = entries[: int(count)]
             places: list[Bookmark] = []
-            if len(followed) == int(count) and (not digest or known == _mark(followed)):
+            if len(followed) == int(count) and (
+                not digest or known == await self._threads.run(_mark, followed)
+            ):
                 if followed == entries:
                     return
-                before = _retired(followed)
+                before = await self._threads.run(_retired, followed)
             else:
                 before, places = await self._withheld(pool, run)
             table = await self._pools.join(pool, run, incarnation)
             if table is None:
                 return
-            now = _retired(entries)
-            changes = {"excluded": _there(now - before, table), "included": _there(before - now, table)}
-            events = [
-                text
-                for kind, tasks in changes.items()
-                if tasks
-                for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
-            ]
+            events = await self._threads.run(_events, before, entries, table)
             told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
                 "retire",
@@ -134,7 +130,7 @@ class Retirements:
                 incarnation,
                 len(table),
                 known,
-                _mark(entries),
+                mark,
                 len(told),
                 *told,
                 *events,
@@ -166,9 +162,8 @@ class Retirements:
         while lines := await read_events(self._redis, run, places[-1].seq, _EVENTS_A_READ):
             changes += filter(_is_change, lines)
             places.append(places[-1].after(lines))
-        events = map(json.loads, changes)
-        by_pool = ({event["type"]: event["tasks"]} for event in events if event["by"] == "pool")
-        return _in_force(by_pool, before), [each for each in places if each.seq]
+        withheld = await self._threads.run(_by_pool, changes, before)
+        return withheld, [each for each in places if each.seq]
 
     async def _entries(self, pool: str) -> list[bytes]:
         """What was retired and restored, in order."""
@@ -182,6 +177,31 @@ def _mark(entries: Sequence[bytes]) -> str:
 
 def _retired(entries: Iterable[bytes]) -> set[str]:
     return _in_force(map(json.loads, entries))
+
+
+def _changed(entries: Iterable[bytes], tasks: Iterable[str], kind: str) -> tuple[list[str], int]:
+    """The tasks that a call changes behind these entries, and how many are retired then."""
+    retired, excludes = _retired(entries), kind == "excluded"
+    changed = [task for task in dict.fromkeys(tasks) if (task in retired) != excludes]
+    return changed, len(retired) + (len(changed) if excludes else -len(changed))
+
+
+def _events(before: set[str], entries: Iterable[bytes], table: TaskTable) -> list[str]:
+    """Kinds and fields of the events by which a run, where these tasks were retired, follows the entries."""
+    now = _retired(entries)
+    changes = {"excluded": _there(now - before, table), "included": _there(before - now, table)}
+    return [
+        text
+        for kind, tasks in changes.items()
+        if tasks
+        for text in (kind, event_fields({"by": "pool", "tasks": tasks}))
+    ]
+
+
+def _by_pool(changes: Iterable[bytes], before: Iterable[str]) -> set[str]:
+    """What a run does not draw because of its pool, after these events of it."""
+    events = map(json.loads, changes)
+    return _in_force(({event["type"]: event["tasks"]} for event in events if event["by"] == "pool"), before)
 
 
 def _in_force(changes: Iterable[Mapping[str, list[str]]], before: Iterable[str] = ()) -> set[str]:

@@ -273,6 +273,11 @@ class Runs:
         leased = await self._redis.execute_command("ZCARD", run_keys(name).leases)
         return Glance(run, int(step or 0), leased, None if committed_at is None else int(committed_at))
 
+    async def lease_ends(self, name: str) -> dict[str, int]:
+        """The Unix ms at which the leases of a run's open selections end, by selection."""
+        ends = await self._redis.read_scores(run_keys(name).leases)
+        return {id_.decode(): end for id_, end in ends.items()}
+
     async def delete(self, name: str) -> None:
         """Delete a run and its log.
 

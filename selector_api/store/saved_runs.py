@@ -6,11 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from selector_api.core.arrays import IntArray
 from selector_api.core.config import RunConfig
-from selector_api.core.task_rows import TaskRows
 from selector_api.core.tasks import TaskTable
 from selector_api.store.codec import dumps
 from selector_api.store.keys import run_keys
@@ -38,8 +34,8 @@ async def put(store: Store, run: str, events: Iterable[Mapping[str, Any]], table
     config = RunConfig.from_dict(first["config"])
     await store.pools.create(config.pool)
     for start in range(0, len(table), _TASKS_AT_ONCE):
-        tasks = np.arange(start, min(start + _TASKS_AT_ONCE, len(table)))
-        await store.pools.add_tasks(config.pool, rows_of(table, tasks))
+        end = min(start + _TASKS_AT_ONCE, len(table))
+        await store.pools.add_tasks(config.pool, table.rows.slice(start, end))
     await store.runs.create(run, replace(config, fork=None))  # the parent's events are in the log already
     keys = run_keys(run)
     await store.redis.execute_command("DEL", keys.log)
@@ -60,16 +56,3 @@ async def put(store: Store, run: str, events: Iterable[Mapping[str, Any]], table
 
 def _line(event: Mapping[str, Any]) -> str:
     return dumps({name: value for name, value in event.items() if name not in _OF_A_STORE})
-
-
-def rows_of(table: TaskTable, tasks: IntArray) -> TaskRows:
-    """What a table knows of these tasks."""
-    columns = {name: table.reference(name)[tasks].tolist() for name in table.reference_names}
-    return TaskRows.of(
-        table.ids(tasks),
-        [table.domains[int(code)] for code in table.domain_codes[tasks]],
-        [
-            {name: rates[row] for name, rates in columns.items() if rates[row] == rates[row]}
-            for row in range(len(tasks))
-        ],
-    )

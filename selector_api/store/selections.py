@@ -11,8 +11,11 @@ from typing import Any, Literal, TypeAlias
 from selector_api.store.connection import StoreClient
 from selector_api.store.keys import run_keys
 from selector_api.store.segments import read_events
+from selector_api.store.threads import Threads
 
 Status: TypeAlias = Literal["open", "committed", "released"]
+_Row: TypeAlias = tuple[int, Status, int, bytes]
+"""Of a selection the `seq` of its event, its state, of how many tasks an outcome is known, and its id."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +36,45 @@ class Listed:
 class Selections:
     """The selections of runs, as Redis knows them."""
 
-    def __init__(self, redis: StoreClient) -> None:
+    def __init__(self, redis: StoreClient, threads: Threads) -> None:
         self._redis = redis
+        self._threads = threads
 
     async def page(
         self, run: str, status: Status | None, after: int, limit: int
     ) -> tuple[list[Listed], bool]:
         """So many of a run's selections in this state, or in any, behind an event; and whether there are more.
 
-        Costs O(selections).
+        Costs O(open selections) for these, else O(selections).
         """
-        records = await self._redis.read_hash(run_keys(run).selections)
-        rows = sorted(_parsed(id_, record) for id_, record in records.items())
-        wanted = [row for row in rows if row[0] > after and status in (None, row[1])]
-        found = await asyncio.gather(*(self._listed(run, *row) for row in wanted[:limit]))
-        return [each for each in found if each is not None], len(wanted) > limit
+        keys = run_keys(run)
+        ends = await self._redis.read_scores(keys.leases)  # whatever is open has a lease
+        if status == "open":
+            found = await self._redis.read_fields(keys.selections, *ends) if ends else []
+            records = {id_: record for id_, record in zip(ends, found, strict=True) if record is not None}
+        else:
+            records = await self._redis.read_hash(keys.selections)
+        rows = await self._threads.run(_wanted, records, status, after)
+        told = await asyncio.gather(*(self._listed(run, ends, *row) for row in rows[:limit]))
+        return [each for each in told if each is not None], len(rows) > limit
 
-    async def _listed(self, run: str, seq: int, status: Status, reported: int, id_: str) -> Listed | None:
+    async def _listed(
+        self, run: str, ends: Mapping[bytes, int], seq: int, status: Status, reported: int, id_: bytes
+    ) -> Listed | None:
         lines = await read_events(self._redis, run, seq - 1, 1)
         if not lines:
             return None
         event = json.loads(lines[0])
-        until = await self._redis.execute_command("ZSCORE", run_keys(run).leases, id_)
-        expires_at = event["expires_at"] if until is None else int(float(until))
-        return Listed(id_, seq, status, reported, expires_at, event)
+        return Listed(id_.decode(), seq, status, reported, ends.get(id_, event["expires_at"]), event)
 
 
-def _parsed(id_: bytes, record: bytes) -> tuple[int, Status, int, str]:
+def _wanted(records: Mapping[bytes, bytes], status: Status | None, after: int) -> list[_Row]:
+    """The records of selections in this state, or in any, behind an event: in the order of these."""
+    rows = (_parsed(id_, record) for id_, record in records.items())
+    return sorted(row for row in rows if row[0] > after and status in (None, row[1]))
+
+
+def _parsed(id_: bytes, record: bytes) -> _Row:
     """A record as lua/selections.lua writes it; up to 0.2 it told the first three of these alone."""
     seq, status, known, *more = record.decode().split(":")
     entered, dropped = (int(more[0]), int(more[1])) if more else (int(known), 0)
@@ -67,4 +82,4 @@ def _parsed(id_: bytes, record: bytes) -> tuple[int, Status, int, str]:
         state: Status = "open"
     else:
         state = "committed" if entered else "released"
-    return int(seq), state, int(known) - dropped, id_.decode()
+    return int(seq), state, int(known) - dropped, id_

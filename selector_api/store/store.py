@@ -50,7 +50,7 @@ async def open_store(
     """The store on the server at `url`. Connects when it is first used: see `connection.check_server`.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: redis://, unix://, redis+cluster:// or redis+sentinel://, or by TLS rediss:// and rediss+….
         snapshot_every: events after which a live run writes a snapshot.
         patience: seconds for which a selection is drawn again because others came first.
         horizon_days: days after which what deduplicates is forgotten, and events are packed.
@@ -86,7 +86,7 @@ async def open_store(
             retirements,
             forks,
             changes,
-            Selections(redis),
+            Selections(redis, threads),
             archives,
         )
         await live_runs.close()

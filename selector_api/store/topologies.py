@@ -179,7 +179,8 @@ class SentinelMaster(_Clients):
     def client(self, address: Address) -> Redis:
         """The client of a server, each of whose connections is made only while the server is the master.
 
-        A former master that is started again takes writes until sentinels make it a replica, and loses them then.
+        A former master that is started again takes writes until sentinels make it a Redis replica, and loses them
+        then.
         """
         if address not in self._clients:
 
@@ -206,7 +207,7 @@ class SentinelMaster(_Clients):
         """What the sentinels call the master.
 
         All are asked, and the newest word counts: one that was cut off may still name the former master, which
-        takes writes again once it is back, until it hears that it is a replica.
+        takes writes again once it is back, until it hears that it is a Redis replica.
         """
         told = dict(
             zip(self._sentinels, await asyncio.gather(*map(self._ask, self._sentinels.values())), strict=True)

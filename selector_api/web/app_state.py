@@ -8,16 +8,12 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Path, Request
 
-from selector_api.store.live_runs import LiveRuns
-from selector_api.store.log import Logs
-from selector_api.store.pools import Pools
-from selector_api.store.runs import Runs
+from selector_api.core.fields import Name
 from selector_api.store.store import Store
 from selector_api.web.costs import Costs
 from selector_api.web.drain import Drain
 from selector_api.web.metrics import Metrics
 from selector_api.web.run_metrics import RunMetrics
-from selector_api.web.schemas.common import Name
 
 
 @dataclass(frozen=True)
@@ -38,26 +34,6 @@ class AppState:
     def of(cls, request: Request) -> AppState:
         """Those of the service that serves a request."""
         return request.app.state.app
-
-    @property
-    def pools(self) -> Pools:
-        """The pools."""
-        return self.store.pools
-
-    @property
-    def runs(self) -> Runs:
-        """The runs."""
-        return self.store.runs
-
-    @property
-    def logs(self) -> Logs:
-        """The runs' logs."""
-        return self.store.logs
-
-    @property
-    def live_runs(self) -> LiveRuns:
-        """The runs that this process holds folded."""
-        return self.store.live_runs
 
 
 async def _app(request: Request) -> AppState:  # async: a plain one would be called in a thread

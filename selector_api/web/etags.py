@@ -27,14 +27,22 @@ async def unless_known(request: Request, live_run: LiveRun, view: Callable[[RunS
     Raises:
         UnknownRun: the run does not exist.
     """
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
 
     def tagged(state: RunState) -> tuple[str, bytes | None]:
-        tag = f'"{_RELEASE}-{live_run.tag}"'
-        return tag, None if tag in known else view(state)
+        return _tag(live_run), None if is_known(request, live_run) else view(state)
 
     tag, body = await live_run.read(tagged)
     headers = {"ETag": f"W/{tag}"}
     if body is None:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)
+
+
+def is_known(request: Request, live_run: LiveRun) -> bool:
+    """Inside a view: whether the asker has what can be said of the state which is looked at."""
+    known = request.headers.get("if-none-match", "").split(",")
+    return _tag(live_run) in {tag.strip().removeprefix("W/") for tag in known}
+
+
+def _tag(live_run: LiveRun) -> str:
+    return f'"{_RELEASE}-{live_run.tag}"'

@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from selector_api.core.select import TooFewTasks
+from selector_api.core.shortage import Shortage
+from selector_api.core.times import rfc3339
 from selector_api.known_fields import KnownFields
 from selector_api.store.errors import CallError, StoreUnavailable, UnreadableData
 from selector_api.store.refusals import KeyConflict
@@ -93,7 +95,7 @@ def problem_of(error: Exception, known: KnownFields | None = None) -> Problem:
             members: dict[str, Any] = {"available": error.available}
             if error.informative is not None:
                 members["informative"] = error.informative
-            return Problem.of(error, **members, shortages=[vars(each) for each in error.shortages])
+            return Problem.of(error, **members, shortages=[_told(each) for each in error.shortages])
         case KeyConflict():
             return Problem.of(error, selection=error.selection, batch_size=error.batch_size)
         case CallError():
@@ -105,6 +107,13 @@ def problem_of(error: Exception, known: KnownFields | None = None) -> Problem:
         case _:
             log.error("request failed", exc_info=error)
             return Problem(problems.INTERNAL_ERROR, "the service's log tells more")
+
+
+def _told(shortage: Shortage) -> dict[str, Any]:
+    """A shortage as callers see it."""
+    until = None if shortage.leased_until is None else rfc3339(shortage.leased_until)
+    members = {name: value for name, value in vars(shortage).items() if name != "held_by"}
+    return {**members, "leased_until": until}
 
 
 def _of_request(error: RequestValidationError, known: KnownFields | None) -> Problem:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from selector_api.core.arrays import FloatArray, IntArray
+from selector_api.core.arrays import BoolArray, FloatArray, IntArray
 from selector_api.core.state import RunState
+from selector_api.core.tasks import TaskTable
+from selector_api.store.arrow_columns import containing
 from selector_api.store.refusals import UnknownDomainAsked, UnknownTask
 from selector_api.web.problems import Problem
 from selector_api.web.tables import domains_of, references_of
 from selector_api.web.unknown_tasks import of_unknown_task
 
 _ROW_GROUP = 100_000
+
+
+class Found(NamedTuple):
+    """What a search has found in a table, which never changes."""
+
+    table: TaskTable
+    is_in: BoolArray
+    """Of each task whether its id has the text."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,12 @@ class Wanted:
     """A name of `_SORTED_BY`, behind a minus for descending; otherwise in the order of the ids, or of the pool."""
     search: str | None = None
     """Only those whose id has this text somewhere."""
+    found: Found | None = None
+    """What was found of it in a table; if a state has another one, it is searched anew."""
+
+    def searched(self, table: TaskTable) -> Wanted:
+        """The same, with what is found. That takes long and needs no state, so no selection need wait for it."""
+        return replace(self, found=Found(table, containing(table.texts, self.search or "")))
 
 
 def page(state: RunState, wanted: Wanted, first: int, limit: int) -> bytes:
@@ -85,7 +101,10 @@ def chosen(state: RunState, wanted: Wanted) -> IntArray:
             raise Problem.of(UnknownDomainAsked(wanted.domain, state.domains()))
         tasks = tasks[state.table.domain_codes[tasks] == state.table.domains.index(wanted.domain)]
     if wanted.search:
-        tasks = np.intersect1d(tasks, state.table.containing(wanted.search))
+        found = wanted.found
+        if found is None or found.table is not state.table:
+            found = Found(state.table, containing(state.table.texts, wanted.search))
+        tasks = tasks[found.is_in[tasks]]
     if wanted.sort is not None:
         values = _SORTED_BY[wanted.sort.removeprefix("-")](state, tasks)
         return tasks[np.argsort(-values if wanted.sort.startswith("-") else values, kind="stable")]

@@ -58,7 +58,7 @@ class Reading:
             domains=state.domains(MAX_DOMAINS),
             gauges=state.posterior.metrics(),
             timed_out=state.timed_out,
-            cooling=len(state.history.tallies.cooling(state.step)),
+            cooling=state.history.tallies.cooling_count(state.step),
             rewinds=state.rewinds,
             evidence_at=state.evidence_at,
             log_events=log_events,

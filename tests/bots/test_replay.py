@@ -293,6 +293,12 @@ class TestOutcomes:
         assert result.exit_code == 2
         assert "line 2: task 'a' has another domain" in result.stderr
 
+    def test_more_passed_than_there_were(self, bots: Bots, tmp_path: Path) -> None:
+        file = tmp_path / "outcomes.csv"
+        file.write_text("id,s,of\na,1234568,1234567\n")
+        result = bots("replay", file, "--successes", "s", "--trials", "of")
+        assert "got 1234568.0. It is from 0 to the trials, 1234567.0" in result.stderr
+
     def test_no_row(self, bots: Bots, tmp_path: Path) -> None:
         file = tmp_path / "outcomes.csv"
         file.write_text("id,s\n")

@@ -110,7 +110,7 @@ class System:
         return True
 
     def fail_over(self) -> bool:
-        """A replica that lags becomes the primary: what the former one acknowledged meanwhile is lost.
+        """A Redis replica that lags becomes the primary: what the former one acknowledged meanwhile is lost.
 
         Connections to it survive, and for a moment it takes writes that are lost as well.
         """

@@ -77,8 +77,8 @@ class Model:
         self.parent = parent
         self.selections: dict[str, Held] = {}
         self.by_key: dict[str, str] = {}
-        self._without_selection: dict[str, dict[str, Known]] = {}
-        """By the key of a report and the task."""
+        self._without_selection: dict[tuple[str, bool], dict[str, Known]] = {}
+        """By the key of a report, whether it is an evaluation, and the task."""
         self._waiting: list[tuple[str, str]] = []
         """Selections and tasks whose outcomes have not entered the posteriors, in the order of their arrival."""
 
@@ -201,7 +201,7 @@ class Model:
         self, key: str, rows: Sequence[Sent], evaluation: bool = False
     ) -> dict[str, Any]:
         """The receipt of a report without a selection: of each key and task the first value counts."""
-        known = self._without_selection.setdefault(key, {})
+        known = self._without_selection.setdefault((key, evaluation), {})
         received = Received.of(rows, known)
         known |= received.fresh
         entered = tuple(Row(f"key {key}", task, outcome) for task, outcome in received.outcomes.items())

@@ -339,7 +339,7 @@ def test_acknowledged_means_kept_when_the_crash_follows_the_answer(pair: Pair):
 
 
 def test_replicas_agree_after_redis_lost_its_last_events(pair: Pair):
-    """As after a power loss with appendfsync everysec, or a failover to a follower that lagged behind."""
+    """As after a power loss with appendfsync everysec, or a failover to a Redis replica that lagged behind."""
     run = Run(pair, tasks_of(40))
 
     def step(successes: float) -> None:

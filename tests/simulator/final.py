@@ -117,7 +117,6 @@ def _check_acknowledged(
         for event in logs.of_kind(events, "observed")
         for task, *_ in event["rows"]
     }
-    known = counted.keys() | dropped | observed
     for selection in tasks:
         for task in tasks[selection]:
             assert not {(selection, task), (f"key {selection}", task)} <= counted.keys(), (
@@ -131,9 +130,11 @@ def _check_acknowledged(
             if (incarnation, report.run) != (watched.incarnation, name) or named & schedule.witness.lost:
                 continue
             key = report.key if isinstance(report, ReportWithout) else report.selection.id
-            fields = {key} | {report_field(key, task) for task in named}
+            evaluation = isinstance(report, ReportWithout) and report.evaluation
+            fields = {key} | {report_field(key, task, evaluation) for task in named}
             if schedule.witness.losses and fields & (watched.forgotten | watched.forgotten_fields):
                 continue  # what was lost may have come again from behind the horizon
             for row in report.rows:
+                known = observed if evaluation else counted.keys() | dropped
                 is_known = {(key, row.task), (f"key {key}", row.task)} & known
                 assert is_known or (isinstance(row.value, Drop) and key not in tasks), "an outcome is lost"

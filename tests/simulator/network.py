@@ -43,7 +43,7 @@ class Chances(NamedTuple):
     leap: float = 0.015
     """The clock moves by as much as leases last, or more, or goes back."""
     loss: float = 0.02
-    """In some schedules: Redis is copied, and later falls back to that, as in a failover to a replica that lags."""
+    """In some schedules Redis is copied, and later falls back to that: a failover to a Redis replica that lags."""
 
 
 CALM = Chances(*[0.0] * len(Chances._fields))

@@ -160,7 +160,7 @@ class Client(StoreClient):
         execute = partial(self._server.execute, attempts.get(), args)
         self._network.points.append(Command(future, execute))
         reply = await future
-        if args[0] == "HGETALL":
+        if args[0] == "HGETALL" or "WITHSCORES" in args:
             return dict(zip(reply[::2], reply[1::2], strict=True))
         return reply
 

@@ -142,7 +142,8 @@ class Runs:
         self, name: str, watched: Watched, args: Sequence[Any], reply: Any, operation: Any, attempt: Attempt
     ) -> None:
         assert isinstance(operation, ReportWithout)
-        if {report_field(operation.key, row.task) for row in operation.rows} & watched.forgotten_fields:
+        fields = {report_field(operation.key, row.task, operation.evaluation) for row in operation.rows}
+        if fields & watched.forgotten_fields:
             attempt.expected = PastHorizon
             return
         self._due(watched)

@@ -74,7 +74,9 @@ class Watched:
                 self.forgotten_fields.add(field)
         elif not id_:
             stand = self.model._without_selection.items()
-            if field in {report_field(key, task) for key, known in stand for task in known}:
+            if field in {
+                report_field(key, task, evaluation) for (key, evaluation), known in stand for task in known
+            }:
                 self.forgotten_fields.add(field)
 
 

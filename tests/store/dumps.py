@@ -71,7 +71,7 @@ async def load(redis: StoreClient, dumped: dict[str, Any]) -> None:
 
 
 async def fall_back(redis: StoreClient, dumped: dict[str, Any]) -> None:
-    """Let Redis be what it was when it was dumped, as behind a failover to a follower that lagged."""
+    """Let Redis be what it was when it was dumped, as behind a failover to a Redis replica that lagged."""
     await redis.execute_command("FLUSHDB")
     await load(redis, dumped)
 

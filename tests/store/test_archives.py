@@ -184,6 +184,8 @@ async def test_what_is_forgotten_is_refused_and_counted_no_second_time(store: St
             await store.logs.release(RUN, unknown)
     receipt = await store.logs.report_unsolicited(RUN, "away", outcomes(["t9"]))
     assert (receipt.accepted, receipt.step) == (1, before.step + 1), "another task of the same key is new"
+    receipt = await store.logs.report_unsolicited(RUN, "eval", outcomes(["t1"]))
+    assert (receipt.accepted, receipt.step) == (1, before.step + 2), "the key was an evaluation's alone"
 
 
 async def test_a_run_goes_on_behind_what_is_forgotten(store: Store, other_store: Store) -> None:

@@ -68,7 +68,8 @@ async def test_each_setting_that_loses_data_is_named(tmp_path: Path, monkeypatch
         async with connect(server.url) as redis:
             await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
         assert (
-            "this is a replica of 127.0.0.1:1, which takes no writes" in (await findings(server.url))["wrong"]
+            "this is a Redis replica of 127.0.0.1:1, which takes no writes"
+            in (await findings(server.url))["wrong"]
         )
 
 

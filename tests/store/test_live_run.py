@@ -17,6 +17,7 @@ from selector_api.core.select import TooFewTasks
 from selector_api.core.select import select as draw
 from selector_api.core.snapshot import Header
 from selector_api.core.state import RunState
+from selector_api.core.times import rfc3339
 from selector_api.store import drawing
 from selector_api.store import live_run as live_run_module
 from selector_api.store.drawing import Wanted
@@ -195,6 +196,25 @@ async def test_a_batch_that_is_too_large_says_how_many_could_be_and_leases_nothi
     assert caught.value.available == 6
     assert await read_types(store) == ["created", "selected"]
     assert len((await select(store, 6, key="k")).tasks) == 6
+
+
+async def test_a_batch_that_is_too_large_says_when_renewed_leases_really_end(
+    store: Store, other_store: Store
+) -> None:
+    await make_run(store, tasks=10, lease_seconds=30)
+    first, second = await select(store, 4), await select(store, 4)
+    for other, renewed in ((second, first), (first, second)):
+        lease = await other_store.logs.renew(RUN, renewed.selection, 3_600_000)
+        ends = await store.runs.lease_ends(RUN)
+        assert ends[renewed.selection] == lease.expires_at
+        with pytest.raises(TooFewTasks) as caught:
+            await select(store, 5)
+        assert caught.value.shortages[0].leased_until == ends[other.selection]
+        assert f"8 are leased, the first until {rfc3339(ends[other.selection])}" in str(caught.value)
+    with pytest.raises(TooFewTasks) as planned:
+        await (await store.live_runs.of(RUN)).select(Wanted(informative=9.0, rollouts=8))
+    assert planned.value.shortages[0].leased_until == ends[first.selection]
+    assert rfc3339(ends[first.selection]) in planned.value.detail
 
 
 async def test_leased_tasks_come_back_when_the_lease_ends_or_they_are_committed(store: Store) -> None:

@@ -1,5 +1,4 @@
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -302,6 +301,23 @@ async def test_keys_of_selections_and_of_reports_do_not_meet(store: Store) -> No
     assert (await store.logs.report_unsolicited(RUN, "k", outcomes(["t0"]))).accepted == 1
 
 
+async def test_an_evaluation_and_a_training_report_of_one_key_both_count(
+    store: Store, other_store: Store
+) -> None:
+    """`step-5` is the natural key of both."""
+    await make_run(store)
+    evaluated = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1"]), evaluation=True)
+    assert evaluated == Reported(accepted=1, duplicates=0, remaining=0, committed=False, step=0)
+    for sent in (["t1"], ["t2"]):
+        trained = await other_store.logs.report_unsolicited(RUN, "step-5", outcomes(sent, successes=2.0))
+        assert (trained.accepted, trained.differing, trained.committed) == (1, 0, True)
+    evaluated = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1", "t2"]), evaluation=True)
+    assert evaluated == Reported(accepted=1, duplicates=1, remaining=0, committed=False, step=2)
+    trained = await store.logs.report_unsolicited(RUN, "step-5", outcomes(["t1"]))
+    assert (trained.accepted, trained.differing, trained.committed) == (0, 1, True)
+    assert await read_types(store) == ["created", "observed", "committed", "committed", "observed"]
+
+
 async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Store) -> None:
     await make_run(store)
     with pytest.raises(UnknownTask) as caught:
@@ -310,34 +326,12 @@ async def test_outcomes_without_a_selection_must_be_of_the_runs_tasks(store: Sto
     assert await read_types(store) == ["created"]
 
 
-async def test_the_reports_of_an_outbox_without_numbers_are_counted(store: Store) -> None:
-    """As a former client has it, which compares them."""
-    await make_run(store)
-    run = await store.runs.find(RUN)
-    selection = await select(store)
-    one, *rest = outcomes(selection.tasks)
-    assert (await store.logs.report(RUN, selection.selection, [one])).place is None
-    numbers: list[int] = []
-    for outbox in ("a", "b", "a"):
-        place = (await store.logs.report(RUN, selection.selection, rest, outbox=outbox)).place
-        assert place is not None
-        assert place.incarnation == run.incarnation
-        numbers.append(place.number)
-    told = await store.logs.report_unsolicited(RUN, "key", outcomes(["t0"]), outbox="a")
-    assert told.place is not None
-    assert [*numbers, told.place.number] == [1, 1, 2, 3]
-    with pytest.raises(UnknownSelection):
-        await store.logs.report(RUN, "nope", rest, outbox="a")
-    assert (await store.logs.report(RUN, selection.selection, rest, outbox="a")).place == replace(
-        told.place, number=4
-    )
-
-
 async def test_the_numbers_of_reports_are_noted_with_what_they_tell(store: Store) -> None:
     """In any order, again and again: what a receipt tells is which of them Redis has."""
     await make_run(store)
     selection = await select(store)
     task, *_ = outcomes(selection.tasks)
+    assert (await store.logs.report(RUN, selection.selection, [task])).place is None
     outbox, lowest = "", 1
     for seed in range(20):
         chance = random.Random(seed)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from selector_api.core.config import RunConfig
+from selector_api.store import retirements
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.refusals import UnknownPool, UnknownTask
 from selector_api.store.retirements import Retired
@@ -127,6 +132,32 @@ async def test_a_run_that_an_earlier_version_let_follow_goes_on(store: Store) ->
     assert await read_types(store) == ["created", "excluded"]
     await retire(store, "t2")
     assert await withheld(store) == ["t1", "t2"]
+
+
+async def test_the_list_is_read_and_hashed_beside_the_loop(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has all that was ever retired and restored."""
+    places: dict[str, set[str]] = {}
+
+    def watched(name: str) -> Callable[..., Any]:
+        function = getattr(retirements, name)
+
+        def noted(*args: Any) -> Any:
+            places.setdefault(name, set()).add(threading.current_thread().name.rpartition("_")[0])
+            return function(*args)
+
+        return noted
+
+    for name in ("_mark", "_retired", "_in_force"):
+        monkeypatch.setattr(retirements, name, watched(name))
+    await make_run(store)
+    await retire(store, "t1", "t2")
+    await lose(store, 1)
+    await retire(store, "t3")
+    assert await store.retirements.retired(POOL) == {"t3"}
+    assert await withheld(store) == ["t3"]
+    assert places == {name: {"bots-worker"} for name in ("_mark", "_retired", "_in_force")}
 
 
 async def test_a_run_follows_each_entry_once_however_often_it_is_told(store: Store) -> None:

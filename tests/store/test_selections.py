@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
 
 from selector_api.core.config import EveryOutcomes
+from selector_api.store import selections
 from selector_api.store.codec import Drop
 from selector_api.store.keys import run_keys
 from selector_api.store.selections import Listed, Status
@@ -49,6 +53,46 @@ async def test_pages_hold_each_once(store: Store) -> None:
     assert await store.selections.page(RUN, "committed", 0, 2) == ([], False)
 
 
+async def test_for_open_ones_no_others_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_run(store, 20, commit=EveryOutcomes(5))
+    closed, ending, opened = [await select(store, 1, key=key) for key in ("closed", "ending", "open")]
+    await store.logs.release(RUN, closed.selection)
+    await report(store, ending, ending.tasks)
+    read: list[str] = []
+    execute = store.redis.execute_command
+
+    async def executed(*args: Any, **options: Any) -> Any:
+        read.append(args[0])
+        assert args[0] != "HMGET" or closed.selection.encode() not in args
+        return await execute(*args, **options)
+
+    monkeypatch.setattr(store.redis, "execute_command", executed)
+    assert [each.id for each in await listed(store, "open")] == [ending.selection, opened.selection]
+    assert "HGETALL" not in read
+    await store.logs.release(RUN, opened.selection)
+    await store.logs.release(RUN, ending.selection)
+    assert await listed(store, "open") == []
+
+
+async def test_records_are_looked_through_beside_the_loop(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a hundred thousand."""
+    await make_run(store)
+    selection, places = await select(store, 1), set[str]()
+    parsed = selections._parsed
+
+    def parsed_somewhere(id_: bytes, record: bytes) -> Any:
+        places.add(threading.current_thread().name)
+        return parsed(id_, record)
+
+    monkeypatch.setattr(selections, "_parsed", parsed_somewhere)
+    for status in ("open", None):
+        assert [each.id for each in await listed(store, status)] == [selection.selection]
+    assert places
+    assert all(place.startswith("bots-worker") for place in places)
+
+
 async def test_an_open_lease_ends_when_it_was_renewed_to_a_closed_one_when_it_was_made_to(
     store: Store,
 ) -> None:
@@ -82,9 +126,9 @@ async def test_what_waits_for_a_commit_is_reported_and_not_committed(store: Stor
 
 async def test_selections_that_0_2_wrote_and_those_whose_event_is_lost(store: Store) -> None:
     await make_run(store)
-    selections = [await select(store, 1) for _ in range(4)]
+    made = [await select(store, 1) for _ in range(4)]
     records = ("2:open:0", "3:closed:0", "4:complete:1", "99:open:0")
-    for selection, record in zip(selections, records, strict=True):
+    for selection, record in zip(made, records, strict=True):
         await store.redis.execute_command("HSET", run_keys(RUN).selections, selection.selection, record)
     told = [("open", 0), ("released", 0), ("committed", 1)]
     assert [(each.status, each.reported) for each in await listed(store)] == told

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from trainer_client import (
     AsyncSelectorClient,
     Conflict,
     FakeSelector,
+    Fallback,
     InvalidRequest,
     NotFound,
     SelectorClient,
+    SelectorUnavailable,
     Task,
 )
 
@@ -161,6 +164,26 @@ def test_a_run_goes_on_from_an_earlier_step_under_another_posterior(client: Sele
     assert client.run_status().step == 2
 
 
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_a_fork_may_have_other_implicit_evidence(service_url: str, kind: str):
+    name = f"implicit-{uuid4().hex}"
+    implicit = {"type": "interpolation", "weak": "weak", "strong": "strong", "smoothing": 0.9}
+    with SelectorClient(service_url, name) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient(service_url, name)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        client.create_pool(name)
+        client.add_tasks(name, [Task(id="a", references={"weak": 0.2, "strong": 0.8})])
+        client.create_run(name, name, posterior={"type": "bots", "forgetting": 0.25})
+        posterior = client.run_status().config["posterior"]
+        either.fork_run(f"{name}-2", implicit=implicit)
+        assert client.run_status(f"{name}-2").config["posterior"] == {**posterior, "implicit": implicit}
+        either.fork_run(f"{name}-3", f"{name}-2", implicit={"type": "none"})
+        assert client.run_status(f"{name}-3").config["posterior"] == posterior
+        either.fork_run(f"{name}-4", posterior={"type": "bots", "forgetting": 0.5}, implicit=implicit)
+        assert client.run_status(f"{name}-4").config["posterior"]["implicit"] == implicit
+        runner.run(twin.aclose())
+
+
 def test_a_lease_is_kept_and_given_back(client: SelectorClient):
     selection = client.select(20)
     kept = client.renew(selection, 9000)
@@ -169,6 +192,24 @@ def test_a_lease_is_kept_and_given_back(client: SelectorClient):
     client.release(kept)
     client.release(selection.selection)
     assert client.select(20).selection != selection.selection
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_what_the_fallback_drew_has_no_lease_to_be_kept_or_given_back(
+    fake: FakeSelector, tmp_path: Path, kind: str
+):
+    fake.down()
+    given: dict[str, Any] = {"run": "run", "max_retries": 0, "fallback": Fallback(["task-1"], tmp_path)}
+    with SelectorClient("http://selector", transport=fake.transport, **given) as client:
+        selection = client.select(1)
+    assert selection.fallback
+    fake.up()
+    with SelectorClient("http://selector", transport=fake.transport) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient("http://selector", transport=fake.transport)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        assert either.renew(selection, 60) == selection
+        assert either.release(selection) is None
+        runner.run(twin.aclose())
 
 
 def test_selections_are_listed_by_what_became_of_them(client: SelectorClient):
@@ -206,3 +247,18 @@ def test_what_is_wrong_is_refused(client: SelectorClient, pool: str):
         client.create_run("third", pool, policy={"type": "nothing"})
     with pytest.raises(NotFound):
         client.run_status("nobody")
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous"])
+def test_an_answer_that_cannot_be_decoded_is_none(kind: str):
+    def broken(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    transport, given = httpx.MockTransport(broken), {"run": "run", "max_retries": 0}
+    with SelectorClient("http://s", transport=transport, **given) as client, asyncio.Runner() as runner:
+        twin = AsyncSelectorClient("http://s", transport=transport, **given)
+        either: Any = client if kind == "synchronous" else Awaited(twin, runner)
+        for call in (lambda: either.select(1), lambda: list(either.events())):
+            with pytest.raises(SelectorUnavailable, match=r"no answer .DecodingError: "):
+                call()
+        runner.run(twin.aclose())

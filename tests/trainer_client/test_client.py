@@ -173,6 +173,21 @@ def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch: pytes
     SelectorClient("http://selector", transport=fake.transport).create_pool("p")
 
 
+def test_a_token_loses_its_line_break_and_is_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """As `echo` leaves one at the end of a Kubernetes secret."""
+    fake = FakeSelector(token="bots_secret")
+    SelectorClient("http://selector", token="bots_secret\n", transport=fake.transport).create_pool("p")
+    monkeypatch.setenv("SELECTOR_TOKEN", "bots_secret\n")
+    SelectorClient("http://selector", transport=fake.transport).create_pool("p")
+    for token, named in (("bots\nsecret", "token"), (None, "SELECTOR_TOKEN"), (None, "SELECTOR_TOKEN_FILE")):
+        (tmp_path / "token").write_text("bots\nsecret")
+        monkeypatch.setenv("SELECTOR_TOKEN_FILE", str(tmp_path / "token"))
+        monkeypatch.setenv("SELECTOR_TOKEN", "bots\nsecret" if named == "SELECTOR_TOKEN" else "")
+        with pytest.raises(ValueError, match=f"^{named}: ") as caught:
+            SelectorClient("http://selector", token=token, transport=fake.transport)
+        assert "secret" not in str(caught.value)
+
+
 def test_the_token_can_be_a_mounted_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     fake = FakeSelector(token="bots_secret")
     secret = tmp_path / "token"
@@ -210,7 +225,7 @@ def test_the_address_comes_from_the_argument_or_the_environment(
     file.write_text("http://announced:1\n")
     monkeypatch.setenv("SELECTOR_URL_FILE", str(file))
     SelectorClient(transport=fake.transport).create_pool("p")
-    monkeypatch.setenv("SELECTOR_URL", "http://named:2")
+    monkeypatch.setenv("SELECTOR_URL", "http://named:2\n")
     SelectorClient(transport=fake.transport).create_pool("p")
     SelectorClient("http://given:3", transport=fake.transport).create_pool("p")
     assert [request.url.host for request in fake.requests] == ["announced", "named", "given"]
@@ -263,7 +278,16 @@ def test_retries_outlast_a_restart_and_are_fewer_with_a_fallback(tmp_path: Path,
     assert waited(SelectorClient("http://s", transport=away_for_good, max_retries=0)) == 0
 
 
-@pytest.mark.parametrize("arguments", [{"base_url": "selector:8000"}, {"max_retries": -1}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"base_url": "selector:8000"},
+        {"base_url": "http://"},
+        {"base_url": "http://selector:port"},
+        {"base_url": "http://selector\n:8000"},
+        {"max_retries": -1},
+    ],
+)
 def test_a_client_that_cannot_work_is_not_made(arguments: dict):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         SelectorClient(**{"base_url": "http://selector", **arguments})

@@ -143,6 +143,32 @@ def test_every_event_is_the_services(http: httpx.Client, real: httpx.Client, pol
     }
 
 
+@pytest.mark.parametrize("commit", ["selection", {"outcomes": 3}], ids=str)
+def test_drops_are_told_and_counted_as_the_service_does(
+    http: httpx.Client, real: httpx.Client, commit: str | dict[str, int]
+):
+    """What a final report left out, too, and what is known of it later."""
+    for selector in (http, real):
+        selector.put(f"/pools/{POOL}")
+        selector.post(f"/pools/{POOL}/tasks", json=tasks(*range(10)))
+        selector.put(f"/runs/{RUN}", json={"pool": POOL, "commit": commit}).raise_for_status()
+        answer = selector.post("/select", json={"run": RUN, "batch_size": 6}).json()
+        first, second, third, fourth, fifth, _ = answer["tasks"]
+        body = {"run": RUN, "selection": answer["selection"]}
+        for outcomes, final in (
+            ([seen(first, 1, 2), {"task": second, "dropped": "too long"}], True),
+            ([{"task": third, "dropped": "timeout"}, {"task": fourth, "dropped": "timeout"}], False),
+            ([seen(fifth, 1, 2), {"task": third, "dropped": "timeout"}], False),
+        ):
+            selector.post("/report", json={**body, "outcomes": outcomes, "final": final}).raise_for_status()
+        selector.post("/select", json={"run": RUN, "batch_size": 1}).raise_for_status()
+    mine, theirs = (without_chance(log_of(selector)) for selector in (http, real))
+    assert mine == theirs
+    dropped = [selector.get(f"/runs/{RUN}").json()["dropped"] for selector in (http, real)]
+    assert dropped == [5, 5]
+    assert folded(http, 10).drops == {"too long": 1, "left out": 2, "timeout": 2}
+
+
 def test_every_answer_has_the_services_fields(http: httpx.Client, real: httpx.Client):
     for selector in (http, real):
         a_training(selector, {"type": "thompson"})
@@ -166,8 +192,8 @@ def shape(value: Any) -> Any:
     return [shape(entry) for entry in value] if isinstance(value, list) else None
 
 
-def folded(http: httpx.Client) -> RunState:
-    rows = tasks(*range(12))
+def folded(http: httpx.Client, size: int = 12) -> RunState:
+    rows = tasks(*range(size))
     columns = TaskRows.of(*([row[column] for row in rows] for column in ("id", "domain", "references")))
     table = TaskTable.empty().extended(columns)
     return fold_all(log_of(http), table)

@@ -444,6 +444,15 @@ def test_a_batch_that_the_fallback_could_not_fill_is_a_mistake_at_once(client: S
         client.select(21)
 
 
+def test_integers_are_ids(fake: FakeSelector, tmp_path: Path, pauses: list[float]):
+    fallback = Fallback([1, 2], tmp_path)  # pyright: ignore[reportArgumentType]
+    with SelectorClient("http://s", "run", transport=fake.transport, fallback=fallback) as client:
+        fake.down()
+        assert sorted(client.select(2).tasks) == ["1", "2"]
+    with pytest.raises(ValueError, match="got 2 ids, 1 different"):
+        Fallback([1, "1"], tmp_path)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("tasks", [[], ["a", "b", "a"]])
 def test_a_list_that_is_empty_or_repeats_a_task_is_a_mistake(tasks: list[str], tmp_path: Path):
     with pytest.raises(ValueError, match="tasks"):

@@ -105,6 +105,16 @@ def test_tasks_drawn_one_by_one_share_a_selection_and_are_told_in_any_order(fake
     assert [len(commit) for commit in outcomes(fake)] == [4]
 
 
+def test_integers_are_ids(fake: FakeSelector):
+    with SelectorClient("http://selector", "run", transport=fake.transport) as client:
+        client.add_tasks("pool", [Task(id=number) for number in range(2)])  # pyright: ignore[reportArgumentType]
+    feed = feed_of(fake, tasks=[0, 1], batch_size=2)
+    assert sorted(feed.batch()) == ["0", "1"]
+    feed.report({0: [1, 0]}, dropped={1: "timeout"})  # pyright: ignore[reportArgumentType]
+    assert outcomes(fake) == [[("0", 1, 2)]]
+    assert drops(fake) == {"1": "timeout"}
+
+
 def test_the_rest_of_a_batch_comes_as_one(fake: FakeSelector):
     feed = feed_of(fake)
     first = feed.task()

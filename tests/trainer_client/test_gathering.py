@@ -1,5 +1,6 @@
 """Batches whose groups end one by one: reported as one, or by each group where it is rolled out elsewhere."""
 
+import json
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -206,9 +207,42 @@ def test_one_that_is_begun_again_has_the_same_tasks(fake: FakeSelector, tmp_path
     assert keys(fake) == ["step-0.0", "step-1.0"]
 
 
+def test_one_that_begins_on_the_run_of_another_is_warned(
+    fake: FakeSelector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    gathering_of(fake, tmp_path / "other").next(0)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    gathering_of(fake, tmp_path / "own").next(0)
+    assert "another trainer is at work on this run" in caplog.text
+    caplog.clear()
+    gathering_of(fake, tmp_path / "own").next(0)
+    assert "another trainer" not in caplog.text
+
+
 def test_without_its_file_it_goes_on_by_the_number(fake: FakeSelector, tmp_path: Path):
     gathering_of(fake, tmp_path).next(2)
     assert keys(fake) == ["step-2.0"]
+
+
+def test_a_line_that_a_kill_tore_off_is_written_anew(fake: FakeSelector, tmp_path: Path):
+    gathering, file = gathering_of(fake, tmp_path), tmp_path / "selector.jsonl"
+    batch = gathering.next(0)
+    tell_all(batch, batch.tasks)
+    tasks = gathering.next(1).tasks
+    whole = file.read_text()
+    for torn in (whole[:-1], whole[: len(whole) // 2 + 9], whole[:9]):
+        file.write_text(torn)
+        assert gathering_of(fake, tmp_path).next(1).tasks == tasks
+        assert json.loads(file.read_text().splitlines()[-1])["batch"] == 1
+        assert gathering_of(fake, tmp_path).next(1).tasks == tasks
+
+
+def test_a_damaged_line_is_named(fake: FakeSelector, tmp_path: Path):
+    file = tmp_path / "selector.jsonl"
+    gathering_of(fake, tmp_path).next(0)
+    file.write_text(f"{file.read_text()}?\n")
+    with pytest.raises(ValueError, match=rf"{file}, line 2: damaged \(.*\)\. Take the line away"):
+        gathering_of(fake, tmp_path).next(1)
 
 
 def test_what_failed_last_is_reported_before_the_next_batch_and_at_the_end(

@@ -58,6 +58,16 @@ def test_a_training_that_goes_back_goes_on_in_a_fork(
     assert (client.run_status("run").step, client.run_status("run-2").step) == (3, 2)
 
 
+@pytest.mark.parametrize("wanted", [Wanted(2), Wanted(informative=1, rollouts=4)], ids=repr)
+def test_who_goes_on_and_now_asks_for_reasons_gets_what_was_selected_without(
+    client: SelectorClient, wanted: Wanted
+):
+    before = KeyedSelections(client, on_rollback="fork", explain=False).select("step-0.0", wanted, None)
+    again = keyed(client).select("step-0.0", wanted, None)
+    assert (again.selection, again.tasks, again.explain) == (before.selection, before.tasks, None)
+    assert keyed(client).select("step-1.0", wanted, None).explain
+
+
 @pytest.mark.parametrize("on_rollback", ["fork", "keep", "fail"])
 @pytest.mark.parametrize("commits", [0, 1])
 def test_a_training_that_goes_back_behind_the_horizon_goes_on_in_a_fork(

@@ -250,3 +250,13 @@ def test_a_top_up_that_comes_out_otherwise_after_a_resume_is_a_selection_of_its_
     assert other is not None
     assert other.selection != lost.selection
     assert len(other.tasks) == 6
+
+
+def test_a_checkpoint_is_whole_or_its_file_is_named(client: SelectorClient, tmp_path: Path):
+    steps = TrainingSteps(client)
+    steps.remember(tmp_path)
+    steps.begin(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["selector.json"]
+    (tmp_path / "selector.json").write_text('{"asked_for": "r')
+    with pytest.raises(ValueError, match=rf"{tmp_path}/selector.json: damaged \(.*\)\. Give"):
+        steps.begin(tmp_path)

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import io
+import threading
+from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.from_thread
 import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from selector_api.core.arrays import BoolArray
+from selector_api.core.texts import Texts
+from selector_api.settings import Settings
+from selector_api.store.embedded_valkey import EmbeddedValkey
+from selector_api.store.store import open_store
+from selector_api.web import posteriors
+from selector_api.web.app import create_app
+from selector_api.web.drain import Drain
 from selector_api.web.pages import MAX_TASKS_A_PAGE as PAGE
 from tests.web.calls import add_tasks, assert_problem, fresh_name, report, seen, select
 
@@ -107,3 +119,45 @@ def test_the_caller_says_what_is_accepted(http: httpx.Client, run: str, accept: 
 def test_what_cannot_be_given_is_refused(http: httpx.Client, run: str) -> None:
     answer = http.get(f"/runs/{run}/posteriors", headers={"Accept": "text/csv"})
     assert "Accept: " in assert_problem(answer, 406, "not-acceptable")["detail"]
+
+
+@pytest.mark.anyio
+async def test_no_selection_waits_for_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is a search made for whoever has its answer already; what joins meanwhile is found."""
+    searches, entered, leave = 0, anyio.Event(), threading.Event()
+    find = posteriors.containing
+
+    def find_slowly(texts: Texts, text: str) -> BoolArray:
+        nonlocal searches
+        searches += 1
+        found = find(texts, text)
+        if searches == 1:
+            anyio.from_thread.run_sync(entered.set)
+            assert leave.wait(60), "the select waits for the search"
+        return found
+
+    monkeypatch.setattr(posteriors, "containing", find_slowly)
+    async with EmbeddedValkey(tmp_path, fsync="everysec") as valkey, open_store(valkey.url) as store:
+        transport = httpx.ASGITransport(create_app(Settings(), store, Drain()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            await http.put("/pools/p", json={})
+            await http.post("/pools/p/tasks", json=[{"id": f"task-{number}"} for number in range(20)])
+            await http.put("/runs/r", json={"pool": "p"})
+            found: list[httpx.Response] = []
+
+            async def search() -> None:
+                found.append(await http.get("/runs/r/posteriors", params={"search": "sk-1"}))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(search)
+                await entered.wait()
+                selected = await http.post("/select", json={"run": "r", "batch_size": 2})
+                assert selected.status_code == 200
+                await http.post("/pools/p/tasks", json=[{"id": "task-100"}])
+                leave.set()
+            expected = ["task-1", *(f"task-{number}" for number in range(10, 20)), "task-100"]
+            assert [row["task"] for row in found[0].json()["posteriors"]] == expected
+            assert searches == 2
+            known = {"If-None-Match": found[0].headers["ETag"]}
+            again = await http.get("/runs/r/posteriors", params={"search": "sk-1"}, headers=known)
+            assert (again.status_code, searches) == (304, 2)

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -70,6 +71,30 @@ def test_a_run_is_shown_as_it_stands(http: httpx.Client, guided: str) -> None:
         "bots_run_log_events": 6,
         "bots_run_events_since_snapshot": 6,
     }
+
+
+@pytest.mark.parametrize(
+    ("posterior", "more"),
+    [
+        ({"type": "bots", "implicit": {"type": "interpolation", "weak": "weak", "strong": "strong"}}, 0),
+        ({"type": "rasch", "references": []}, 5),
+        ({"type": "rasch", "references": ["weak", "strong"]}, 5 + 2 * 2),
+    ],
+)
+def test_there_are_as_many_series_as_the_settings_say(
+    http: httpx.Client, pool: str, posterior: dict[str, Any], more: int
+) -> None:
+    """By these an operator counts what all runs make together: see `metrics_runs`."""
+    run = fresh_name("run")
+    http.put(f"/runs/{run}", json={"pool": pool, "posterior": posterior}).raise_for_status()
+    selection = select(http, run, 10)
+    report(http, run, selection["selection"], [seen(task, 1, 2) for task in selection["tasks"]])
+    domains = len(http.get(f"/pools/{pool}").json()["domains"])
+    assert len(of_run(http, run)) == 14 + more + 2 * domains
+    selection = select(http, run, 1, policy_version=3)
+    outcomes = [seen(task, 1, 2) for task in selection["tasks"]]
+    report(http, run, selection["selection"], outcomes, policy_version=3)
+    assert len(of_run(http, run)) == 15 + more + 2 * domains
 
 
 def test_what_is_not_known_yet_is_not_shown(http: httpx.Client, run: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.web.calls import seen, select
 
 LONG_WAY = "application/json; charset=utf-8"
-OUTBOX = "0123456789abcdef" * 2
+OUTBOX = f"{'0123456789abcdef' * 2} 1 1"
 
 
 def both_ways(http: httpx.Client, path: str, content: str | bytes, **headers: str) -> tuple[Any, Any]:

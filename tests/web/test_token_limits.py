@@ -105,6 +105,8 @@ def test_every_call_for_other_runs_and_pools_is_refused(
         ("PUT", "/runs/math-2", {"pool": "code-a"}, "pool"),
         ("PUT", "/runs/code-2", {"pool": "math-a"}, "run"),
         ("DELETE", "/pools/code-a", {}, "pool"),
+        ("GET", "/runs?pool=code-a", {}, "pool"),
+        ("GET", "/runs?pool=code-nowhere", {}, "pool"),
         ("GET", "/metrics", {}, "Authorization"),
         ("GET", "/nowhere", {}, "Authorization"),
     ],
@@ -122,6 +124,27 @@ def test_lists_tell_only_of_what_a_token_is_for(https: dict[str, httpx.Client], 
     assert "math-1" in https[holder].get("/runs").raise_for_status().text
     for what in ("runs", "pools"):
         assert "code" not in https[holder].get(f"/{what}").raise_for_status().text
+
+
+@pytest.mark.parametrize("holder", ["admin", "train"])
+def test_pages_of_lists_tell_only_of_what_a_token_is_for(https: dict[str, httpx.Client], holder: str) -> None:
+    """Neither the entries nor where the next page begins, and every page but the last is full."""
+    for number in (2, 3):
+        https["all"].put(f"/runs/code-{number}", json={"pool": "code-a"}).raise_for_status()
+        https["all"].put(f"/runs/math-{number}", json={"pool": "math-a"}).raise_for_status()
+    asked = ["/runs", "/pools"] + ["/runs?pool=math-a"] * (holder == "admin")
+    for path in asked:
+        http, what = https[holder], path[1:].partition("?")[0]
+        whole = [each[what[:-1]] for each in http.get(path).raise_for_status().json()[what]]
+        found, cursor = [], ""
+        while cursor is not None:
+            page = http.get(path, params=httpx.URL(path).params.merge({"limit": 1, "cursor": cursor})).json()
+            cursor = page["next"]
+            assert "code" not in str(page)
+            assert len(page[what]) == (cursor is not None)
+            found += [each[what[:-1]] for each in page[what]]
+        assert found == whole
+        assert not any(name.startswith("code") for name in whole)
 
 
 def test_a_token_without_limits_sees_everything(https: dict[str, httpx.Client]) -> None:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from trainer_client._contract.core_fields import Id, Share
 from trainer_client._contract.core_tasks import DEFAULT_DOMAIN
 from trainer_client._contract.store_task_chunks import MAX_REFERENCES
-from trainer_client._contract.web_schemas_common import Id, Request, Share, example
+from trainer_client._contract.web_schemas_common import Request, example
 
 
 class PoolRequest(Request):

@@ -13,7 +13,8 @@ from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from trainer_client._contract.core_config import RunChange, RunConfig, completed
-from trainer_client._contract.web_schemas_common import Id, Request, example
+from trainer_client._contract.core_fields import Id
+from trainer_client._contract.web_schemas_common import Request, example
 
 MAX_NAMED = 10_000
 """Tasks that a body can name."""

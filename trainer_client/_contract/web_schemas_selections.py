@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, FiniteFloat, model_validator
 
 from trainer_client._contract.core_config import MAX_BATCH, MAX_LEASE_SECONDS
-from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Id, Name, Request, Whole, example
+from trainer_client._contract.core_fields import Id, Name
+from trainer_client._contract.web_schemas_common import TAKE_WHOLE, Request, Whole, example
 
 MAX_TRIALS = 1_000_000
 Version = Annotated[int, Field(ge=0, le=2**53), TAKE_WHOLE]
@@ -35,7 +36,7 @@ class SelectRequest(Request):
     )
     rollouts: Annotated[Whole, Field(ge=1, le=MAX_TRIALS)] | None = Field(
         default=None,
-        description="Of each group, for what is planned and predicted; absent: `rollouts` of `bots`, else 16",
+        description="Of each group, for what is planned and foretold; absent: m, the `rollouts` of `bots`, else 16",
     )
     key: Id | None = Field(
         default=None, description="Names this selection: the same key again answers with the same tasks"
@@ -148,7 +149,8 @@ class ReportRequest(Request):
         default=None, description="Only without a selection: each task counts once under a key"
     )
     evaluation: bool = Field(
-        default=False, description="Only without a selection: it informs the posteriors and is no step"
+        default=False,
+        description="Only without a selection: it informs the posteriors, is no step, and has keys of its own",
     )
     policy_version: Version | None = Field(
         default=None, description="The trainer's number of the weights that made the rollouts"

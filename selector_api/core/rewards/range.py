@@ -54,8 +54,19 @@ class Range(RewardsKind):
 
     def _outside(self, reward: float) -> str:
         low, high = min(reward, self.min), max(reward, self.max)
-        return (
-            f"the reward {reward:g} lies outside the run's range from {self.min:g} to {self.max:g}; nothing was "
-            f'counted. If such rewards are right, make the run with "rewards": {{"type": "range", "min": {low:g}, '
-            f'"max": {high:g}}}: fork this run under that configuration, or create a new one'
+        reached = low >= -_LARGEST and high <= _LARGEST
+        wider = (
+            f'"range", "min": {_exact(low)}, "max": {_exact(high)}'
+            if reached
+            else '"threshold", "pass_at": …'
         )
+        return (
+            f"the reward {_exact(reward)} lies outside the run's range from {_exact(self.min)} to "
+            f'{_exact(self.max)}; nothing was counted. If such rewards are right, make the run with "rewards": '
+            f'{{"type": {wider}}}: fork this run under that configuration, or create a new one'
+        )
+
+
+def _exact(value: float) -> str:
+    """The shortest text of just this number: one that is rounded may not hold the reward it is advised for."""
+    return repr(float(value)).removesuffix(".0")

@@ -2,13 +2,12 @@
 
 -- Note in the run's hash that a report of a client's outbox was taken: whatever Redis loses of reports it loses of this, too.
 -- `outbox`: '' for none; its id, the report's number, which is no other report's, and the lowest number that the client still
--- asks for; or its id alone, as an earlier form of the client has it: then its reports are counted.
+-- asks for.
 -- Returns the number, 0 for none, and the numbers of the outbox's reports that were taken: `first-last,…`, upwards.
 local MOST_RANGES = 2000
 local function note_report(outbox)
   if outbox == '' then return 0, '' end
   local id, number, lowest = string.match(outbox, '^(%x+) (%d+) (%d+)$')
-  if not id then return redis.call('HINCRBY', META, 'outbox:' .. outbox, 1), '' end
   number, lowest = tonumber(number), tonumber(lowest)
   local low, high, taken, above = number, number, {}, {}
   for range in string.gmatch(redis.call('HGET', META, 'reports:' .. id) or '', '[^,]+') do

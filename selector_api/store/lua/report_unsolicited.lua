@@ -1,4 +1,4 @@
--- Take outcomes that belong to no selection, as a commit or as an evaluation; of each key and task the first stands.
+-- Take outcomes that belong to no selection, as a commit or as an evaluation; of each idempotency field the first stands.
 -- ARGV: incarnation, number of the run's tasks as the caller knows them, of which Redis may have lost some, `committed` or
 --   `observed`, the key (JSON), outbox (see outbox.lua), then for each outcome its idempotency field, its task (JSON) and
 --   itself

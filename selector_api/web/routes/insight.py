@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
+from selector_api.core.fields import Id
 from selector_api.core.insight import insight
 from selector_api.core.state import RunState
 from selector_api.core.times import rfc3339
@@ -20,7 +21,6 @@ from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import Points
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import Id
 from selector_api.web.schemas.insight import CallCostView, CostView, InsightView, VisitsView
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
@@ -41,7 +41,7 @@ async def get_insight(run: RunName, app: App, request: Request, points: Points =
     def told(state: RunState) -> bytes:
         return json.dumps({"run": run, **insight(state, points)}).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), told)
+    return await unless_known(request, await app.store.live_runs.of(run), told)
 
 
 @router.get(
@@ -69,14 +69,14 @@ async def get_visits(
         }
         return json.dumps(answer).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), visits)
+    return await unless_known(request, await app.store.live_runs.of(run), visits)
 
 
 @router.get("/runs/{run}/cost", responses=documented(*problems.ANY_CALL, problems.UNKNOWN_RUN))
 @Call("read")
 async def get_cost(run: RunName, app: App) -> CostView:
     """How long the last calls of this run's training steps took, in the process that answers."""
-    await app.runs.find(run)
+    await app.store.runs.find(run)
     return CostView(
         run=run,
         select=_call_cost(app.costs.of(run, "select")),

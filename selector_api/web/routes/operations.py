@@ -40,7 +40,7 @@ async def healthz() -> Health:
 )
 @Call(None, is_probe=True)
 async def readyz(app: App) -> Health:
-    """Whether the service can serve and is not about to end: Redis answers, and is no replica."""
+    """Whether the service can serve and is not about to end: Redis answers, and is no Redis replica."""
     if app.drain.has_begun:
         raise Problem(problems.SHUTTING_DOWN, "use another replica")
     await app.store.redis.check_primary()

@@ -18,7 +18,7 @@ from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
-from selector_api.web.pages import Limit, NameCursor, PlaceCursor, TaskLimit
+from selector_api.web.pages import Limit, NameCursor, PlaceCursor, TaskLimit, page_of_names
 from selector_api.web.problems import Problem, documented
 from selector_api.web.schemas.pools import (
     PoolItemView,
@@ -56,7 +56,7 @@ _TASKS_BODY: dict[str, Any] = {
 
 
 async def _view(app: AppState, pool: str) -> PoolView:
-    table = await app.pools.table(pool)
+    table = await app.store.pools.table(pool)
     return PoolView(
         pool=pool,
         tasks=len(table),
@@ -71,16 +71,15 @@ async def _view(app: AppState, pool: str) -> PoolView:
 @Call("read", names_run_in_body=True)
 async def list_pools(app: App, caller: CalledBy, cursor: NameCursor = "", limit: Limit = 100) -> PoolsView:
     """The pools there are, by name; with a token that is for some alone, those."""
-    names = await app.store.names.pools(cursor, limit)
-    mine = [name for name in names if caller.token is None or caller.token.is_for_pool(name)]
-    counts = await asyncio.gather(*map(app.pools.counts, mine))
+    names, next_ = await page_of_names(app.store.names.pools, caller.may_use_pool, cursor, limit)
+    counts = await asyncio.gather(*map(app.store.pools.counts, names))
     return PoolsView(
         pools=[
             PoolItemView(pool=name, tasks=count[0], runs=count[1])
-            for name, count in zip(mine, counts, strict=True)
+            for name, count in zip(names, counts, strict=True)
             if count is not None
         ],
-        next=names[-1] if len(names) == limit else None,
+        next=next_,
     )
 
 
@@ -94,7 +93,7 @@ async def create_pool(
     pool: PoolName, app: App, response: Response, body: PoolRequest | None = None
 ) -> PoolView:
     """Create a pool, or find that it is there."""
-    if await app.pools.create(pool):
+    if await app.store.pools.create(pool):
         response.status_code = 201
     return await _view(app, pool)
 
@@ -128,7 +127,7 @@ async def add_tasks(pool: PoolName, app: App, request: Request) -> TasksReceipt:
     body = await request.body()
     rows = await anyio.to_thread.run_sync(read_tasks, content_type, body, limiter=app.import_limiter)
     try:
-        added = await app.pools.add_tasks(pool, rows)
+        added = await app.store.pools.add_tasks(pool, rows)
     except TaskConflict as error:
         place = await anyio.to_thread.run_sync(_place, rows, error)
         raise Problem.of(error, f"task {place} of the body") from error
@@ -163,7 +162,7 @@ async def get_tasks(
     pool: PoolName, app: App, request: Request, cursor: PlaceCursor = "0", limit: TaskLimit = 10_000
 ) -> Response:
     """A pool's tasks, by pages as JSON or whole as Parquet, which the pool takes as well."""
-    table = await app.pools.table(pool)
+    table = await app.store.pools.table(pool)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         return await parquet_answer(tables.all_tasks(table))
     retired = await app.store.retirements.retired(pool)
@@ -212,4 +211,4 @@ async def _retire(app: AppState, pool: str, body: TasksRequest, kind: str) -> Re
 @Call("admin")
 async def delete_pool(pool: PoolName, app: App) -> None:
     """Delete a pool that no run draws from."""
-    await app.pools.delete(pool)
+    await app.store.pools.delete(pool)

@@ -6,9 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from selector_api.core.fields import Id
 from selector_api.core.state import RunState
 from selector_api.store.codec import numbered_line
 from selector_api.store.log_parts import END, Bookmark, Stretch
@@ -17,12 +19,11 @@ from selector_api.store.runs import Run
 from selector_api.web import posteriors, problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.calls import Call
-from selector_api.web.etags import NOT_MODIFIED, unless_known
+from selector_api.web.etags import NOT_MODIFIED, is_known, unless_known
 from selector_api.web.files import accepted, parquet_answer
 from selector_api.web.json_body import StrictJsonRoute
 from selector_api.web.pages import MAX_TASKS_A_PAGE, Limit, PlaceCursor, Points, TaskLimit
 from selector_api.web.problems import documented
-from selector_api.web.schemas.common import Id, moment
 from selector_api.web.schemas.run_evidence import (
     HistoryView,
     PosteriorsView,
@@ -76,11 +77,15 @@ async def get_posteriors(
     limit: TaskLimit = MAX_TASKS_A_PAGE,
 ) -> Response:
     """What is known of every task of the pool, by pages as JSON or whole as Parquet."""
-    live_run = await app.live_runs.of(run)
+    live_run = await app.store.live_runs.of(run)
     wanted = posteriors.Wanted(tuple(task), domain, sort, search)
     if accepted(request.headers.get("accept", "*/*")) == PARQUET:
         state = await live_run.copy()  # so that no selection waits until the file is written
         return await parquet_answer(posteriors.all_rows(state, wanted))
+    if search is not None:
+        table = await live_run.glance(lambda state: None if is_known(request, live_run) else state.table)
+        if table is not None:
+            wanted = await anyio.to_thread.run_sync(wanted.searched, table)
     return await unless_known(
         request, live_run, lambda state: posteriors.page(state, wanted, int(cursor), limit)
     )
@@ -100,7 +105,7 @@ async def get_events(
     limit: Annotated[int | None, Query(ge=1, le=2**53, description="Events at the most")] = None,
 ) -> StreamingResponse:
     """The run's log: folding it gives the run's state."""
-    run_read = await app.runs.find(run)
+    run_read = await app.store.runs.find(run)
     # The first stretch is read here, so that a failure is still a problem and not a broken stream.
     first = await _stretch(app, run_read, Bookmark(after))
 
@@ -120,7 +125,7 @@ async def get_events(
 
 async def _stretch(app: AppState, run: Run, after: Bookmark) -> Stretch:
     """A stretch of this run's log: raises UnknownRun if the run was deleted or another has taken its name."""
-    stretch = await app.logs.read(run, after)
+    stretch = await app.store.logs.read(run, after)
     if stretch is None:
         raise UnknownRun(run.name)
     return stretch
@@ -144,7 +149,7 @@ async def get_selections(
 
     Those of the run that this one is a fork of are not among them.
     """
-    run_read = await app.runs.find(run)
+    run_read = await app.store.runs.find(run)
     await _stretch(app, run_read, END)  # which closes what is due
     found, more = await app.store.selections.page(run, status, int(cursor), limit)
     return SelectionsView(
@@ -156,7 +161,7 @@ async def get_selections(
                 step=each.event["step"],
                 tasks=each.event["tasks"],
                 reported=each.reported,
-                expires_at=moment(each.expires_at),
+                expires_at=each.expires_at,
             )
             for each in found
         ],
@@ -184,4 +189,4 @@ async def get_history(run: RunName, app: App, request: Request, points: Points =
         }
         return json.dumps(answer).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), course)
+    return await unless_known(request, await app.store.live_runs.of(run), course)

@@ -10,19 +10,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from selector_api.core.fields import to_dict
+from selector_api.core.fields import Name, to_dict
 from selector_api.core.state import RunState
 from selector_api.core.status import RunStatus
-from selector_api.store.refusals import UnknownReference, UnknownTask
+from selector_api.store.refusals import UnknownPool, UnknownReference, UnknownTask
 from selector_api.web import problems
 from selector_api.web.app_state import App, AppState, RunName
 from selector_api.web.auth import CalledBy
 from selector_api.web.calls import Call
 from selector_api.web.etags import NOT_MODIFIED, unless_known
 from selector_api.web.json_body import StrictJsonRoute
-from selector_api.web.pages import Limit, NameCursor
+from selector_api.web.pages import Limit, NameCursor, page_of_names
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import Name, moment
 from selector_api.web.schemas.runs import (
     ChangeRequest,
     ExcludedView,
@@ -64,14 +63,14 @@ async def create_run(run: RunName, body: RunRequest, app: App, caller: CalledBy)
     caller.check_pool(body.pool)
     try:
         if body.fork is None:
-            created = await app.runs.create(run, body)
+            created = await app.store.runs.create(run, body)
         else:
             caller.check_run(body.fork.run)
             created = await app.store.forks.create(run, body, body.fork)
     except UnknownReference as error:
         place = _place_of(error.name, to_dict(body.posterior))
         raise Problem.of(error, f"posterior{place}") from error
-    others = [] if created else await app.runs.differences(run, body)
+    others = [] if created else await app.store.runs.differences(run, body)
     warnings = [f"{each}: it was changed by PATCH" for each in others]
     return await _current(app, run, 201 if created else 200, warnings)
 
@@ -102,11 +101,11 @@ async def get_run(run: RunName, app: App, request: Request) -> Response:
     def status(state: RunState) -> bytes:
         return json.dumps(RunStatus.of(run, state).to_dict()).encode()
 
-    return await unless_known(request, await app.live_runs.of(run), status)
+    return await unless_known(request, await app.store.live_runs.of(run), status)
 
 
 async def _current(app: AppState, run: str, status: int = 200, warnings: Sequence[str] = ()) -> Response:
-    live_run = await app.live_runs.of(run)
+    live_run = await app.store.live_runs.of(run)
     current = (await live_run.read(lambda state: RunStatus.of(run, state))).to_dict()
     return JSONResponse({**current, "warnings": [*current["warnings"], *warnings]}, status)
 
@@ -122,12 +121,15 @@ async def list_runs(
 ) -> RunsView:
     """The runs there are, by name; with a token that is for some alone, those."""
     if pool is None:
-        names = await app.store.names.runs(cursor, limit)
+        names, next_ = await page_of_names(app.store.names.runs, caller.may_use_run, cursor, limit)
     else:
-        await app.pools.table(pool)
-        names = sorted(name for name in await app.pools.registered(pool) if name > cursor)[:limit]
-    mine = [name for name in names if caller.token is None or caller.token.is_for_run(name)]
-    glances = await asyncio.gather(*map(app.runs.glance, mine))
+        caller.check_pool(pool)
+        if await app.store.pools.counts(pool) is None:
+            raise UnknownPool(pool)
+        drawing = filter(caller.may_use_run, await app.store.pools.registered(pool))
+        names = sorted(name for name in drawing if name > cursor)[:limit]
+        next_ = names[-1] if len(names) == limit else None
+    glances = await asyncio.gather(*map(app.store.runs.glance, names))
     return RunsView(
         runs=[
             RunItemView(
@@ -138,12 +140,12 @@ async def list_runs(
                 step=glance.step,
                 tasks=glance.run.tasks,
                 open=glance.open,
-                last_commit_at=None if glance.last_commit_at is None else moment(glance.last_commit_at),
+                last_commit_at=glance.last_commit_at,
             )
-            for name, glance in zip(mine, glances, strict=True)
+            for name, glance in zip(names, glances, strict=True)
             if glance is not None and pool in (None, glance.run.pool)
         ],
-        next=names[-1] if len(names) == limit else None,
+        next=next_,
     )
 
 
@@ -205,4 +207,4 @@ async def _exclude(app: AppState, run: str, body: TasksRequest, kind: str) -> Ex
 @Call("admin")
 async def delete_run(run: RunName, app: App) -> None:
     """Delete a run and its log."""
-    await app.runs.delete(run)
+    await app.store.runs.delete(run)

@@ -9,7 +9,9 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.responses import JSONResponse
 
+from selector_api.core.fields import Id
 from selector_api.core.rewards import Rewards
+from selector_api.core.times import rfc3339
 from selector_api.store.codec import Drop, Outcome
 from selector_api.store.drawing import Wanted
 from selector_api.store.receipts import Lease
@@ -20,7 +22,6 @@ from selector_api.web.auth import Caller
 from selector_api.web.calls import Call
 from selector_api.web.outcomes import counted
 from selector_api.web.problems import Problem, documented
-from selector_api.web.schemas.common import Id, moment, rfc3339
 from selector_api.web.schemas.receipts import PlaceView, ReceiptView
 from selector_api.web.schemas.selections import (
     LeaseView,
@@ -40,10 +41,10 @@ Outbox = Annotated[
     str | None,
     Header(
         alias="X-Bots-Outbox",
-        pattern="^[0-9a-f]{32}( [0-9]{1,15} [0-9]{1,15})?$",
+        pattern="^[0-9a-f]{32} [0-9]{1,15} [0-9]{1,15}$",
         description="A client's own id, of 32 hexadecimal digits, the number of this report, which no other one "
         "of it has, and the lowest number that the client asks for. By the receipt's `place` a client notices that "
-        "Redis has lost some of its reports, and sends them again. With the id alone its reports are counted",
+        "Redis has lost some of its reports, and sends them again",
     ),
 ]
 _FEW = 1_000
@@ -73,7 +74,7 @@ async def select(body: SelectRequest, request: Request) -> Response:
     """
     app = AppState.of(request)
     Caller.of(request).check_run(body.run)
-    live_run = await app.live_runs.of(body.run)
+    live_run = await app.store.live_runs.of(body.run)
     with app.costs.timed("select", body.run):
         event, replayed = await live_run.select(
             Wanted(body.batch_size, body.informative, body.rollouts),
@@ -89,7 +90,7 @@ async def select(body: SelectRequest, request: Request) -> Response:
         "run": body.run,
         "step": event["step"],
         "tasks": event["tasks"],
-        "expires_at": rfc3339(moment(event["expires_at"])),
+        "expires_at": rfc3339(event["expires_at"]),
         "replayed": replayed,
         "status": event["status"],
         "predicted": event.get("predicted"),
@@ -125,11 +126,13 @@ async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -
         outcomes = await _outcomes(app, body)
         try:
             if body.selection is not None:
-                receipt = await app.logs.report(body.run, body.selection, outcomes, body.final, outbox or "")
+                receipt = await app.store.logs.report(
+                    body.run, body.selection, outcomes, body.final, outbox or ""
+                )
             else:
                 assert body.key is not None
                 told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
-                receipt = await app.logs.report_unsolicited(
+                receipt = await app.store.logs.report_unsolicited(
                     body.run, body.key, told, body.evaluation, outbox or ""
                 )
                 if receipt.accepted and not body.evaluation:  # else it was sent again
@@ -161,7 +164,7 @@ async def report(body: ReportRequest, request: Request, outbox: Outbox = None) -
 
 
 async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
-    live_run = await app.live_runs.of(
+    live_run = await app.store.live_runs.of(
         body.run
     )  # also so that /metrics shows a run that is only reported to here
     held = live_run.rewards
@@ -169,9 +172,9 @@ async def _outcomes(app: AppState, body: ReportRequest) -> list[Outcome | Drop]:
         try:
             return await _counted(body, held)
         except Problem:
-            if (await app.runs.find(body.run)).config.rewards == held:
+            if (await app.store.runs.find(body.run)).config.rewards == held:
                 raise
-    return await _counted(body, (await app.runs.find(body.run)).config.rewards)
+    return await _counted(body, (await app.store.runs.find(body.run)).config.rewards)
 
 
 async def _counted(body: ReportRequest, rewards: Rewards) -> list[Outcome | Drop]:
@@ -185,7 +188,7 @@ def _place(body: ReportRequest, task: str) -> str:
     return f"outcomes[{position}].task"
 
 
-_OF_A_LEASE = documented(
+_OF_A_LEASE = (
     *problems.ANY_CALL,
     *problems.JSON_BODY,
     problems.UNKNOWN_RUN,
@@ -196,24 +199,24 @@ _OF_A_LEASE = documented(
 
 @router.post(
     "/runs/{run}/selections/{selection}/renew",
-    responses=_OF_A_LEASE | documented(problems.SELECTION_CLOSED, problems.PAST_HORIZON),
+    responses=documented(*_OF_A_LEASE, problems.SELECTION_CLOSED),
 )
 @Call("train")
 async def renew(run: RunName, selection: SelectionId, body: RenewRequest, app: App) -> LeaseView:
     """Let the lease of an open selection end at another time, counted from now."""
-    lease = await app.logs.renew(run, selection, max(1, round(body.seconds * 1000)))
+    lease = await app.store.logs.renew(run, selection, max(1, round(body.seconds * 1000)))
     return _lease_view(run, selection, lease)
 
 
-@router.post("/runs/{run}/selections/{selection}/release", responses=_OF_A_LEASE)
+@router.post("/runs/{run}/selections/{selection}/release", responses=documented(*_OF_A_LEASE))
 @Call("train")
 async def release(
     run: RunName, selection: SelectionId, app: App, body: ReleaseRequest | None = None
 ) -> LeaseView:
     """Give a selection back before its lease ends: what was reported is committed, its tasks are free."""
-    return _lease_view(run, selection, await app.logs.release(run, selection))
+    return _lease_view(run, selection, await app.store.logs.release(run, selection))
 
 
 def _lease_view(run: str, selection: str, lease: Lease) -> LeaseView:
-    expires_at = None if lease.expires_at is None else moment(lease.expires_at)
-    return LeaseView(run=run, selection=selection, status=cast("Status", lease.status), expires_at=expires_at)
+    status = cast("Status", lease.status)
+    return LeaseView(run=run, selection=selection, status=status, expires_at=lease.expires_at)

@@ -3,50 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PlainSerializer,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
-from selector_api.core.fields import TakeInteger
-
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256), TakeInteger()]
-"""Name of a task, domain, reference, selection or key: 1 to 256 characters, or an integer as its decimal text."""
-
-
-def _name(value: str) -> str:
-    if "/" in value or value in (".", ".."):
-        raise ValueError('names of pools and runs hold no slash, and are neither "." nor ".."')
-    return value
-
-
-Name = Annotated[
-    Id,
-    AfterValidator(_name),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 256,
-            "pattern": r"^(\.{0,2}[^/.][^/]*|\.{3}[^/]*)$",
-        }
-    ),
-]
-"""Name of a pool or run, which is a segment of an address: a slash, even a quoted one, makes another address,
-and clients resolve dots (RFC 3986, section 5.2.4)."""
-
-Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
-"""A rate, share or probability: a finite number in [0, 1]."""
+from selector_api.core.times import rfc3339
 
 
 def _whole(value: Any) -> Any:
@@ -59,28 +20,18 @@ TAKE_WHOLE = BeforeValidator(_whole)
 Whole = Annotated[int, TAKE_WHOLE]
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment in UTC as text, with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[
-    datetime,
-    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+Time = Annotated[
+    int,
+    PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment in UTC, written as in RFC 3339 with milliseconds."""
-
-
-def moment(milliseconds: int) -> datetime:
-    """The moment of a Unix time in milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+"""A Unix time in milliseconds, written as in RFC 3339."""
 
 
 class Request(BaseModel):
-    """A request: unknown fields and numbers written as text are errors."""
+    """A request: unknown fields, numbers written as text and NaN are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Answer(BaseModel):

@@ -10,7 +10,7 @@ from selector_api.core.advisory import Advisory
 from selector_api.core.calibration import CalibrationBin
 from selector_api.core.domains import DomainTasks
 from selector_api.core.moves import Move
-from selector_api.web.schemas.common import Answer, Moment, example
+from selector_api.web.schemas.common import Answer, Time, example
 from selector_api.web.schemas.run_evidence import (
     POINT_EXAMPLE,
     POSTERIOR_EXAMPLE,
@@ -145,7 +145,7 @@ class VisitView(Answer):
 
     kind: Literal["group", "drop", "evaluation"]
     step: int = Field(description="Commits when it was over, itself among them")
-    at: Moment | None = Field(description="When its outcome was taken in; null if that was not noted")
+    at: Time | None = Field(description="When its outcome was taken in; null if that was not noted")
     mean: float | None = Field(
         description="Success probability that was expected when it was selected; null if it was not"
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from selector_api.core.fields import Id, Share
 from selector_api.core.tasks import DEFAULT_DOMAIN
 from selector_api.store.task_chunks import MAX_REFERENCES
-from selector_api.web.schemas.common import Answer, Id, Request, Share, example
+from selector_api.web.schemas.common import Answer, Request, example
 
 
 class PoolRequest(Request):

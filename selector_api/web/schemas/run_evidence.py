@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from selector_api.web.schemas.common import Answer, Moment, example
+from selector_api.web.schemas.common import Answer, Time, example
 
 
 class SelectionItemView(Answer):
@@ -28,7 +28,7 @@ class SelectionItemView(Answer):
     step: int = Field(description="Commits before it was drawn")
     tasks: list[str]
     reported: int = Field(description="Tasks of which an outcome is known")
-    expires_at: Moment = Field(description="When its lease ends, or would have ended")
+    expires_at: Time = Field(description="When its lease ends, or would have ended")
 
 
 class SelectionsView(Answer):

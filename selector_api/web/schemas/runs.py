@@ -11,7 +11,8 @@ from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from selector_api.core.config import RunChange, RunConfig, completed
-from selector_api.web.schemas.common import Answer, Id, Moment, Request, example
+from selector_api.core.fields import Id
+from selector_api.web.schemas.common import Answer, Request, Time, example
 
 MAX_NAMED = 10_000
 """Tasks that a body can name."""
@@ -126,7 +127,7 @@ class RunItemView(Answer):
     step: int = Field(description="Commits so far")
     tasks: int = Field(description="Tasks that it has")
     open: int = Field(description="Selections that are leased, or whose lease has just ended")
-    last_commit_at: Moment | None = Field(
+    last_commit_at: Time | None = Field(
         description="When the last commit came; null without one, and before the first with this release"
     )
 

@@ -7,16 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, model_validator
 
 from selector_api.core.config import MAX_BATCH, MAX_LEASE_SECONDS
-from selector_api.web.schemas.common import (
-    TAKE_WHOLE,
-    Answer,
-    Id,
-    Moment,
-    Name,
-    Request,
-    Whole,
-    example,
-)
+from selector_api.core.fields import Id, Name
+from selector_api.web.schemas.common import TAKE_WHOLE, Answer, Request, Time, Whole, example
 
 MAX_TRIALS = 1_000_000
 
@@ -121,7 +113,7 @@ class SelectionView(Answer):
     run: str
     step: int = Field(description="Commits before this selection was drawn")
     tasks: list[str]
-    expires_at: Moment = Field(description="When the lease ends")
+    expires_at: Time = Field(description="When the lease ends")
     replayed: bool = Field(description="Whether the selection was made by an earlier call with this key")
     status: Status = Field(
         description="open: it is leased to you; committed, released: it has ended, and others may hold its tasks"
@@ -221,7 +213,8 @@ class ReportRequest(Request):
         default=None, description="Only without a selection: each task counts once under a key"
     )
     evaluation: bool = Field(
-        default=False, description="Only without a selection: it informs the posteriors and is no step"
+        default=False,
+        description="Only without a selection: it informs the posteriors, is no step, and has keys of its own",
     )
     policy_version: Version | None = Field(
         default=None, description="The trainer's number of the weights that made the rollouts"
@@ -268,4 +261,4 @@ class LeaseView(Answer):
     run: str
     selection: str
     status: Status
-    expires_at: Moment | None = Field(description="When the lease ends; null if it has ended")
+    expires_at: Time | None = Field(description="When the lease ends; null if it has ended")

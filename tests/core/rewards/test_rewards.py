@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from selector_api.core.rewards import Rewards
@@ -44,6 +46,22 @@ def test_a_reward_outside_the_range_names_itself_its_place_and_the_cure(reward: 
     assert caught.value.place == 1
     for word in (f"{reward:g}", "from 0 to 1", '"rewards": {"type": "range"', '"min"', '"max"', "fork"):
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("reward", [1.000002, 123454321.0, 1 + 4e-6 / 3, -1e-5 / 3, 1e9])
+def test_the_range_that_is_advised_holds_the_reward(reward: float) -> None:
+    with pytest.raises(RewardOutside) as caught:
+        Range().counted([reward])
+    advised = json.loads("{" + str(caught.value).partition("{")[2].partition("}")[0] + "}")
+    assert advised.pop("type") == "range"
+    assert (advised["min"], advised["max"]) == (min(reward, 0), max(reward, 1))
+    assert Range(**advised).counted([reward]).trials == 1
+    assert str(reward).removesuffix(".0") in str(caught.value)
+
+
+def test_a_reward_that_no_range_reaches_is_advised_a_threshold() -> None:
+    with pytest.raises(RewardOutside, match=r'the reward 2000000000 lies .*"type": "threshold"'):
+        Range().counted([2e9])
 
 
 def test_a_range_is_not_empty() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from selector_api.web.app_state import AppState
+from selector_api.web.auth import Caller
+from selector_api.web.routes.runs import list_runs
 from tests.web.calls import TASKS, assert_problem, events, report, seen, select
 
 
@@ -46,6 +50,15 @@ def test_pools_and_runs_are_listed_until_they_are_deleted(http: httpx.Client, po
     assert run not in {row["run"] for row in listed(http, "/runs", "runs")}
     assert pool not in {row["pool"] for row in listed(http, "/pools", "pools")}
     assert_problem(http.get("/runs", params={"pool": pool}), 404, "unknown-pool")
+
+
+@pytest.mark.anyio
+async def test_the_runs_of_a_pool_are_listed_without_its_tasks() -> None:
+    pools = Mock(spec=["counts", "registered"])  # of ten million tasks, say
+    pools.counts = AsyncMock(return_value=(10_000_000, 0))
+    pools.registered = AsyncMock(return_value={})
+    page = await list_runs(AppState(Mock(pools=pools), Mock(), Mock(), Mock()), Caller(), "pool", "", 100)
+    assert (page.runs, page.next) == ([], None)
 
 
 def test_a_pool_gives_its_tasks_and_takes_them_back(http: httpx.Client, pool: str) -> None:

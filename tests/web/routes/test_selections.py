@@ -71,6 +71,27 @@ def test_a_batch_that_cannot_be_drawn_leases_nothing(http: httpx.Client, pool: s
     assert len(select(http, run, 7)["tasks"]) == 7
 
 
+def test_a_batch_that_cannot_be_drawn_tells_what_is_short_and_until_when(
+    http: httpx.Client, run: str
+) -> None:
+    held = select(http, run, 3)
+    until = http.post(f"/runs/{run}/selections/{held['selection']}/renew", json={"seconds": 9000}).json()
+    problem = assert_problem(http.post("/select", json={"run": run, "batch_size": 8}), 409, "batch-too-large")
+    assert problem["shortages"] == [
+        {
+            "domain": None,
+            "wanted": 8,
+            "tasks": 10,
+            "drawable": 7,
+            "leased": 3,
+            "leased_until": until["expires_at"],
+            "excluded": 0,
+            "cooling": 0,
+        }
+    ]
+    assert until["expires_at"] in problem["detail"]
+
+
 def test_parts_are_counted_once_resent_or_other_than_before(http: httpx.Client, run: str) -> None:
     selection = select(http, run, 3)
     name, (first, second, third) = selection["selection"], selection["tasks"]
@@ -350,8 +371,8 @@ def test_a_pool_that_cannot_give_so_many_informative_groups_leases_nothing(
     answer = http.post("/select", json={"run": run, "informative": 5, "rollouts": 8})
     problem = assert_problem(answer, 409, "batch-too-large")
     assert problem["detail"].startswith(
-        "informative: 6 tasks, the largest batch that can be drawn now, promise 4.667 informative groups of 8 rollouts; ask for "
-        "fewer, or report first (the run has 10 tasks: 6 can be drawn, 4 are leased"
+        "informative: 6 tasks, the largest batch that can be drawn now, promise 4.667 informative groups of 8 "
+        "rollouts; ask for fewer, or report first (the run has 10 tasks: 6 can be drawn, 4 are leased"
     )
     assert (problem["available"], problem["informative"]) == (6, pytest.approx(6 * 7 / 9))
     assert len(events(http, run)) == before + 1
