@@ -9,11 +9,11 @@ from selector_api.core import snapshot
 from selector_api.core.snapshot import Arrays, Header
 from selector_api.core.state import RunState
 from selector_api.store.codec import decode_events
-from selector_api.store.keys import report_field, run_keys
+from selector_api.store.keys import pool_keys, report_field, run_keys
 from selector_api.store.segments import unpacked
 from tests.promises import logs
 from tests.promises.rows import Drop
-from tests.simulator.operations import AddTasks, ReportWithout, Retire, view
+from tests.simulator.operations import POOL, AddTasks, ReportWithout, Retire, view
 from tests.simulator.watched import Watched
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 async def check(schedule: Schedule) -> None:
     """Every run that there is; all leases have ended by now."""
     await _complete(schedule)
-    if schedule.witness.losses:
-        schedule.begin_anew()  # what registers runs with their pool that Redis, or a late command, struck out
+    registered = {name.decode() for name in schedule.server.wire.call("HKEYS", pool_keys(POOL).runs)}
+    if schedule.witness.runs.keys() - registered:
+        assert schedule.witness.losses, "a run that its pool does not know"
+        schedule.begin_anew()  # which mends that: a run is back whose deletion Redis has lost
     for trainer in schedule.trainers:
         await trainer.finish()
     judged = {name: watched for name, watched in schedule.witness.runs.items() if not watched.is_astray}

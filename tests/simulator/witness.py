@@ -36,10 +36,13 @@ class Witness(Runs):
 
     def fall_back(self, kept: Any) -> None:
         """Redis has lost what came after this copy."""
-        had = self.tasks
+        had, astray = self.tasks, {watched.incarnation for watched in self.runs.values() if watched.is_astray}
         self.tasks, self.retired, self.retirements, self.runs = kept
         self.former = {**self.tasks, **had, **self.former}
         self.lost |= self.former.keys() - self.tasks.keys()
+        for watched in self.runs.values():  # a replica may have read what had come in the place of lost tasks
+            waits = len(watched.model.course.tasks) > len(self.tasks)
+            watched.is_astray |= waits and watched.incarnation in astray
         self.deletions += 1
         self.losses += 1
 
