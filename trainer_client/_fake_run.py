@@ -1,5 +1,6 @@
 """The fake selector's runs: what one holds, and what select and the changes of a run do to it."""
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -227,7 +228,7 @@ class FakeRun(FakeViews):
         raise Problem(
             409,
             "batch-too-large",
-            f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise {promised:.4g} "
+            f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise {math.floor(promised * 1000) / 1000} "
             f"informative groups of {rollouts} rollouts; ask for fewer, or report first",
             available=len(order),
             informative=promised,

@@ -61,7 +61,10 @@ class TooFewInformative(TooFewTasks):
     def _said(self) -> str:
         if self.rollouts == 1:
             return "rollouts: a group of 1 is never informative, since nothing differs in it; send 2 or more"
-        promise = f"promise {self.informative:.4g} informative groups of {self.rollouts} rollouts"
+        promised = (
+            math.floor(self.informative * 1000) / 1000
+        )  # not what was asked for, if that is missed by little
+        promise = f"promise {promised} informative groups of {self.rollouts} rollouts"
         if self.available == MAX_BATCH:
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
         why = "; ".join(map(str, self.shortages))

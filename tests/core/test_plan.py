@@ -166,7 +166,7 @@ def test_a_pool_that_cannot_give_it_says_how_much_it_promises():
     assert error.available == 40
     assert error.informative == pytest.approx(40 * 15 / 17)
     assert error.detail == (
-        "informative: 40 tasks, the largest batch that can be drawn now, promise 35.29 informative groups of 16 "
+        "informative: 40 tasks, the largest batch that can be drawn now, promise 35.294 informative groups of 16 "
         "rollouts; ask for fewer, or report first (the domain 'math', from which 21 are due, has 20 tasks: 20 can "
         "be drawn)"
     )
@@ -178,7 +178,7 @@ def test_without_a_free_task_nothing_is_promised():
     state = lease(state, select(state, 2), "all")
     with pytest.raises(
         TooFewInformative,
-        match="0 tasks, the largest batch that can be drawn now, promise 0 informative groups",
+        match="0 tasks, the largest batch that can be drawn now, promise 0.0 informative groups",
     ):
         plan(state, 1)
 

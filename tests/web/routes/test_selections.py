@@ -371,7 +371,7 @@ def test_a_pool_that_cannot_give_so_many_informative_groups_leases_nothing(
     answer = http.post("/select", json={"run": run, "informative": 5, "rollouts": 8})
     problem = assert_problem(answer, 409, "batch-too-large")
     assert problem["detail"].startswith(
-        "informative: 6 tasks, the largest batch that can be drawn now, promise 4.667 informative groups of 8 "
+        "informative: 6 tasks, the largest batch that can be drawn now, promise 4.666 informative groups of 8 "
         "rollouts; ask for fewer, or report first (the run has 10 tasks: 6 can be drawn, 4 are leased"
     )
     assert (problem["available"], problem["informative"]) == (6, pytest.approx(6 * 7 / 9))
