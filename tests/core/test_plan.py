@@ -178,7 +178,7 @@ def test_without_a_free_task_nothing_is_promised():
     state = lease(state, select(state, 2), "all")
     with pytest.raises(
         TooFewInformative,
-        match="0 tasks, the largest batch that can be drawn now, promise 0.0 informative groups",
+        match=r"0 tasks, the largest batch that can be drawn now, promise 0\.0 informative groups",
     ):
         plan(state, 1)
 
