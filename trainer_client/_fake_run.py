@@ -229,7 +229,8 @@ class FakeRun(FakeViews):
             409,
             "batch-too-large",
             f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise "
-            f"{math.floor(promised * 1000) / 1000} informative groups of {rollouts} rollouts; ask for fewer, or report first",
+            f"{math.floor(promised * 1000) / 1000} informative groups of {rollouts} rollouts; ask for fewer, or "
+            "report first",
             available=len(order),
             informative=promised,
         )
