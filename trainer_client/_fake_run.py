@@ -225,15 +225,12 @@ class FakeRun(FakeViews):
             promised += self._posterior.informative(task, rollouts)
             if round(promised, 9) >= asked.informative:
                 return order[:number]
-        raise Problem(
-            409,
-            "batch-too-large",
+        detail = (
             f"informative: {len(order)} tasks, the largest batch that can be drawn now, promise "
             f"{math.floor(promised * 1000) / 1000} informative groups of {rollouts} rollouts; ask for fewer, or "
-            "report first",
-            available=len(order),
-            informative=promised,
+            "report first"
         )
+        raise Problem(409, "batch-too-large", detail, available=len(order), informative=promised)
 
     def _set(self, config: RunConfig) -> None:
         self._config = config

@@ -267,11 +267,10 @@ class RaschPosterior:
         self._all = None
 
         self._scales["level"].learn(-(np.log(scatter) + average * average / scatter) / 2.0)
-        new, bare = ~own.seen, self._is_bare[number]
-        nothing = np.zeros(len(tasks))
+        new, bare, once = ~own.seen, self._is_bare[number], np.ones(len(tasks))
         for name, of, variance, gap, grid in (
-            ("measured", new & ~bare, points.variance, nothing + 1.0, _TAU),
-            ("bare", new & bare, points.variance, nothing + 1.0, _TAU),
+            ("measured", new & ~bare, points.variance, once, _TAU),
+            ("bare", new & bare, points.variance, once, _TAU),
             ("drift", own.seen, points.variance + own.variance, own.gap, _DRIFT),
         ):
             if of.any():
