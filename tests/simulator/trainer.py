@@ -182,13 +182,13 @@ class Trainer:
         while (body := self._outbox.next_lost()) is not None:
             lost = self.acknowledged[int(body)][1]
             answer = await self._send(lost)
-            if isinstance(answer, UnknownRun):
-                self.refused.add(int(body))
             if isinstance(answer, UnknownSelection):
                 assert isinstance(lost, Report)
                 rows = tuple(row for row in lost.rows if not isinstance(row.value, Drop))
                 if rows:
                     answer = await self._send(ReportWithout(lost.run, lost.selection.id, rows, False))
+            if isinstance(answer, UnknownRun):
+                self.refused.add(int(body))
             if answer is None:
                 self._outbox.lost.appendleft(body)
                 return
