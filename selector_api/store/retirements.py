@@ -119,6 +119,8 @@ class Retirements:
                 before = await self._threads.run(_retired, followed)
             else:
                 before, places = await self._withheld(pool, run)
+                if not places:
+                    continue  # there is no log: the run was deleted, which Redis may lose
             table = await self._pools.join(pool, run, incarnation)
             if table is None:
                 return

@@ -107,3 +107,27 @@ async def test_a_run_does_not_follow_by_what_redis_has_lost_of_its_log(
     assert incarnation is not None
     await store.retirements.follow(POOL, RUN, incarnation.decode())
     assert await retired(store) == await store.retirements.retired(POOL) == set()
+
+
+@pytest.mark.one_server
+async def test_a_run_whose_deletion_is_lost_does_not_follow_by_the_log_that_was_gone(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was withheld by that, and the run would go on withholding what its pool does not."""
+    await make_run(store)
+    await store.retirements.retire(POOL, ["t1"], "excluded")
+    await store.redis.execute_command("UNLINK", pool_keys(POOL).retirements)
+    kept = await dump(store.redis)
+    run = await store.runs.find(RUN)
+    read = Retirements._withheld
+
+    async def read_while_it_is_gone(self: Retirements, pool: str, name: str) -> object:
+        monkeypatch.setattr(Retirements, "_withheld", read)
+        await other_store.runs.delete(RUN)
+        told = await read(self, pool, name)
+        await fall_back(store.redis, kept)
+        return told
+
+    monkeypatch.setattr(Retirements, "_withheld", read_while_it_is_gone)
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    assert await retired(store) == await store.retirements.retired(POOL) == set()
