@@ -5,7 +5,8 @@
 Deterministic: no clock, no IO, no global random numbers. Events (`type`):
 
     created    starts the state: `config`, `tasks` (how many of the pool's tasks it begins with). Of a fork also its
-               `parent`, and where in what follows its policy begins: `policy_since`, `selections_before_policy`
+               `parent`, and where in what follows its policy, its epochs and its shares begin: `policy_since`,
+               `selections_before_epochs`, `selections_before_shares`
     grown      the pool's tasks up to `tasks` join, and what its first `chunks` parts tell is read
     selected   `tasks` are leased to a caller as `selection`, perhaps at a `policy_version`
     committed  `outcomes` (see `evidence`) enter the posteriors: `step` += 1. The selections it `closes` end; of
@@ -76,7 +77,8 @@ def fold(state: RunState | None, event: Mapping[str, Any], table: TaskTable) -> 
         state.created_at = event.get("at")
         state.parent = event.get("parent")
         state.policy_since = event.get("policy_since", 0)
-        state.selections_before_policy = event.get("selections_before_policy", 0)
+        state.selections_before_epochs = event.get("selections_before_epochs", 0)
+        state.selections_before_shares = event.get("selections_before_shares", 0)
         state.grow(table, event["tasks"])
         return state
     if state is None:
@@ -139,7 +141,8 @@ def _select(state: RunState, event: Mapping[str, Any]) -> None:
         tasks,
         state.table.domain_codes[tasks].astype(np.int64),
         by_domain=state.config.policy.domains is not None,
-        by_policy=state.selections > state.selections_before_policy,
+        in_epoch=state.selections > state.selections_before_epochs,
+        by_shares=state.selections > state.selections_before_shares,
     )
 
 
@@ -202,13 +205,17 @@ def _visit(
 
 def _configure(state: RunState, event: Mapping[str, Any]) -> None:
     fields = {name: value for name, value in event.items() if name not in ("seq", "type", "at")}
-    change = RunChange.from_dict(fields)
+    change, former = RunChange.from_dict(fields), state.config.policy
     state.config = change.of(state.config)
     state.changes += 1
     if change.policy is not None:
         state.policy_since = state.step
-        state.selections_before_policy = state.selections
-        state.history.change_policy(change.policy.in_epochs)
+        if change.policy.in_epochs != former.in_epochs:
+            state.selections_before_epochs = state.selections
+            state.history.go_in_epochs(change.policy.in_epochs)
+        if change.policy.shares != former.shares:
+            state.selections_before_shares = state.selections
+            state.history.drawn_by_shares.clear()
 
 
 def _observe(state: RunState, event: Mapping[str, Any]) -> None:

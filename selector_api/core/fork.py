@@ -10,6 +10,8 @@ from selector_api.core.policies import Policy
 
 _OF_A_RUN = ("created", "configured", "rewound")
 """What is true of the parent alone."""
+POLICY_BEGINS = ("policy_since", "selections_before_epochs", "selections_before_shares")
+"""Behind which commit a run's policy begins, and behind which selections its epochs and its shares do."""
 _NO_EVIDENCE = ("grown", "excluded", "included")
 """What is taken over also from behind the commit at which the log is cut."""
 
@@ -35,8 +37,8 @@ class Taken:
         self._entered: dict[str, int] = {}
         self._selected: list[int] = []
         self._policy: Policy | None = None
-        self._policy_since = (0, 0)
-        """Commits and selections before the policy."""
+        # Commits before the policy, and selections before its epochs and its shares.
+        self._policy_since = self._before_epochs = self._before_shares = 0
         self.tasks = 0
         self.grown = 0
         self.step = 0
@@ -49,10 +51,11 @@ class Taken:
         if kind == "created":
             self.tasks = self.grown = event["tasks"]
             self._policy = RunConfig.from_dict(event["config"]).policy
-            self._policy_since = event.get("policy_since", 0), event.get("selections_before_policy", 0)
+            self._policy_since, self._before_epochs, self._before_shares = (
+                event.get(name, 0) for name in POLICY_BEGINS
+            )
         elif kind == "configured" and "policy" in event and not self.is_cut:
-            self._policy = RunChange.from_dict({"policy": event["policy"]}).policy
-            self._policy_since = self.step, len(self._selected)
+            self._change(RunChange.from_dict({"policy": event["policy"]}).policy)
         elif kind == "grown":
             self.grown = event["tasks"]
         if kind in _OF_A_RUN or event.get("by") == "pool" or (self.is_cut and kind not in _NO_EVIDENCE):
@@ -69,6 +72,16 @@ class Taken:
             self._open.pop(event["selection"], None)
         elif selection in self._open:
             self._open[selection].append(seq)
+
+    def _change(self, policy: Policy | None) -> None:
+        """The policy becomes another one here."""
+        assert policy is not None
+        assert self._policy is not None
+        if policy.in_epochs != self._policy.in_epochs:
+            self._before_epochs = len(self._selected)
+        if policy.shares != self._policy.shares:
+            self._before_shares = len(self._selected)
+        self._policy, self._policy_since = policy, self.step
 
     def _commit(self, event: Mapping[str, Any]) -> None:
         self.step += 1
@@ -111,11 +124,16 @@ class Taken:
         kinds = [self._kept[seq] for seq in self.seqs()]
         return kinds.count("selected"), kinds.count("excluded") + kinds.count("included")
 
-    def before(self, policy: Policy) -> tuple[int, int]:
-        """How many commits and selections there are before a fork's policy; one that the parent has goes on."""
+    def policy_begins(self, policy: Policy) -> dict[str, int]:
+        """Where a fork's policy begins, for its `created` event: what of it the parent has as well goes on."""
+        if policy != self._policy:
+            self._change(policy)
         seqs = self.seqs()
-        step, selections = self._policy_since if policy == self._policy else (self.step, len(self._selected))
-        return min(step, self.step), sum(seq in seqs for seq in self._selected[:selections])
+        before = (
+            sum(seq in seqs for seq in self._selected[:selections])
+            for selections in (self._before_epochs, self._before_shares)
+        )
+        return dict(zip(POLICY_BEGINS, (min(self._policy_since, self.step), *before), strict=True))
 
 
 def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -129,9 +147,8 @@ def begun(header: Mapping[str, Any], created: Mapping[str, Any]) -> dict[str, An
         The fork's header; None if the two fold these events otherwise.
     """
     parent, fork = RunConfig.from_dict(header["config"]), RunConfig.from_dict(created["config"])
-    since = "policy_since", "selections_before_policy"
     if (parent.posterior, parent.policy) != (fork.posterior, fork.policy) or any(
-        header.get(name) != created.get(name, 0) for name in since
+        header.get(name) != created.get(name, 0) for name in POLICY_BEGINS
     ):
         return None
     own = {"config": fork.to_dict(), "created_at": created["at"], "parent": created["parent"]}

@@ -31,8 +31,8 @@ class History:
         """Task that was selected last, by scope."""
         self.drawn: dict[int, int] = {}
         """Number of tasks drawn so far, by domain code."""
-        self.drawn_by_policy: dict[int, int] = {}
-        """How many of them by the policy that the run has now: its shares are of these."""
+        self.drawn_by_shares: dict[int, int] = {}
+        """How many of them by the shares that the run's policy has now."""
         self.tallies = Tallies()
         """What was counted of each task over all times."""
         self.streaks = Streaks()
@@ -60,12 +60,10 @@ class History:
         """Tasks already handed out in the epoch that is under way (kept for policies that go in epochs)."""
         return self._seen.get(scope, set())
 
-    def change_policy(self, in_epochs: bool) -> None:
-        """Let another policy draw from now on; if it goes in epochs, the first one begins now."""
-        self.drawn_by_policy.clear()
-        if in_epochs != self._in_epochs:
-            self._in_epochs = in_epochs
-            self._seen.clear()
+    def go_in_epochs(self, in_epochs: bool) -> None:
+        """Let another policy ask which tasks were seen in its epochs; the first one begins now."""
+        self._in_epochs = in_epochs
+        self._seen.clear()
 
     def grow(self, size: int) -> None:
         """Make room for tasks that joined."""
@@ -83,7 +81,7 @@ class History:
         return dict(zip([*bounds, None], counts, strict=True))
 
     def record_selection(
-        self, tasks: IntArray, domain_codes: IntArray, by_domain: bool, by_policy: bool
+        self, tasks: IntArray, domain_codes: IntArray, by_domain: bool, in_epoch: bool, by_shares: bool
     ) -> None:
         """Remember a selection, in its order.
 
@@ -91,7 +89,8 @@ class History:
             tasks: shape [batch].
             domain_codes: shape [batch].
             by_domain: the scope of the run's policy is a domain.
-            by_policy: that policy has drawn it.
+            in_epoch: it was drawn since that policy goes in epochs, if it does.
+            by_shares: it was drawn by that policy's shares.
         """
         self.ever_selected += int(np.count_nonzero(self._times_selected[tasks] == 0))
         self._times_selected[tasks] += 1
@@ -99,9 +98,9 @@ class History:
             scope = domain if by_domain else WHOLE_POOL
             self.last_selected[scope] = task
             self.drawn[domain] = self.drawn.get(domain, 0) + 1
-            if by_policy:
-                self.drawn_by_policy[domain] = self.drawn_by_policy.get(domain, 0) + 1
-            if self._in_epochs:
+            if by_shares:
+                self.drawn_by_shares[domain] = self.drawn_by_shares.get(domain, 0) + 1
+            if self._in_epochs and in_epoch:
                 seen = self._seen.setdefault(scope, set())
                 if task in seen:  # every task that could be drawn has been: a new epoch begins
                     seen.clear()
@@ -121,7 +120,7 @@ class History:
             "last_step": self._last_step[touched],
             "last_selected": np.array(sorted(self.last_selected.items()), np.int64).reshape(-1, 2),
             "drawn": np.array(sorted(self.drawn.items()), np.int64).reshape(-1, 2),
-            "drawn_by_policy": np.array(sorted(self.drawn_by_policy.items()), np.int64).reshape(-1, 2),
+            "drawn_by_shares": np.array(sorted(self.drawn_by_shares.items()), np.int64).reshape(-1, 2),
             "seen_scope": np.repeat(np.array(scopes, np.int64), [len(self._seen[scope]) for scope in scopes]),
             "seen": np.array([task for scope in scopes for task in sorted(self._seen[scope])], np.int64),
             **self.tallies.to_arrays(),
@@ -140,7 +139,7 @@ class History:
         history.ever_selected = int(np.count_nonzero(history._times_selected))
         history.last_selected = dict(arrays["last_selected"].tolist())
         history.drawn = dict(arrays["drawn"].tolist())
-        history.drawn_by_policy = dict(arrays["drawn_by_policy"].tolist())
+        history.drawn_by_shares = dict(arrays["drawn_by_shares"].tolist())
         for scope, task in zip(arrays["seen_scope"].tolist(), arrays["seen"].tolist(), strict=True):
             history._seen.setdefault(scope, set()).add(task)
         history.tallies = Tallies.restored(size, arrays)

@@ -61,9 +61,9 @@ class TooFewInformative(TooFewTasks):
     def _said(self) -> str:
         if self.rollouts == 1:
             return "rollouts: a group of 1 is never informative, since nothing differs in it; send 2 or more"
-        promised = (
-            math.floor(self.informative * 1000) / 1000
-        )  # not what was asked for, if that is missed by little
+        assert self.informative is not None
+        # Not what was asked for, if that is missed by little.
+        promised = math.floor(self.informative * 1000) / 1000
         promise = f"promise {promised} informative groups of {self.rollouts} rollouts"
         if self.available == MAX_BATCH:
             return f"informative: {MAX_BATCH} tasks, the largest batch there is, {promise}; ask for fewer"
@@ -89,7 +89,7 @@ class _Parts:
         else:
             self.candidates = [Candidates.of(state, code) for code in codes]
             self._shares = np.array([shares[name] for name in names])
-            self._drawn = np.array([state.history.drawn_by_policy.get(code, 0) for code in codes])
+            self._drawn = np.array([state.history.drawn_by_shares.get(code, 0) for code in codes])
         self.available: IntArray = np.array([len(part) for part in self.candidates])
 
     def counts(self, batch_size: int) -> IntArray:

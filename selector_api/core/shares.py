@@ -47,9 +47,10 @@ def largest_batch(shares: FloatArray, drawn: IntArray, available: IntArray, at_m
         at_most: >= 0.
     """
     used = shares > 0
-    # No part differs from what is due by two tasks, which bounds the batch; from there down to the first
-    # that fits.
-    bounds = (available + drawn + 2)[used] * shares.sum() / shares[used] - drawn.sum()
+    # No part falls short of what is due by more than two tasks and what others are ahead, which bounds the batch;
+    # from there down to the first that fits.
+    ahead = np.maximum(drawn - shares / shares.sum() * drawn.sum(), 0.0).sum()
+    bounds = (available + drawn + 2 + ahead)[used] * shares.sum() / shares[used] - drawn.sum()
     size = max(min(at_most, int(available.sum()), int(bounds.min())), 0)
     while np.any(apportioned(shares, drawn, size) > available):
         size -= 1

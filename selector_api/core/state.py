@@ -41,8 +41,10 @@ class RunState:
     """Number of commits."""
     policy_since: int = 0
     """The step at which the policy was set: at the run's start, or by a change of its configuration."""
-    selections_before_policy: int = 0
-    """Number of selections made before that."""
+    selections_before_epochs: int = 0
+    """Number of selections made before the policy went in epochs, if it does."""
+    selections_before_shares: int = 0
+    """Number of selections made before the policy's shares of domains held."""
     selections: int = 0
     """Number of selections ever made; each has its number, from 1."""
     committed: int = 0

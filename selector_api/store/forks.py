@@ -106,7 +106,7 @@ class Forks:
             taken.grown,
             taken.step,
             *taken.counts(),
-            *taken.before(config.policy),
+            taken.policy_begins(config.policy),
         )
 
     async def _begin(self, name: str, parent: Run, taken: Taken) -> None:

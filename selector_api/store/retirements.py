@@ -97,7 +97,9 @@ class Retirements:
 
         Raises:
             UnknownPool: the pool is gone.
+            Overloaded: Redis loses its tasks meanwhile.
         """
+        lacking = ""
         while True:
             # Before the list, which only a loss can make shorter than what a run has followed.
             of_run = await self._redis.read_fields(run_keys(run).meta, "pool_incarnation", "retirements")
@@ -125,6 +127,11 @@ class Retirements:
             if table is None:
                 return
             events = await self._threads.run(_events, before, entries, table)
+            if events is None:  # the entries are of before a loss, the table is of behind it
+                if lacking == mark:
+                    raise Overloaded("pool")
+                lacking = mark
+                continue
             told = [part for place in places for part in (place.seq, place.digest)]
             if await self._scripts.run(
                 "retire",
@@ -188,10 +195,15 @@ def _changed(entries: Iterable[bytes], tasks: Iterable[str], kind: str) -> tuple
     return changed, len(retired) + (len(changed) if excludes else -len(changed))
 
 
-def _events(before: set[str], entries: Iterable[bytes], table: TaskTable) -> list[str]:
-    """Kinds and fields of the events by which a run, where these tasks were retired, follows the entries."""
+def _events(before: set[str], entries: Iterable[bytes], table: TaskTable) -> list[str] | None:
+    """Kinds and fields of the events by which a run, where these tasks were retired, follows the entries.
+
+    None if what is retired is not there. What is retired no more need not be: the run's log names it as it is.
+    """
     now = _retired(entries)
-    changes = {"excluded": _there(now - before, table), "included": _there(before - now, table)}
+    changes = {"excluded": sorted(now - before), "included": sorted(before - now)}
+    if (table.find(changes["excluded"]) < 0).any():
+        return None
     return [
         text
         for kind, tasks in changes.items()
@@ -213,12 +225,6 @@ def _in_force(changes: Iterable[Mapping[str, list[str]]], before: Iterable[str] 
         retired.update(change.get("excluded", ()))
         retired.difference_update(change.get("included", ()))
     return retired
-
-
-def _there(tasks: Iterable[str], table: TaskTable) -> list[str]:
-    """Those of these tasks that a pool has still, in order: Redis may lose the others, and what retired them."""
-    named = sorted(tasks)
-    return [task for task, place in zip(named, table.find(named).tolist(), strict=True) if place >= 0]
 
 
 def _is_change(event: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,10 +83,8 @@ class Copied:
     """Number of selections among them."""
     changes: int
     """Number of changes among them of what is drawn."""
-    policy_since: int
-    """Number of commits among them before the fork's policy."""
-    selections_before_policy: int
-    """Number of selections likewise."""
+    policy_begins: Mapping[str, int]
+    """Where among them the fork's policy begins, for its `created` event."""
 
 
 class Runs:
@@ -208,11 +207,7 @@ class Runs:
         tasks = copied.tasks if copied else pool.tasks
         fields: dict[str, Any] = {"version": LOG_VERSION, "run": name, "config": values, "tasks": tasks}
         if copied:
-            fields |= {
-                "parent": {"run": copied.parent, "step": copied.step},
-                "policy_since": copied.policy_since,
-                "selections_before_policy": copied.selections_before_policy,
-            }
+            fields |= {"parent": {"run": copied.parent, "step": copied.step}, **copied.policy_begins}
         keys = run_keys(name)
         status, known = await self._scripts.run(
             "create",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from selector_api.core.config import RunConfig
 from selector_api.core.fork import Taken
+from selector_api.core.policies import Policy
 from selector_api.core.policies.policy import MovingTarget
-from selector_api.core.policies.random import Random
+from selector_api.core.policies.shuffle import Shuffle
 from selector_api.core.policies.thompson import Thompson
 from tests.core import runs
 
@@ -33,7 +35,7 @@ def test_an_open_selection_is_left_out_unless_something_of_it_was_committed() ->
     assert taken.counts() == (1, 0)
 
 
-MOVING = Thompson(target=MovingTarget(0.9, 0.1, 40))
+MOVING = Thompson(target=MovingTarget(0.9, 0.1, 40), domains={"default": 1.0})
 
 
 def read(step: int | None, *log: dict[str, Any]) -> Taken:
@@ -43,6 +45,10 @@ def read(step: int | None, *log: dict[str, Any]) -> Taken:
     return taken
 
 
+def begins(taken: Taken, policy: Policy) -> tuple[int, ...]:
+    return tuple(taken.policy_begins(policy).values())
+
+
 def test_a_policy_that_the_parent_has_goes_on_and_another_one_begins() -> None:
     def step(name: str) -> list[dict[str, Any]]:
         return [runs.selected(name, ["t0"]), runs.committed(name, {"t0": (1, 2)})]
@@ -50,16 +56,17 @@ def test_a_policy_that_the_parent_has_goes_on_and_another_one_begins() -> None:
     start = [runs.created(RunConfig("p"), 9), *step("a"), runs.selected("open", ["t1"])]
     change = {"type": "configured", "policy": RunConfig("p", policy=MOVING).to_dict()["policy"]}
     log = [*start, change, *step("b"), *step("c")]
-    assert read(None, *log).before(MOVING) == (1, 1)  # not the open one, which does not come along
-    assert read(2, *log).before(MOVING) == (1, 1)
-    assert read(2, *log).before(Random()) == (2, 2)
-    assert read(1, *log).before(MOVING) == (1, 1)
-    assert read(1, *log).before(RunConfig("p").policy) == (0, 0)
+    assert begins(read(None, *log), MOVING) == (1, 0, 1)  # not the open one, which does not come along
+    assert begins(read(2, *log), MOVING) == (1, 0, 1)
+    assert begins(read(2, *log), replace(MOVING, target=0.5)) == (2, 0, 1)
+    assert begins(read(2, *log), Shuffle()) == (2, 2, 2)
+    assert begins(read(1, *log), MOVING) == (1, 0, 1)
+    assert begins(read(1, *log), RunConfig("p").policy) == (0, 0, 0)
 
     first = runs.created(RunConfig("p", policy=MOVING), 9) | {
         "policy_since": 1,
-        "selections_before_policy": 1,
+        "selections_before_shares": 1,
     }
     fork_of_a_fork = [first, *step("a"), *step("b"), *step("c")]
-    assert read(2, *fork_of_a_fork).before(MOVING) == (1, 1)
-    assert read(0, *fork_of_a_fork).before(MOVING) == (0, 0)
+    assert begins(read(2, *fork_of_a_fork), MOVING) == (1, 0, 1)
+    assert begins(read(0, *fork_of_a_fork), MOVING) == (0, 0, 0)

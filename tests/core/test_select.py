@@ -184,6 +184,21 @@ def test_shares_that_change_hold_in_the_next_batch_whatever_was_drawn_before():
     assert len(plan(state, 20.0, 8).tasks) >= 20
 
 
+def test_the_rounding_of_shares_goes_on_where_another_thing_of_the_policy_changes():
+    rows = [*runs.plain_rows(400, "math", "m"), *runs.plain_rows(100, "code", "c")]
+    shares = {"math": 0.96, "code": 0.04}
+    state = runs.started(RunConfig("pool", policy=Thompson(domains=shares)), runs.table_of(rows))
+    drawn = 0
+    for number in range(25):
+        policy = Thompson(target=0.4 + number / 100, domains=shares)
+        change = {"type": "configured", "policy": RunConfig("pool", policy=policy).to_dict()["policy"]}
+        state = fold(state, change, state.table)
+        choice = select(state, 8)
+        drawn += domain_counts(state, choice)["code"]
+        state = lease(state, choice, f"s{number}")
+    assert drawn == 8
+
+
 def test_a_domain_that_cannot_fill_its_share_limits_the_batch():
     state = three_domains(Thompson(), math=100, code=3, logic=100)
     with pytest.raises(TooFewTasks) as caught:

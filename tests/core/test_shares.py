@@ -71,11 +71,9 @@ def test_totals_stay_within_a_task_of_the_shares(weights, batches):
 )
 def test_the_largest_batch_fits_and_no_larger_one_does(weights, drawn, available, at_most):
     shares, number = np.array(weights), len(weights)
-    # A history that these shares could have led to.
-    drawn = drawn_over(weights, [max(sum(drawn[:number]), 1)])[-1]
-    free = np.array(available[:number])
-
-    largest = largest_batch(shares, drawn, free, at_most)
-
-    fitting = [size for size in range(at_most + 1) if (apportioned(shares, drawn, size) <= free).all()]
-    assert largest == fitting[-1]
+    # A history that these shares could have led to, and any: a fork leaves out what is open.
+    for before in (drawn_over(weights, [max(sum(drawn[:number]), 1)])[-1], np.array(drawn[:number])):
+        free = np.array(available[:number])
+        largest = largest_batch(shares, before, free, at_most)
+        fitting = [size for size in range(at_most + 1) if (apportioned(shares, before, size) <= free).all()]
+        assert largest == fitting[-1]

@@ -12,7 +12,7 @@ from selector_api.store.errors import Overloaded, UnreadableData
 from selector_api.store.keys import pool_keys, run_keys
 from selector_api.store.refusals import UnknownParent, UnknownTask
 from selector_api.store.store import Store
-from tests.store.dumps import dump, fall_back
+from tests.store.dumps import dump, fall_back, load
 from tests.store.helpers import (
     POOL,
     RUN,
@@ -147,6 +147,40 @@ async def test_a_run_does_not_follow_what_retires_a_task_that_was_lost_meanwhile
     before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
     await store.retirements.follow(POOL, RUN, run.pool_incarnation)
     assert len((await select(other_store, 5)).tasks) == 5
+
+
+async def test_what_is_retired_again_behind_such_a_loss_is_not_drawn(
+    store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same call, so that the pool's list is the one that the run had looked at before the loss."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(1, "lost"))
+    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["lost0"]}')
+    run = await store.runs.find(RUN)
+    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    await other_store.pools.add_tasks(POOL, task_rows(1, "lost"))
+    await other_store.retirements.retire(POOL, ["lost0"], "excluded")
+    state = await (await other_store.live_runs.of(RUN)).copy()
+    assert state.table.ids(state.withheld.tasks) == ["lost0"]
+
+
+async def test_what_a_pool_lost_with_its_retirement_is_drawn_once_it_is_added_again(
+    store: Store, other_store: Store
+) -> None:
+    """The node of the run kept what that of the pool lost."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(1, "lost"))
+    await store.retirements.retire(POOL, ["lost0"], "excluded")
+    keys = {name: value for name, value in kept.items() if name.split(":", 1)[1] in pool_keys(POOL)}
+    await store.redis.execute_command("DEL", *pool_keys(POOL))
+    await load(store.redis, keys)
+    with pytest.raises(UnreadableData, match="add them again"):
+        await select(other_store, 1)
+    await other_store.pools.add_tasks(POOL, task_rows(1, "lost"))
+    assert len((await select(other_store, 6)).tasks) == 6
 
 
 async def test_a_run_is_not_made_over_tasks_that_were_lost_meanwhile(
