@@ -62,7 +62,10 @@ def _storage() -> Finding:
         if each["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true":
             words = f"the default StorageClass is {each['metadata']['name']} ({each['provisioner']})"
             if each["provisioner"] == BY_HAND:
-                return Finding("note", f"{words}: claims wait until you have made volumes of it by hand")
+                return Finding(
+                    "note",
+                    f"{words}: claims wait until there are volumes of it, made by hand or by a provisioner of its own",
+                )
             return Finding(
                 "ok", f"{words}; k8s/reference_eval needs one whose volumes several nodes can mount"
             )

@@ -92,9 +92,12 @@ def _fault_of(address: str) -> str:
     if not address.startswith(("http://", "https://")):
         return "it must start with http:// or https://, as in http://127.0.0.1:8000"
     try:
-        return "" if httpx.URL(address).host else "it names no host, as http://127.0.0.1:8000 does"
+        url = httpx.URL(address)
     except httpx.InvalidURL as error:
         return f"it is no address: {error}"
+    if not url.host or " " in address:
+        return "it names no host, as http://127.0.0.1:8000 does"
+    return "" if (url.port or 0) < 65_536 else "there are no ports beyond 65535"
 
 
 def http_options(token: str | None, timeout: float | httpx.Timeout) -> dict[str, Any]:

@@ -16,7 +16,7 @@ It is not the method, and what it does not do is this:
 * A dropped task does not rest. A fork counts neither its parent's selections nor its drops, and not all that was
   told of policy versions.
 * What the dashboard computes, a run's insight and cost and a task's visits, is refused with a 404 that says so.
-* The log of a fork begins with the fork.
+* The log of a fork begins with the fork, and does not tell where its policy began.
 * Parquet is neither taken nor given.
 * A token is known or not: there are no scopes, limits of rates and bytes, probes and metrics.
 """

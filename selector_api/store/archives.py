@@ -90,7 +90,7 @@ class Archives:
 
 
 def _at(event: bytes) -> int:
-    return json.loads(event).get("at", 0)  # what a fork closes has none
+    return json.loads(event).get("at", 0)  # earlier releases told none
 
 
 def _forgotten(events: Sequence[bytes]) -> list[tuple[str, str]]:

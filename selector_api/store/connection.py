@@ -40,7 +40,7 @@ _DEADLINE_SECONDS = 10.0
 _UNAVAILABLE = (ClusterDownError, InvalidResponse, RedisConnectionError, RedisTimeoutError, TryAgainError)
 _STATES = {
     "READONLY": "is read-only, as a Redis replica is after a failover",
-    "MASTERDOWN": "is a replica that does not reach its primary",
+    "MASTERDOWN": "does not reach its primary, of which it is a copy",
     "NOREPLICAS": "takes no writes, since too few Redis replicas would keep them",
     "OOM": "is full: its maxmemory has to be raised, or runs deleted",
     "MISCONF": "is full: it cannot write to its disk",
@@ -123,7 +123,7 @@ class StoreClient(Redis):
         if await self._has_replica():
             await self._connect_anew()
             if await self._has_replica():
-                raise StoreUnavailable("Redis is a replica: it takes no writes", _STATES["READONLY"])
+                raise StoreUnavailable("Redis copies another one: it takes no writes", _STATES["READONLY"])
 
     async def _has_replica(self) -> bool:
         servers = await self.servers()

@@ -285,6 +285,8 @@ def test_retries_outlast_a_restart_and_are_fewer_with_a_fallback(tmp_path: Path,
         {"base_url": "http://"},
         {"base_url": "http://selector:port"},
         {"base_url": "http://selector\n:8000"},
+        {"base_url": "http://the selector:8000"},
+        {"base_url": "http://selector:99999"},
         {"max_retries": -1},
     ],
 )

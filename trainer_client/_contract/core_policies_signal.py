@@ -36,6 +36,6 @@ class Signal(PolicyKind):
             return None
         return (
             f"posterior.forgetting: the policy signal wants {MOST_FORGETTING} or less, and this run has "
-            f"{posterior.forgetting:g}: most tasks are forgotten before they are drawn again; fork the run with a "
+            f"{posterior.forgetting}: most tasks are forgotten before they are drawn again; fork the run with a "
             "posterior that forgets less"
         )
