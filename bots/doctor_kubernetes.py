@@ -64,7 +64,7 @@ def _storage() -> Finding:
             if each["provisioner"] == BY_HAND:
                 return Finding(
                     "note",
-                    f"{words}: claims wait until there are volumes of it, made by hand or by a provisioner of its own",
+                    f"{words}: claims wait until somebody has made volumes of it",
                 )
             return Finding(
                 "ok", f"{words}; k8s/reference_eval needs one whose volumes several nodes can mount"

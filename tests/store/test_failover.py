@@ -99,14 +99,14 @@ async def test_a_replica_refuses_in_words(pair: tuple[Valkey, Valkey]) -> None:
     async with open_store(pair[1].url) as store:
         with pytest.raises(StoreUnavailable) as caught:
             await make_run(store)
-    assert caught.value.detail == ("Redis is read-only, as a replica is after a failover; try again shortly")
+    assert caught.value.detail == ("Redis is read-only, as a Redis replica is after a failover; try again shortly")
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "normal", "words"),
     [
         ("maxmemory", "1", "0", "is full: its maxmemory"),
-        ("min-replicas-to-write", "9", "0", "too few replicas"),
+        ("min-replicas-to-write", "9", "0", "too few Redis replicas"),
     ],
 )
 async def test_a_server_that_takes_no_writes_says_why(
