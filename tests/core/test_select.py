@@ -186,7 +186,7 @@ def test_shares_that_change_hold_in_the_next_batch_whatever_was_drawn_before():
 
 def test_the_rounding_of_shares_goes_on_where_another_thing_of_the_policy_changes():
     rows = [*runs.plain_rows(400, "math", "m"), *runs.plain_rows(100, "code", "c")]
-    shares = {"math": 0.96, "code": 0.04}
+    shares: dict[str, float | DomainPart] = {"math": 0.96, "code": 0.04}
     state = runs.started(RunConfig("pool", policy=Thompson(domains=shares)), runs.table_of(rows))
     drawn = 0
     for number in range(25):

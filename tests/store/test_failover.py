@@ -99,7 +99,9 @@ async def test_a_replica_refuses_in_words(pair: tuple[Valkey, Valkey]) -> None:
     async with open_store(pair[1].url) as store:
         with pytest.raises(StoreUnavailable) as caught:
             await make_run(store)
-    assert caught.value.detail == ("Redis is read-only, as a Redis replica is after a failover; try again shortly")
+    assert caught.value.detail == (
+        "Redis is read-only, as a Redis replica is after a failover; try again shortly"
+    )
 
 
 @pytest.mark.parametrize(
