@@ -128,7 +128,7 @@ async def test_a_server_that_is_not_what_the_address_says_is_refused(
     at = "redis://127.0.0.1:"
     assert "give redis+cluster://" in await refusal(f"{at}{nodes.nodes[0].port}")
     assert "give redis+sentinel://" in await refusal(f"{at}{sentinel.port}")
-    assert f"a replica of 127.0.0.1:{master.port}" in await refusal(f"{at}{replica.port}")
+    assert f"a Redis replica of 127.0.0.1:{master.port}" in await refusal(f"{at}{replica.port}")
     assert "cluster support disabled" in await refusal(f"redis+cluster://127.0.0.1:{master.port}")
     assert "no sentinel tells where" in await refusal(f"redis+sentinel://127.0.0.1:{sentinel.port}/other")
     assert "no sentinel tells where" in await refusal(f"redis+sentinel://127.0.0.1:{master.port}/{NAME}")
