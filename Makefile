@@ -69,7 +69,7 @@ test-helm: .venv/.helm  ## the Helm chart by a real Helm engine, beside kustomiz
 	$(BIN)/pytest tests/deploy/test_chart.py
 
 # The tests of the store, the calls and the promises once on each, then what is done to them under load. Servers write to
-# TMPDIR: half an hour each where that is memory, hours on a disk that is slow to flush.
+# TMPDIR: some twelve minutes in all where that is memory, hours on a disk that is slow to flush.
 test-cluster: .venv/.server .venv/.trainer .venv/.dev  ## a Redis Cluster and a Sentinel set on loopback: the contract, slots moved, masters killed
 	$(BIN)/pytest --timeout 900 --redis cluster tests/store tests/web tests/promises tests/trainer_client
 	$(BIN)/pytest --timeout 900 --redis sentinel tests/store tests/web tests/promises tests/trainer_client
