@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
 import pytest
 
 from selector_api.store.embedded_valkey import EmbeddedValkey
-from selector_api.store.keys import pool_keys, run_keys
+from selector_api.store.keys import pool_keys
 from selector_api.store.retirements import Retirements
 from selector_api.store.store import Store, open_store
 from tests.cluster.kinds import Servers
@@ -83,29 +87,46 @@ async def test_tasks_that_are_lost_before_a_run_hears_of_them_are_added_again(
     assert len((await select(store, 8)).tasks) == 8
 
 
+async def without_list(store: Store) -> dict[str, Any]:
+    """`RUN` has followed what its pool retired, of which the list is gone; what Redis holds then."""
+    await make_run(store)
+    await store.retirements.retire(POOL, ["t1"], "excluded")
+    await store.redis.execute_command("UNLINK", pool_keys(POOL).retirements)
+    return await dump(store.redis)
+
+
+def lost_once_read(
+    store: Store,
+    kept: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[], Awaitable[object]],
+) -> list[set[str]]:
+    """Let a change come before what a run withholds is read in its log, and be lost behind that; what was read."""
+    read, told = Retirements._withheld, list[set[str]]()
+
+    async def reading(self: Retirements, pool: str, run: str) -> object:
+        monkeypatch.setattr(Retirements, "_withheld", read)
+        await change()
+        found = await read(self, pool, run)
+        told.append(found[0])
+        await fall_back(store.redis, kept)
+        return found
+
+    monkeypatch.setattr(Retirements, "_withheld", reading)
+    return told
+
+
 @pytest.mark.one_server
 async def test_a_run_does_not_follow_by_what_redis_has_lost_of_its_log(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is back where it was when its log began to be read, and what was read is not there any more."""
-    await make_run(store)
-    await store.retirements.retire(POOL, ["t1"], "excluded")
-    await store.redis.execute_command("UNLINK", pool_keys(POOL).retirements)
-    kept = await dump(store.redis)
-    read = Retirements._withheld
-
-    async def read_what_is_lost_then(self: Retirements, pool: str, run: str) -> object:
-        monkeypatch.setattr(Retirements, "_withheld", read)
-        await other_store.retirements.retire(POOL, ["t3"], "excluded")
-        told = await read(self, pool, run)
-        assert told[0] == {"t3"}
-        await fall_back(store.redis, kept)
-        return told
-
-    monkeypatch.setattr(Retirements, "_withheld", read_what_is_lost_then)
-    (incarnation,) = await store.redis.read_fields(run_keys(RUN).meta, "pool_incarnation")
-    assert incarnation is not None
-    await store.retirements.follow(POOL, RUN, incarnation.decode())
+    kept = await without_list(store)
+    run = await store.runs.find(RUN)
+    change = partial(other_store.retirements.retire, POOL, ["t3"], "excluded")
+    told = lost_once_read(store, kept, monkeypatch, change)
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    assert told == [{"t3"}]
     assert await retired(store) == await store.retirements.retired(POOL) == set()
 
 
@@ -114,20 +135,8 @@ async def test_a_run_whose_deletion_is_lost_does_not_follow_by_the_log_that_was_
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was withheld by that, and the run would go on withholding what its pool does not."""
-    await make_run(store)
-    await store.retirements.retire(POOL, ["t1"], "excluded")
-    await store.redis.execute_command("UNLINK", pool_keys(POOL).retirements)
-    kept = await dump(store.redis)
+    kept = await without_list(store)
     run = await store.runs.find(RUN)
-    read = Retirements._withheld
-
-    async def read_while_it_is_gone(self: Retirements, pool: str, name: str) -> object:
-        monkeypatch.setattr(Retirements, "_withheld", read)
-        await other_store.runs.delete(RUN)
-        told = await read(self, pool, name)
-        await fall_back(store.redis, kept)
-        return told
-
-    monkeypatch.setattr(Retirements, "_withheld", read_while_it_is_gone)
+    lost_once_read(store, kept, monkeypatch, partial(other_store.runs.delete, RUN))
     await store.retirements.follow(POOL, RUN, run.pool_incarnation)
     assert await retired(store) == await store.retirements.retired(POOL) == set()

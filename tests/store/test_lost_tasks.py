@@ -135,17 +135,24 @@ async def test_a_task_that_is_lost_while_it_is_named_is_in_no_log(
     assert len((await select(other_store, 5)).tasks) == 5
 
 
+async def follow_what_is_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tasks: int, retired: str
+) -> None:
+    """`RUN` follows what is retired, of which it has read the list when Redis loses that and so many tasks."""
+    await make_run(store, tasks=5)
+    kept = await dump(store.redis)
+    await store.pools.add_tasks(POOL, task_rows(tasks, "lost"))
+    await store.redis.rpush(pool_keys(POOL).retirements, retired)
+    run = await store.runs.find(RUN)
+    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
+    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+
+
 async def test_a_run_does_not_follow_what_retires_a_task_that_was_lost_meanwhile(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its log would name a task that the pool has not: nobody could fold it."""
-    await make_run(store, tasks=5)
-    kept = await dump(store.redis)
-    await store.pools.add_tasks(POOL, task_rows(3, "lost"))
-    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["lost0","t1"]}')
-    run = await store.runs.find(RUN)
-    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
-    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    await follow_what_is_lost(store, monkeypatch, tasks=3, retired='{"excluded":["lost0","t1"]}')
     assert len((await select(other_store, 5)).tasks) == 5
 
 
@@ -153,13 +160,7 @@ async def test_what_is_retired_again_behind_such_a_loss_is_not_drawn(
     store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the same call, so that the pool's list is the one that the run had looked at before the loss."""
-    await make_run(store, tasks=5)
-    kept = await dump(store.redis)
-    await store.pools.add_tasks(POOL, task_rows(1, "lost"))
-    await store.redis.rpush(pool_keys(POOL).retirements, '{"excluded":["lost0"]}')
-    run = await store.runs.find(RUN)
-    before_script(monkeypatch, "pool_read", lambda: fall_back(store.redis, kept))
-    await store.retirements.follow(POOL, RUN, run.pool_incarnation)
+    await follow_what_is_lost(store, monkeypatch, tasks=1, retired='{"excluded":["lost0"]}')
     await other_store.pools.add_tasks(POOL, task_rows(1, "lost"))
     await other_store.retirements.retire(POOL, ["lost0"], "excluded")
     state = await (await other_store.live_runs.of(RUN)).copy()
